@@ -1,0 +1,139 @@
+"""The words of the program: what happened at a site, in a file, and how it was proved.
+
+Plain frozen dataclasses that pickle; every other room speaks in them and this one knows no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The one thing that happened at a site, with the words of the JSON report."""
+
+    MIGRATED = "migrated"
+    UNSAFE = "unsafe"
+    SHAPE_ONLY = "shape-only"
+    MANUAL = "manual"
+    IGNORED = "ignored"
+
+
+class FileStatus(StrEnum):
+    """What happened to a file as a whole."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of source: 1-based lines and character columns, the end exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Shapes of one trained parameter on both sides.
+
+    `path` is its name below the attribute after the rewrite, e.g. `1.weight` in a SequentialCell.
+    """
+
+    torch: tuple[int, ...]
+    mindspore: tuple[int, ...]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The engine's evidence for one rewrite.
+
+    `kind` is `exact` (every argument that matters was known), `sampled` (symbolic arguments were
+    tried over admissible values) or `none`. The shapes are those of one representative case;
+    `max_abs_error` is the largest over all cases, in float64.
+    """
+
+    kind: str = "none"
+    cases: int = 0
+    input_shape: tuple[int, ...] | None = None
+    output_shape: tuple[int, ...] | None = None
+    max_abs_error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One reference to a torch convolution in a source file, and what became of it.
+
+    `before` is the source of the reference or call, `after` the text that replaces it (None when
+    there is no rewrite). A site whose status is not written keeps a proposed `after` when one
+    exists (`unsafe`). `cell` is the index of the notebook cell (0-based), None in a `.py` file;
+    the span is then relative to that cell.
+    """
+
+    rule: str
+    api: str
+    target: str | None
+    status: Status
+    span: Span
+    before: str
+    after: str | None = None
+    message: str = ""
+    assumptions: tuple[str, ...] = ()
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    proof: Proof = field(default_factory=Proof)
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark that is not about a call site: an unused suppression, a skipped notebook cell."""
+
+    line: int
+    message: str
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """One file after the run.
+
+    `before` and `after` are the decoded texts of the whole file (for a notebook: of its JSON);
+    both are None when the file could not be read. `message` says why a file failed.
+    """
+
+    path: str
+    status: FileStatus
+    sites: tuple[Site, ...] = ()
+    message: str | None = None
+    notes: tuple[Note, ...] = ()
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole run: the files in walking order, and what they were written for."""
+
+    files: tuple[FileResult, ...]
+    mindspore: str
+    device: str = "any"
+    recipe: str = "exact"
+    seconds: float = 0.0
+
+    def counts(self) -> dict[str, int]:
+        """Return the figures of the report's summary, in the report's words and order."""
+        sites = [site.status for file in self.files for site in file.sites]
+        states = [file.status for file in self.files]
+        return {
+            "files": len(states),
+            "changed": states.count(FileStatus.CHANGED),
+            "failed": states.count(FileStatus.FAILED),
+            "sites": len(sites),
+            **{status.replace("-", "_"): sites.count(status) for status in Status},
+        }

@@ -118,13 +118,28 @@ class FileResult:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A whole run: the files in walking order, and what they were written for."""
+    """A whole run: the files in walking order, and what they were written for.
+
+    `unsafe`: sites of that status are written too.
+    """
 
     files: tuple[FileResult, ...]
     mindspore: str
     device: str = "any"
     recipe: str = "exact"
     seconds: float = 0.0
+    unsafe: bool = False
+
+    def is_written(self, site: Site) -> bool:
+        """Say whether this site's `after` is in the rewritten text."""
+        if site.status is Status.UNSAFE:
+            return self.unsafe and site.after is not None
+        return site.status in (Status.MIGRATED, Status.SHAPE_ONLY)
+
+    def needs_person(self, site: Site) -> bool:
+        """Say whether something is left to do by hand at this site."""
+        is_open = site.status in (Status.MANUAL, Status.UNSAFE)
+        return is_open and not self.is_written(site)
 
     def counts(self) -> dict[str, int]:
         """Return the figures of the report's summary, in the report's words and order."""

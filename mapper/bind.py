@@ -1,0 +1,63 @@
+"""A call bound to torch's signature, as `inspect.signature(...).bind` would, or the reason not."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mapper.rulebook import ParameterSpec
+
+
+class BindError(Exception):
+    """The call cannot be bound; the message says why and what a person can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a call: its value and its place among the arguments in source order."""
+
+    value: ast.expr
+    index: int
+    positional: bool = False
+
+
+def bind(call: ast.Call, parameters: Sequence[ParameterSpec]) -> Mapping[str, Argument]:
+    """Map parameter names to the arguments that the call gives them.
+
+    Raises:
+        BindError: `*args`, `**kwargs`, an unknown or repeated name, too many or too few arguments.
+    """
+    if any(isinstance(argument, ast.Starred) for argument in call.args):
+        raise BindError("`*` arguments hide which parameter gets what: write them out")
+    if any(keyword.arg is None for keyword in call.keywords):
+        raise BindError(_opaque(call, parameters))
+    if len(call.args) > len(parameters):
+        raise BindError(f"takes at most {len(parameters)} arguments, {len(call.args)} are given")
+    names = [parameter.name for parameter in parameters]
+    bound = {
+        name: Argument(value, index, positional=True)
+        for index, (name, value) in enumerate(zip(names, call.args, strict=False))
+    }
+    for index, keyword in enumerate(call.keywords, len(call.args)):
+        name = str(keyword.arg)
+        if name not in names:
+            raise BindError(f"torch has no parameter `{name}` here")
+        if name in bound:
+            raise BindError(f"`{name}` is given twice")
+        bound[name] = Argument(keyword.value, index)
+    missing = [p.name for p in parameters if p.required and p.name not in bound]
+    if missing:
+        raise BindError(f"lacks {', '.join(f'`{name}`' for name in missing)}")
+    return bound
+
+
+def _opaque(call: ast.Call, parameters: Sequence[ParameterSpec]) -> str:
+    given = {keyword.arg for keyword in call.keywords}
+    given.update(p.name for p, _ in zip(parameters, call.args, strict=False))
+    hidden = [p.name for p in parameters if p.name not in given and not p.required]
+    source = next(ast.unparse(k.value) for k in call.keywords if k.arg is None)
+    return (
+        f"`**{source}` may hold {', '.join(hidden)}, which MindSpore spells or counts differently: "
+        "write these arguments out"
+    )

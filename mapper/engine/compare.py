@@ -1,0 +1,181 @@
+"""A torch convolution and MindSpore layers on the same numbers: equal, or how they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+
+from mapper.engine.layer import Array, Layer, RefusedError, Shape
+from mapper.engine.torch_layers import Convolution, layer
+from mapper.outcome import Parameter
+
+TOLERANCE = 1e-9  # of the output's largest absolute value, in float64
+BATCH = 2
+WORK = 2e7  # multiplications that one case may cost; the smallest input may cost ten times as many
+
+Build = Callable[[Mapping[str, object]], Layer]
+"""Builds the MindSpore side, with the given channel arguments in place of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Both sides agree: the shapes of the last case and the largest error over all cases."""
+
+    cases: int
+    input_shape: Shape
+    output_shape: Shape
+    max_abs_error: float
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Both sides disagree, in words."""
+
+    words: str
+
+
+def compare(
+    torch: Convolution, build: Build, shape_only: bool, reduce: bool
+) -> Evidence | Difference:
+    """Run both sides over several input sizes.
+
+    Args:
+        torch: the torch side.
+        build: the MindSpore side.
+        shape_only: accept different values, and describe the difference in `Evidence.words`.
+        reduce: compute with fewer channels where there are many.
+
+    Raises:
+        RefusedError: MindSpore refuses, or the case is too large to compute.
+    """
+    mindspore = build({})
+    parameters = _match_parameters(torch, mindspore)
+    if isinstance(parameters, Difference):
+        return parameters
+    if reduce:
+        torch, channels = _reduced(torch)
+        mindspore = build(channels) if channels else mindspore
+    return _run(torch, mindspore, parameters, shape_only)
+
+
+def _match_parameters(torch: Convolution, layer: Layer) -> dict[str, Parameter] | Difference:
+    """Pair the parameters of both sides by name; a 1-d weight has one more axis in MindSpore."""
+    paths = {path.rpartition(".")[2]: path for path in layer.parameters}
+    wanted = torch.parameters
+    if paths.keys() != wanted.keys():
+        return Difference(f"parameters {sorted(paths)} instead of {sorted(wanted)}")
+    pairs = {}
+    for name, shape in wanted.items():
+        path = paths[name]
+        found = layer.parameters[path]
+        if found != _layout(name, shape):
+            return Difference(f"{name} of shape {found} instead of {_layout(name, shape)}")
+        pairs[name] = Parameter(shape, found, path)
+    return pairs
+
+
+def _layout(name: str, shape: Shape) -> Shape:
+    return (*shape[:2], 1, shape[2]) if name == "weight" and len(shape) == 3 else shape
+
+
+def _reduced(c: Convolution) -> tuple[Convolution, dict[str, object]]:
+    """Return the convolution with few channels: at most 3 groups of 2 in and 3 out each."""
+    if c.in_channels * c.out_channels <= 64 * c.groups:
+        return c, {}
+    groups = min(c.groups, 3)
+    inputs = groups * min(c.in_channels // c.groups, 2)
+    outputs = groups * min(c.out_channels // c.groups, 3)
+    small = replace(c, groups=groups, in_channels=inputs, out_channels=outputs)
+    return small, {"in_channels": inputs, "out_channels": outputs, "group": groups}
+
+
+def _run(
+    torch: Convolution, mindspore: Layer, parameters: Mapping[str, Parameter], shape_only: bool
+) -> Evidence | Difference:
+    reference = layer(torch)
+    values = {n: _noise(shape, 1 + i) for i, (n, shape) in enumerate(torch.parameters.items())}
+    given = {
+        pair.path: values[name].reshape(_layout(name, values[name].shape))
+        for name, pair in parameters.items()
+    }
+    cases, error, words, shapes = 0, 0.0, "", ((), ())
+    for size in _sizes(torch):
+        x = _noise((BATCH, torch.in_channels, *size), 0)
+        expected = reference.run(x, values)
+        found = mindspore.run(x, given)
+        cases, shapes = cases + 1, (x.shape, expected.shape)
+        if found.shape != expected.shape:
+            return Difference(
+                f"output shape {found.shape} instead of {expected.shape} for {x.shape}"
+            )
+        gap = np.abs(found - expected)
+        worst = float(gap.max())
+        if worst > TOLERANCE * max(1.0, float(np.abs(expected).max())):
+            many = int((gap > TOLERANCE).sum())
+            text = f"{many} of {gap.size} values differ, by up to {worst:.3g}, for {x.shape}"
+            if not shape_only:
+                return Difference(text)
+            words = text
+        error = max(error, worst)
+    return Evidence(cases, *shapes, error, parameters, words)
+
+
+_NOISE = np.random.default_rng(0).standard_normal(1 << 16)
+
+
+def _noise(shape: Shape, offset: int) -> Array:
+    """Return random numbers of that shape, the same every time."""
+    count, start = prod(shape), 997 * offset
+    if start + count > _NOISE.size:
+        return np.random.default_rng(offset).standard_normal(count).reshape(shape)
+    return _NOISE[start : start + count].reshape(shape)
+
+
+def _sizes(c: Convolution) -> Iterator[Shape]:
+    """Yield input sizes: the least legal one, then an odd and an even one, unequal over the axes.
+
+    Raises:
+        RefusedError: even the least input costs too much.
+    """
+    least = _least(c)
+    odd = tuple((m + s + 2 * i) | 1 for i, (m, s) in enumerate(zip(least, c.stride, strict=True)))
+    even = tuple(
+        m + 2 * s + (m & 1) + 2 * i
+        for i, (m, s) in enumerate(zip(reversed(least), c.stride, strict=True))
+    )
+    even = tuple(max(e, m) for e, m in zip(even, least, strict=True))
+    if _work(c, least) > 10 * WORK:
+        raise RefusedError(f"too large to compute here (an input of {least} at least)")
+    yield least
+    yield from (size for size in (odd, even) if _work(c, size) <= WORK)
+
+
+def _least(c: Convolution) -> Shape:
+    least = []
+    for axis, (k, s, d, (before, after)) in enumerate(
+        zip(c.kernel_size, c.stride, c.dilation, c.padding, strict=True)
+    ):
+        dilated = d * (k - 1) + 1
+        if c.output_padding is not None:
+            missing = 1 + before + after - dilated - c.output_padding[axis]
+            need = 1 + max(0, -(-missing // s))
+        else:
+            need = max(1, dilated - before - after)
+        if c.padding_mode == "reflect":
+            need = max(need, max(before, after) + 1)
+        elif c.padding_mode == "circular":
+            need = max(need, before, after)
+        least.append(need)
+    return tuple(least)
+
+
+def _work(c: Convolution, size: Shape) -> float:
+    """Return about how many multiplications the convolution of such an input takes."""
+    spread = [1.0 if c.output_padding is not None else 1.0 / s for s in c.stride]
+    positions = prod((n + 2 * max(p)) * f for n, p, f in zip(size, c.padding, spread, strict=True))
+    return BATCH * positions * prod(c.weight) * (c.groups if c.output_padding is None else 1)

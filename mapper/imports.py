@@ -1,0 +1,407 @@
+"""How MindSpore is named in one file, and what that does to its import block.
+
+All or nothing per name: `import torch.nn as nn` becomes `import mindspore.nn as nn` only when every
+use of `nn` was migrated. Otherwise the torch import stays and `ms_nn` is imported beside it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mapper.helpers import HELPERS, Helper
+from mapper.names import Names, Reference
+from mapper.scopes import Binding, Scope
+from mapper.source import Edit, LineIndex
+
+MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
+"""The MindSpore modules that rewrites name, and the local names they get by default."""
+
+_COUNTERPARTS = {
+    "torch": "mindspore",
+    "torch.nn": "mindspore.nn",
+    "torch.nn.functional": "mindspore.ops",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One parsed file: its text, tree and names."""
+
+    text: str
+    tree: ast.Module
+    names: Names
+    index: LineIndex
+    newline: str = "\n"
+
+    def start(self, node: ast.AST) -> int:
+        """Return the character offset at which a node starts."""
+        return self.index.offset(node.lineno, node.col_offset)  # type: ignore[attr-defined]
+
+    def end(self, node: ast.AST) -> int:
+        """Return the character offset just after a node."""
+        return self.index.offset(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+
+    def source(self, node: ast.AST) -> str:
+        """Return the text of a node."""
+        return self.text[self.start(node) : self.end(node)]
+
+    def line_end(self, offset: int) -> int:
+        """Return the offset of the line end at or after `offset` (or of the end of the text)."""
+        found = re.compile(r"[\r\n]").search(self.text, offset)
+        return found.start() if found else len(self.text)
+
+
+@dataclass(slots=True)
+class Swap:
+    """Imports of one name, all of whose uses are migrated, and what takes their place."""
+
+    bindings: list[Binding]
+    target: str
+    local: str
+
+
+class Imports:
+    """The names of one file after the rewrite. `migrated` are the references to be replaced."""
+
+    def __init__(
+        self,
+        module: Module,
+        migrated: Sequence[Reference],
+        counterpart: Callable[[str], str | None],
+    ) -> None:
+        self._module = module
+        self._counterpart = counterpart
+        self._used: dict[str, str] = {}
+        self._helpers: dict[str, str] = {}
+        self._idle: list[Binding] = []
+        self._swaps: dict[tuple[Scope, str], Swap] = {}
+        for key in {(r.home, r.root.id): None for r in migrated}:
+            self._decide(*key, migrated)
+
+    # --- names ---
+
+    def spell(self, api: str, reference: Reference) -> str:
+        """Return how `api` (a MindSpore name or a helper class) is written at a reference."""
+        if api in HELPERS:
+            return self._helper(HELPERS[api])
+        swap = self._swaps.get((reference.home, reference.root.id))
+        if swap and (api == swap.target or api.startswith(swap.target + ".")):
+            return swap.local + api[len(swap.target) :]
+        module, _, name = api.rpartition(".")
+        return f"{self._local(module)}.{name}"
+
+    def read(self, node: ast.expr) -> str | None:
+        """Return what a name in rewritten text stands for: the inverse of `spell`."""
+        dotted = ast.unparse(node)
+        root, _, rest = dotted.partition(".")
+        for helper, local in self._helpers.items():
+            if dotted == local:
+                return helper
+        homes = {swap.local: swap.target for swap in self._swaps.values()}
+        homes.update({local: module for module, local in self._used.items()})
+        target = homes.get(root)
+        return None if target is None else f"{target}.{rest}" if rest else target
+
+    def _local(self, module: str) -> str:
+        """Return the local name of a MindSpore module at module level, and see it imported."""
+        if module not in self._used:
+            self._used[module] = self._present(module) or self._fresh(MODULES[module])
+        return self._used[module]
+
+    def _present(self, module: str) -> str | None:
+        scope = self._module.names.scopes.module
+        for key, swap in self._swaps.items():
+            if key[0] is scope and swap.target == module:
+                return swap.local
+        for local, bindings in scope.bindings.items():
+            only = [b.target for b in bindings] == [module]
+            if only and self._module.names.binders(local) == 1:
+                return local
+        return None
+
+    def _fresh(self, wanted: str) -> str:
+        name, number = wanted, 1
+        while re.search(rf"\b{name}\b", self._module.text):
+            number += 1
+            name = f"{wanted}{number}"
+        return name
+
+    def _helper(self, helper: Helper) -> str:
+        if helper.name not in self._helpers:
+            for module in helper.modules:
+                self._local(module)
+            same = self._same_class(helper)
+            self._helpers[helper.name] = same or self._fresh(helper.name)
+        return self._helpers[helper.name]
+
+    def _same_class(self, helper: Helper) -> str | None:
+        """Return the helper's name when an earlier run has put it into this file."""
+        wanted = _body(ast.parse(self._class_source(helper, helper.name)).body[0])
+        for statement in self._module.tree.body:
+            if isinstance(statement, ast.ClassDef) and statement.name == helper.name:
+                return helper.name if _body(statement) == wanted else None
+        return None
+
+    def _class_source(self, helper: Helper, name: str) -> str:
+        nn, ops = (self._used.get(m, "") for m in ("mindspore.nn", "mindspore.ops"))
+        return helper.source.format(name=name, nn=nn, ops=ops)
+
+    # --- what becomes of the torch imports ---
+
+    def _decide(self, home: Scope, local: str, migrated: Sequence[Reference]) -> None:
+        """Swap or drop the imports of a name when every use of it was migrated."""
+        roots = {id(r.root) for r in migrated if r.home is home and r.root.id == local}
+        bindings = home.bindings.get(local, [])
+        if any(b.kind != "import" for b in bindings) or self._is_used(local, roots, bindings):
+            return
+        targets = {self._target_of(binding) for binding in bindings}
+        target = targets.pop() if len(targets) == 1 else None
+        if target is None:
+            self._idle.extend(bindings)
+            return
+        new = _local_after(bindings[0], local, target)
+        if new != local and self._module.names.is_bound(new):
+            self._idle.extend(bindings)
+            return
+        self._swaps[home, local] = Swap(bindings, target, new)
+
+    def _target_of(self, binding: Binding) -> str | None:
+        return _COUNTERPARTS.get(binding.target or "") or self._counterpart(binding.target or "")
+
+    def _is_used(self, local: str, migrated: set[int], bindings: Iterable[Binding]) -> bool:
+        """Say whether the name occurs anywhere else; a comment or string is not a use."""
+        text = self._module.text
+        hits = len(re.findall(rf"\b{re.escape(local)}\b", text))
+        own = sum(len(re.findall(rf"\b{re.escape(local)}\b", self._module.source(b.alias)))
+                  for b in bindings if b.alias)  # fmt: skip
+        if hits == len(migrated) + own:
+            return False
+        return any(
+            _uses(node, local) and id(node) not in migrated for node in ast.walk(self._module.tree)
+        )
+
+    # --- edits ---
+
+    def edits(self) -> list[Edit]:
+        """Return the edits of the import block, and the helper classes to insert."""
+        edits = list(self._statement_edits())
+        wanted = [m for m, local in self._used.items() if not self._has(m, local)]
+        lines = [_import_line(module, self._used[module]) for module in sorted(wanted)]
+        if lines:
+            edits.append(self._insert_lines(lines))
+        fresh = [(h, n) for h, n in self._helpers.items() if not self._module.names.is_bound(n)]
+        if fresh:
+            edits.append(self._insert_classes(fresh))
+        return edits
+
+    def _has(self, module: str, local: str) -> bool:
+        return self._present(module) == local
+
+    def _statement_edits(self) -> Iterator[Edit]:
+        by_statement: dict[ast.AST, dict[ast.alias | None, str | None]] = {}
+        for (_, local), swap in self._swaps.items():
+            for binding in swap.bindings:
+                changes = by_statement.setdefault(binding.statement, {})
+                changes[binding.alias] = _import_text(binding, local, swap)
+        for binding in self._idle:
+            by_statement.setdefault(binding.statement, {})[binding.alias] = None
+        for statement, changes in by_statement.items():
+            assert isinstance(statement, ast.Import | ast.ImportFrom)
+            yield from self._edit_statement(statement, changes)
+
+    def _edit_statement(
+        self, statement: ast.Import | ast.ImportFrom, changes: dict[ast.alias | None, str | None]
+    ) -> Iterator[Edit]:
+        """Take the aliases out of a statement and put their new imports behind it."""
+        module = self._module
+        new = _merged(dict.fromkeys(text for text in changes.values() if text))
+        if isinstance(statement, ast.Import) and len(statement.names) > 1 and all(changes.values()):
+            for alias, text in changes.items():
+                assert alias is not None and text is not None
+                yield Edit(module.start(alias), module.end(alias), text.removeprefix("import "))
+            return
+        kept = [alias for alias in statement.names if alias not in changes]
+        start, end = module.start(statement), module.end(statement)
+        if not kept:
+            if new:
+                yield Edit(start, end, self._joined(statement, new))
+            else:
+                yield self._remove(statement)
+            return
+        for index, alias in enumerate(statement.names):
+            if alias in changes:
+                yield Edit(*_alias_span(module, statement.names, index, kept), "")
+        if new:
+            yield (
+                Edit(end, end, "; " + "; ".join(new))
+                if self._shares_line(statement)
+                else (self._after_line(end, statement, new))
+            )
+
+    def _joined(self, statement: ast.stmt, new: list[str]) -> str:
+        if self._shares_line(statement):
+            return "; ".join(new)
+        return (self._module.newline + self._indent(statement)).join(new)
+
+    def _after_line(self, end: int, statement: ast.stmt, lines: list[str]) -> Edit:
+        at, start = self._module.line_end(end), self._module.newline + self._indent(statement)
+        return Edit(at, at, "".join(start + line for line in lines))
+
+    def _remove(self, statement: ast.stmt) -> Edit:
+        """Remove a statement with its line, or leave `pass` where a block needs one."""
+        module = self._module
+        start, end = module.start(statement), module.end(statement)
+        rest = module.text[end : module.line_end(end)]
+        if self._shares_line(statement) or statement not in module.tree.body or rest.strip():
+            return Edit(start, end, "pass")
+        stop = module.line_end(end)
+        after = re.compile(r"\r\n|\r|\n").match(module.text, stop)
+        return Edit(start, after.end() if after else stop, "")
+
+    def _indent(self, statement: ast.stmt) -> str:
+        start = self._module.start(statement)
+        return self._module.text[start - statement.col_offset : start]
+
+    def _shares_line(self, statement: ast.stmt) -> bool:
+        """Say whether something else than a comment stands on the statement's lines."""
+        module = self._module
+        end = module.end(statement)
+        rest = module.text[end : module.line_end(end)].strip()
+        return bool(self._indent(statement).strip()) or bool(rest and not rest.startswith("#"))
+
+    # --- insertion points ---
+
+    def _leading(self) -> list[ast.stmt]:
+        """Return the statements at the top: docstring, imports, and blocks made of imports."""
+        leading: list[ast.stmt] = []
+        for index, statement in enumerate(self._module.tree.body):
+            is_docstring = index == 0 and _is_docstring(statement)
+            if not is_docstring and not _only_imports(statement):
+                break
+            leading.append(statement)
+        return leading
+
+    def _insert_lines(self, lines: list[str]) -> Edit:
+        leading = self._leading()
+        plain = [s for s in leading if isinstance(s, ast.Import | ast.ImportFrom)]
+        torch = [s for s in plain if _imports_torch(s)]
+        anchor = next(iter([*reversed(torch), *reversed(plain), *reversed(leading)]), None)
+        return self._insert(lines, anchor)
+
+    def _insert(self, lines: list[str], anchor: ast.stmt | None) -> Edit:
+        module = self._module
+        if anchor is not None:
+            at = module.line_end(module.end(anchor))
+            return Edit(at, at, "".join(module.newline + line for line in lines))
+        body = module.tree.body
+        first = [body[0], *getattr(body[0], "decorator_list", [])] if body else []
+        at = min((module.index.line_start(n.lineno) for n in first), default=0)
+        return Edit(at, at, "".join(line + module.newline for line in lines))
+
+    def _insert_classes(self, classes: list[tuple[str, str]]) -> Edit:
+        module, newline = self._module, self._module.newline
+        sources = [self._class_source(HELPERS[h], name).rstrip("\n") for h, name in classes]
+        block = "\n\n\n".join(sources).replace("\n", newline)
+        leading = self._leading()
+        if not leading:
+            return self._insert([block, "", ""], None)
+        at = module.line_end(module.end(leading[-1]))
+        blank = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*").match(module.text, at)
+        lines_after = len(re.findall(r"\r\n|\r|\n", blank.group())) if blank else 0
+        missing = max(0, 3 - lines_after) if module.text[at:].strip() else 0
+        return Edit(at, at, newline * 3 + block + newline * missing)
+
+
+def _uses(node: ast.AST, local: str) -> bool:
+    match node:
+        case ast.Name(id=name):
+            return name == local
+        case ast.Constant(value=str(value)):  # `__all__` or an annotation in quotes
+            return value == local or (value.startswith(f"{local}.") and "\n" not in value)
+        case ast.Global(names=names) | ast.Nonlocal(names=names):
+            return local in names
+    return False
+
+
+def _local_after(binding: Binding, local: str, target: str) -> str:
+    """Return the local name after the swap: a name given with `as` stays."""
+    assert binding.alias is not None
+    if binding.alias.asname:
+        return local
+    return (
+        target.partition(".")[0]
+        if isinstance(binding.statement, ast.Import)
+        else (target.rpartition(".")[2])
+    )
+
+
+def _import_text(binding: Binding, local: str, swap: Swap) -> str:
+    """Return the import statement that takes the place of one alias."""
+    assert binding.alias is not None
+    suffix = f" as {binding.alias.asname}" if binding.alias.asname else ""
+    if isinstance(binding.statement, ast.ImportFrom):
+        module, _, name = swap.target.rpartition(".")
+        return f"from {module} import {name}{suffix}"
+    name = swap.target if suffix else _COUNTERPARTS.get(binding.alias.name, "mindspore")
+    return f"import {name}{suffix}"
+
+
+def _import_line(module: str, local: str) -> str:
+    return f"import {module} as {local}"
+
+
+def _merged(imports: Iterable[str]) -> list[str]:
+    """Join `from` imports of one module into one statement."""
+    merged: dict[str, list[str]] = {}
+    for text in imports:
+        head, found, name = text.partition(" import ")
+        merged.setdefault(head + found, []).append(name)
+    return [head + ", ".join(names) for head, names in merged.items()]
+
+
+def _alias_span(
+    module: Module, names: list[ast.alias], index: int, kept: list[ast.alias]
+) -> tuple[int, int]:
+    """Return what to delete so that the rest of the list stays well formed."""
+    later = [alias for alias in names[index + 1 :] if alias in kept]
+    if later:
+        return module.start(names[index]), module.start(names[index + 1])
+    return module.end(names[index - 1]), module.end(names[index])
+
+
+def _body(statement: ast.stmt) -> str:
+    assert isinstance(statement, ast.ClassDef)
+    return "\n".join(ast.dump(part) for part in statement.body)
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _only_imports(statement: ast.AST) -> bool:
+    if isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass):
+        return True
+    if isinstance(statement, ast.Try):
+        handlers = [s for handler in statement.handlers for s in handler.body]
+        return all(map(_only_imports, statement.body)) and all(map(_is_simple, handlers))
+    return (
+        isinstance(statement, ast.If)
+        and all(map(_only_imports, statement.body))
+        and (all(map(_only_imports, statement.orelse)))
+    )
+
+
+def _is_simple(statement: ast.AST) -> bool:
+    return isinstance(statement, ast.Assign | ast.Expr | ast.Raise) or _only_imports(statement)
+
+
+def _imports_torch(statement: ast.Import | ast.ImportFrom) -> bool:
+    names = (
+        [alias.name for alias in statement.names]
+        if isinstance(statement, ast.Import)
+        else [statement.module or ""]
+    )
+    return any(name == "torch" or name.startswith("torch.") for name in names)

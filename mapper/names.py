@@ -1,0 +1,231 @@
+"""Which torch API a reference means: imports, aliases and shadowing, from the ast alone.
+
+Only statements on whose lines a wanted name occurs are searched for references.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from mapper.scopes import Binding, Scope, Scopes, inner_scopes, own_expressions, substatements
+
+# Maps a qualified name to the API it means ("torch.nn.modules.conv.Conv2d" -> "torch.nn.Conv2d").
+Canonical = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """An expression that means a torch API.
+
+    `node` is the name or attribute chain itself, `call` the call whose function it is. `root` is
+    the local name that the chain starts from and `home` the scope that binds it. `problem` says
+    why the meaning is not certain. `parents` leads from `node` outwards to its statement.
+    """
+
+    api: str
+    node: ast.expr
+    call: ast.Call | None
+    scope: Scope
+    root: ast.Name
+    home: Scope
+    parents: tuple[ast.AST, ...]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a dotted expression resolves to; `problem` when it may also be something else."""
+
+    name: str
+    home: Scope
+    problem: str | None = None
+
+
+class Names:
+    """The scopes of one module and the references in it."""
+
+    def __init__(self, tree: ast.Module, canonical: Canonical, has_walrus: bool = True) -> None:
+        self.tree = tree
+        self.canonical = canonical
+        self.scopes = Scopes(tree, has_walrus)
+
+    def imports(self) -> Iterator[tuple[Scope, str, Binding]]:
+        """Yield every import of the file: the scope, the local name and the binding."""
+        for scope in self.scopes.all:
+            for name, bindings in scope.bindings.items():
+                for binding in bindings:
+                    if binding.kind == "import":
+                        yield scope, name, binding
+
+    def is_bound(self, name: str) -> bool:
+        """Say whether any scope of the file binds `name`."""
+        return self.binders(name) > 0
+
+    def binders(self, name: str) -> int:
+        """Return how many scopes of the file bind `name`."""
+        return sum(name in scope.bindings for scope in self.scopes.all)
+
+    def meaning(self, node: ast.expr, scope: Scope, depth: int = 8) -> Meaning | None:
+        """Resolve a name or attribute chain to a qualified name, through imports and aliases."""
+        chain = _chain(node)
+        if chain is None:
+            return None
+        root, attributes = chain
+        found = self._meaning_of_name(root.id, scope, depth)
+        if found is None:
+            return None
+        return Meaning(".".join([found.name, *attributes]), found.home, found.problem)
+
+    def _meaning_of_name(self, name: str, scope: Scope, depth: int) -> Meaning | None:
+        home = scope.lookup(name)
+        if home is None:
+            return self._meaning_of_star(name, scope)
+        where, bindings = home
+        meanings = {self._target(binding, where, depth) for binding in bindings}
+        meanings.discard("")
+        torch = sorted(m for m in meanings if m and _is_torch(m))
+        if not torch:
+            others = [m for m in meanings if m]
+            return Meaning(others[0], where) if len(meanings) == 1 and others else None
+        if len(meanings) == 1:
+            return Meaning(torch[0], where)
+        lines = ", ".join(str(getattr(b.statement, "lineno", "?")) for b in bindings)
+        return Meaning(torch[0], where, f"`{name}` is bound more than once (lines {lines})")
+
+    def _meaning_of_star(self, name: str, scope: Scope) -> Meaning | None:
+        module = scope.module()
+        for star in module.stars:
+            if _is_torch(star) and self.canonical(f"{star}.{name}"):
+                problem = f"`{name}` comes in through `from {star} import *`"
+                return Meaning(f"{star}.{name}", module, problem)
+        return None
+
+    def _target(self, binding: Binding, home: Scope, depth: int) -> str | None:
+        """Return the qualified name a binding gives, "" for a placeholder, None for unknown."""
+        if binding.kind == "import":
+            return binding.target
+        if binding.kind != "assign" or binding.value is None or depth == 0:
+            return None
+        if isinstance(binding.value, ast.Constant) and binding.value.value is None:
+            return ""  # `except ImportError: nn = None`
+        found = self.meaning(binding.value, home, depth - 1)
+        is_module = found and not found.problem and self.canonical(found.name) is None
+        return found.name if found and is_module and _is_torch(found.name) else None
+
+    def references(self, lines: Iterable[int]) -> Iterator[Reference]:
+        """Yield, in source order, the references on the given lines (those of `wanted_lines`)."""
+        wanted = sorted(set(lines))
+        if wanted:
+            found = [r for s in _statements(self.tree, wanted) for r in self._in_statement(s)]
+            found.sort(key=lambda r: (r.node.lineno, r.node.col_offset))
+            yield from found
+
+    def _in_statement(self, statement: ast.AST) -> Iterator[Reference]:
+        home = self.scopes.home[statement]
+        top = _Link(statement, None)
+        stack = [(child, home, top) for child in own_expressions(statement)]
+        while stack:
+            node, scope, above = stack.pop()
+            if isinstance(node, ast.Name | ast.Attribute) and _chain(node) is not None:
+                yield from self._in_chain(node, scope, above)
+                continue
+            link = _Link(node, above)
+            stack.extend((child, inner, link) for child, inner in inner_scopes(node, scope))
+
+    def _in_chain(self, node: ast.expr, scope: Scope, link: _Link) -> Iterator[Reference]:
+        """Yield the reference whose API is a prefix of the chain: `nn.Conv2d` of `….__init__`."""
+        levels = [node]
+        while isinstance(levels[-1], ast.Attribute):
+            levels.append(levels[-1].value)
+        root = levels[-1]
+        if not isinstance(root, ast.Name) or not isinstance(getattr(node, "ctx", None), ast.Load):
+            return
+        found = self._meaning_of_name(root.id, scope, 8)
+        if found is None or not _is_torch(found.name):
+            return
+        name = found.name
+        for index in range(len(levels) - 1, -1, -1):
+            level = levels[index]
+            if isinstance(level, ast.Attribute):
+                name = f"{name}.{level.attr}"
+            api = self.canonical(name)
+            if api is None:
+                continue
+            above = (*reversed(levels[:index]), *link)
+            call = above[0] if isinstance(above[0], ast.Call) and above[0].func is level else None
+            yield Reference(api, level, call, scope, root, found.home, above, found.problem)
+            return
+
+
+def wanted_lines(text: str, names: Names, last_words: str) -> list[int]:
+    """Return the 1-based lines on which a wanted name may stand.
+
+    `last_words` is a regular expression for the last component of the wanted APIs; local names
+    that an import or a star gives to such an API are added.
+    """
+    words = {last_words}
+    for _, local, binding in names.imports():
+        if binding.target and names.canonical(binding.target):
+            words.add(re.escape(local))
+    pattern = re.compile(rf"\b(?:{'|'.join(sorted(words))})\b")
+    line, at, lines = 1, 0, list[int]()
+    for match in pattern.finditer(text):
+        line += _newlines(text, at, match.start())
+        at = match.start()
+        if not lines or lines[-1] != line:
+            lines.append(line)
+    return lines
+
+
+def _newlines(text: str, start: int, end: int) -> int:
+    """Count line ends as the ast does: LF, CRLF and CR."""
+    count = text.count("\n", start, end)
+    if "\r" in text:
+        lone = text.count("\r", start, end) - text.count("\r\n", start, end)
+        if text[end - 1 : end + 1] == "\r\n":
+            lone -= 1
+        count += lone
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A node and what is around it; shared by siblings, so that deep nesting stays linear."""
+
+    node: ast.AST
+    outer: _Link | None
+
+    def __iter__(self) -> Iterator[ast.AST]:
+        link: _Link | None = self
+        while link:
+            yield link.node
+            link = link.outer
+
+
+def _is_torch(name: str) -> bool:
+    return name == "torch" or name.startswith("torch.")
+
+
+def _chain(node: ast.expr) -> tuple[ast.Name, list[str]] | None:
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    return (node, attributes[::-1]) if isinstance(node, ast.Name) else None
+
+
+def _statements(tree: ast.Module, lines: list[int]) -> Iterator[ast.AST]:
+    """Yield the statements that reach one of the sorted `lines`, outer ones first."""
+    stack: list[ast.AST] = [*reversed(tree.body)]
+    while stack:
+        node = stack.pop()
+        starts = [node, *getattr(node, "decorator_list", ())]
+        first = min(getattr(start, "lineno", 0) for start in starts)
+        at = bisect_left(lines, first)
+        if at < len(lines) and lines[at] <= getattr(node, "end_lineno", lines[at]):
+            yield node
+            stack.extend(reversed(list(substatements(node))))

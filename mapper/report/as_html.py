@@ -1,0 +1,85 @@
+"""The `html` format: one self-contained page that asks nothing of the network.
+
+Source text travels as JSON and is shown as text; a content policy that names the page's own
+script and style by hash keeps everything else from running, should it ever get in.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from mapper.report.as_json import document, site_values
+from mapper.report.hunks import hunks
+from mapper.report.sites import is_written, needs_person
+from mapper.report.summary import verdict
+from mapper.report.view import PLAIN, View
+from mapper.report.visible import json_text, name
+
+if TYPE_CHECKING:
+    from mapper.outcome import FileResult, Run
+
+_SCRIPTS = ("words.js", "parts.js", "app.js")
+
+
+def render(run: Run, view: View = PLAIN) -> str:
+    """Return the page."""
+    body = "\n".join(_asset(script) for script in _SCRIPTS)
+    script = f'"use strict";\n(() => {{\n{body}}})();\n'
+    style = _asset("page.css")
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    said = verdict(run)
+    values = {
+        "policy": policy,
+        "title": escape(f"tm2ms report: {said}"),
+        "verdict": escape(said).replace("--unsafe", "<b>--unsafe</b>"),
+        "style": style,
+        "data": embedded(_data(run)),
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], _asset("page.html"))
+
+
+def embedded(value: object) -> str:
+    """Return JSON that cannot end or escape the script element it stands in."""
+    text = json_text(value, indent=None)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _asset(file: str) -> str:
+    return files("mapper.report").joinpath("page", file).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _data(run: Run) -> dict[str, Any]:
+    """Return the json report with what the page needs beyond it."""
+    return {**document(run), "files": [_file(run, file) for file in run.files]}
+
+
+def _file(run: Run, file: FileResult) -> dict[str, Any]:
+    sites = [
+        site_values(site) | {"todo": needs_person(run, site), "written": is_written(run, site)}
+        for site in file.sites
+    ]
+    notes = [{"line": note.line, "cell": note.cell, "message": note.message} for note in file.notes]
+    changes = []
+    if file.before is not None and file.after is not None:
+        changes = [[h.old_start, h.new_start, h.parts] for h in hunks(file.before, file.after)]
+    return {
+        "path": name(file.path),
+        "status": str(file.status),
+        "message": file.message,
+        "sites": sites,
+        "notes": notes,
+        "hunks": changes,
+    }

@@ -1,0 +1,57 @@
+"""The `concise` format: one line per site that needs a person, as editors and grep like it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mapper.outcome import FileStatus, Status
+from mapper.report.sites import is_listed, location, message, note_location
+from mapper.report.view import PLAIN, View
+from mapper.report.visible import name, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mapper.outcome import FileResult, Note, Run, Site
+
+STYLES = {
+    Status.MIGRATED: "green",
+    Status.UNSAFE: "yellow",
+    Status.SHAPE_ONLY: "yellow",
+    Status.MANUAL: "red",
+    Status.IGNORED: "dim",
+}
+
+
+def render(run: Run, view: View = PLAIN) -> str:
+    """Return one line per failed file, site and note."""
+    return "".join(f"{line}\n" for file in run.files for line in _lines(run, file, view))
+
+
+def _lines(run: Run, file: FileResult, view: View) -> Iterator[str]:
+    if file.status is FileStatus.FAILED:
+        yield failure(file, view)
+    for site in file.sites:
+        if is_listed(run, site, verbose=view.verbose):
+            yield headline(file, site, view)
+    for note in file.notes:
+        yield remark(file, note, view)
+
+
+def headline(file: FileResult, site: Site, view: View) -> str:
+    """Return `path:line:column: RULE [status] message`."""
+    status = view.paint(f"[{site.status}]", STYLES[site.status])
+    rule = view.paint(visible(site.rule), "bold red")
+    return f"{view.paint(location(file, site), 'bold')}: {rule} {status} {message(site)}"
+
+
+def failure(file: FileResult, view: View) -> str:
+    """Return the line of a file that could not be read, parsed or written."""
+    status = view.paint("[failed]", "bold red")
+    return f"{view.paint(name(file.path), 'bold')}: {status} {visible(file.message or 'failed')}"
+
+
+def remark(file: FileResult, note: Note, view: View) -> str:
+    """Return the line of a remark that is not about a site."""
+    where = view.paint(note_location(file, note), "bold")
+    return f"{where}: {view.paint('[note]', 'cyan')} {visible(note.message)}"

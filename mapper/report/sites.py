@@ -1,0 +1,95 @@
+"""What every format asks about a site: where it is, who must look at it, how it was proved."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from mapper.outcome import Status
+from mapper.report.visible import name, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mapper.outcome import FileResult, Note, Proof, Run, Site
+
+WRITTEN = frozenset({Status.MIGRATED, Status.SHAPE_ONLY})
+
+
+def each_site(run: Run) -> Iterator[tuple[FileResult, Site]]:
+    """Yield every site of the run with its file."""
+    for file in run.files:
+        for site in file.sites:
+            yield file, site
+
+
+def is_written(run: Run, site: Site) -> bool:
+    """Tell whether this site's `after` is in the rewritten text."""
+    if site.status is Status.UNSAFE:
+        return bool(getattr(run, "unsafe", False)) and site.after is not None
+    return site.status in WRITTEN
+
+
+def needs_person(run: Run, site: Site) -> bool:
+    """Tell whether something is left to do by hand at this site."""
+    return site.status is Status.MANUAL or (
+        site.status is Status.UNSAFE and not is_written(run, site)
+    )
+
+
+def is_listed(run: Run, site: Site, *, verbose: bool) -> bool:
+    """Tell whether the formats for people show this site.
+
+    A shape-only rewrite is always shown: it computes something else than torch did.
+    """
+    return verbose or needs_person(run, site) or site.status is Status.SHAPE_ONLY
+
+
+def location(file: FileResult, site: Site) -> str:
+    """Return `path:line:column`, or `path:cell N:line:column` (counted from 1) in a notebook."""
+    return f"{name(file.path)}:{position(site)}"
+
+
+def position(site: Site) -> str:
+    """Return `line:column`, after the notebook's cell where there is one."""
+    return f"{_cell(site.cell)}{site.span.line}:{site.span.column}"
+
+
+def note_location(file: FileResult, note: Note) -> str:
+    """Return where a remark belongs, in the form of a site's location."""
+    return f"{name(file.path)}:{_cell(note.cell)}{note.line}:1"
+
+
+def _cell(cell: int | None) -> str:
+    return "" if cell is None else f"cell {cell + 1}:"
+
+
+def message(site: Site) -> str:
+    """Return the site's message on one line, or what happened where there is none."""
+    if site.message:
+        return visible(site.message)
+    if site.after is not None and site.target:
+        return visible(f"{site.api} becomes {site.target}")
+    return visible(site.api)
+
+
+def proof_text(proof: Proof) -> str:
+    """Return the evidence in words, or an empty string where there is none."""
+    if proof.kind == "none":
+        return ""
+    words = [visible(proof.kind), f"{proof.cases} case{'' if proof.cases == 1 else 's'}"]
+    if proof.input_shape is not None and proof.output_shape is not None:
+        words.append(f"{proof.input_shape} → {proof.output_shape}")
+    if proof.max_abs_error is not None:
+        words.append(f"largest error {error_text(proof.max_abs_error)}")
+    return ", ".join(words)
+
+
+def error_text(error: float) -> str:
+    """Return an error with no more digits than it means."""
+    return "0" if error == 0 else f"{error:.2g}"
+
+
+def finite(error: float | None) -> float | None:
+    """Return the error where JSON has a number for it."""
+    return error if error is not None and math.isfinite(error) else None

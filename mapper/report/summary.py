@@ -1,0 +1,96 @@
+"""The closing words on stderr: one verdict line, and the counts per rule for `--statistics`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from mapper.outcome import Status
+from mapper.report.sites import each_site, is_written, needs_person
+from mapper.report.view import PLAIN, View
+from mapper.report.visible import visible
+
+if TYPE_CHECKING:
+    from mapper.outcome import Run
+
+
+def verdict(run: Run, view: View = PLAIN, *, dry: bool = False) -> str:
+    """Return the run in one line; `dry` where nothing was written (`--check`, `--diff`)."""
+    counts = run.counts()
+    files = [_plural(counts["files"], "file")]
+    if counts["changed"]:
+        files.append(f"{counts['changed']} {'would change' if dry else 'changed'}")
+    if counts["failed"]:
+        files.append(view.paint(f"{counts['failed']} failed", "bold red"))
+    sites = ", ".join(_sites(run, view)) if counts["sites"] else "no torch convolutions"
+    return f"{', '.join(files)}: {sites}; {_seconds(run.seconds)}"
+
+
+def _sites(run: Run, view: View) -> list[str]:
+    """Return the figures about sites, those that are zero left out."""
+    counts = run.counts()
+    out = [_plural(counts["sites"], "convolution")]
+    if counts["migrated"]:
+        out.append(view.paint(f"{counts['migrated']} migrated", "green") + _proofs(run))
+    if counts["shape_only"]:
+        out.append(view.paint(f"{counts['shape_only']} shape-only", "yellow"))
+    if written := sum(
+        site.status is Status.UNSAFE and is_written(run, site) for _, site in each_site(run)
+    ):
+        out.append(view.paint(f"{written} unsafe written", "yellow"))
+    if persons := _persons(run):
+        out.append(view.paint(persons, "bold red"))
+    if counts["ignored"]:
+        out.append(f"{counts['ignored']} ignored")
+    return out
+
+
+def _proofs(run: Run) -> str:
+    kinds = Counter(site.proof.kind for _, site in each_site(run) if site.status is Status.MIGRATED)
+    known = [f"{kinds[kind]} {kind}" for kind in ("exact", "sampled") if kinds[kind]]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def _persons(run: Run) -> str:
+    """Return how many sites are left to people; those that `--unsafe` would write are named."""
+    left = [site.status for _, site in each_site(run) if needs_person(run, site)]
+    if not left:
+        return ""
+    unsafe = left.count(Status.UNSAFE)
+    tail = f" ({unsafe} of them --unsafe would write)" if unsafe else ""
+    return f"{len(left)} need{'s' if len(left) == 1 else ''} a person{tail}"
+
+
+def statistics(run: Run) -> str:
+    """Return a table of the sites per rule and status, the most frequent rule first."""
+    counts: dict[tuple[str, str], Counter[Status]] = {}
+    for _, site in each_site(run):
+        key = visible(site.rule), visible(site.api)
+        counts.setdefault(key, Counter())[site.status] += 1
+    if not counts:
+        return ""
+    order = sorted(counts.items(), key=lambda item: (-item[1].total(), item[0]))
+    rows = [["rule", "api", "sites", *(str(status) for status in Status)]]
+    rows += [
+        [*key, *(str(figure) for figure in (count.total(), *(count[s] for s in Status)))]
+        for key, count in order
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "".join(f"{_row(row, widths)}\n" for row in rows)
+
+
+def _row(row: list[str], widths: list[int]) -> str:
+    """Return one line of the table: words to the left, figures to the right."""
+    cells = [
+        f"{cell:<{width}}" if index < 2 else f"{cell:>{width}}"
+        for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells)
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {seconds % 60:.0f} s"

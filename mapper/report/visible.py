@@ -1,0 +1,57 @@
+"""What strangers wrote, made safe to show: nothing in a name or a source can forge a line.
+
+Control characters, bidi marks, line separators, invisible characters and lone surrogates are
+shown as the escapes Python would use for them (`\\x1b`, `\\u202e`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from pathlib import PurePath
+
+# Controls, formats (bidi marks, zero-width characters), surrogates, line/paragraph separators.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_BREAK = re.compile(r"[ \t]*(?:\r\n|\r|\n)[ \t]*")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def visible(text: str, keep: str = "") -> str:
+    """Return the text on one line with every unprintable character shown as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char in keep or unicodedata.category(char) not in _HIDDEN else _escape(char)
+        for char in text
+    )
+
+
+def _escape(char: str) -> str:
+    if char in _SHORT:
+        return _SHORT[char]
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def one_line(text: str) -> str:
+    """Return a call of several lines on one, for places that have no room for more."""
+    return visible(_BREAK.sub(" ", text))
+
+
+def posix(path: str) -> str:
+    """Return the path with forward slashes and without a leading `./`."""
+    return PurePath(path).as_posix()
+
+
+def name(path: str) -> str:
+    """Return the path as it may be shown on a line."""
+    return visible(posix(path))
+
+
+def json_text(value: object, *, indent: int | None = 2) -> str:
+    """Return ASCII JSON: what cannot be printed is a JSON escape, never a raw character."""
+    text = json.dumps(value, indent=indent, ensure_ascii=True, allow_nan=False)
+    return text.replace("\x7f", "\\u007f")

@@ -1,0 +1,229 @@
+"""Scopes and what they bind, by Python's rules, from the statements of an ast.
+
+Expressions are looked into only where they can bind (targets, and walrus where the text has one):
+a file has ten times more expressions than statements, and a hook pays for every one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """One place where a name gets its value.
+
+    `target` is the qualified name that an import brings in; `alias` and `statement` locate it.
+    `value` is the expression assigned, where there is exactly one.
+    """
+
+    kind: str
+    statement: ast.AST
+    target: str | None = None
+    alias: ast.alias | None = None
+    value: ast.expr | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """A module, class, function, lambda or comprehension, and what it binds."""
+
+    kind: str
+    node: ast.AST
+    parent: Scope | None = None
+    bindings: dict[str, list[Binding]] = field(default_factory=dict)
+    borrowed: dict[str, str] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)
+
+    def bind(self, name: str, binding: Binding) -> None:
+        """Record that `name` gets a value here, or where `global`/`nonlocal` send it."""
+        scope = self
+        if self.borrowed.get(name) == "global":
+            scope = self.module()
+        scope.bindings.setdefault(name, []).append(binding)
+
+    def module(self) -> Scope:
+        """Return the outermost scope."""
+        scope = self
+        while scope.parent:
+            scope = scope.parent
+        return scope
+
+    def lookup(self, name: str) -> tuple[Scope, list[Binding]] | None:
+        """Return where `name`, read here, is bound, by Python's rules; None if nowhere."""
+        scope: Scope | None = self.module() if self.borrowed.get(name) == "global" else self
+        start = scope
+        while scope:
+            if name in scope.bindings and (scope.kind != "class" or scope is start):
+                return scope, scope.bindings[name]
+            scope = scope.parent
+        return None
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+class Scopes:
+    """All scopes of a module; `home` tells the scope in which a statement runs."""
+
+    def __init__(self, tree: ast.Module, has_walrus: bool = True) -> None:
+        self.module = Scope("module", tree)
+        self.all = [self.module]
+        self.home: dict[ast.AST, Scope] = {}
+        self._has_walrus = has_walrus
+        self._fill(tree)
+
+    def _fill(self, tree: ast.Module) -> None:
+        stack: list[tuple[ast.AST, Scope]] = [(s, self.module) for s in reversed(tree.body)]
+        while stack:
+            node, scope = stack.pop()
+            self.home[node] = scope
+            if isinstance(node, DEFINITIONS):
+                scope.bind(node.name, Binding("def", node))
+                scope = self._definition(node, scope)
+            else:
+                _bind_statement(node, scope)
+            if self._has_walrus:
+                _bind_walrus(node, self.home[node])
+            stack.extend((child, scope) for child in reversed(list(substatements(node))))
+
+    def _definition(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, outer: Scope
+    ) -> Scope:
+        kind = "class" if isinstance(node, ast.ClassDef) else "function"
+        scope = Scope(kind, node, outer)
+        self.all.append(scope)
+        if not isinstance(node, ast.ClassDef):
+            bind_parameters(node.args, scope)
+        _borrow(node, scope)
+        return scope
+
+
+def substatements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements, handlers and match cases directly below a statement."""
+    for name in BODIES:
+        below = getattr(node, name, None)
+        if isinstance(below, list):
+            yield from below
+
+
+def own_expressions(statement: ast.AST) -> Iterator[ast.AST]:
+    """Yield the expressions of a statement that are not inside its body."""
+    for name, value in ast.iter_fields(statement):
+        if isinstance(value, list) and name not in BODIES:
+            yield from (item for item in value if isinstance(item, ast.AST))
+        elif isinstance(value, ast.AST):
+            yield value
+
+
+def inner_scopes(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
+    """Yield the child nodes of an expression with the scope that each runs in."""
+    if isinstance(node, ast.Lambda):
+        inner = Scope("function", node, scope)
+        bind_parameters(node.args, inner)
+        yield node.args, scope
+        yield node.body, inner
+    elif isinstance(node, COMPREHENSIONS):
+        inner = Scope("function", node, scope)
+        first = node.generators[0]
+        for generator in node.generators:
+            bind_targets(generator.target, inner, node)
+        yield first.iter, scope  # Python evaluates the first iterable outside
+        for child in ast.iter_child_nodes(node):
+            if child is not first:
+                yield child, inner
+        yield from ((child, inner) for child in (first.target, *first.ifs))
+    else:
+        yield from ((child, scope) for child in ast.iter_child_nodes(node))
+
+
+def _borrow(definition: ast.AST, scope: Scope) -> None:
+    stack = list(substatements(definition))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            kind = "global" if isinstance(node, ast.Global) else "nonlocal"
+            scope.borrowed.update(dict.fromkeys(node.names, kind))
+        elif not isinstance(node, DEFINITIONS):
+            stack.extend(substatements(node))
+
+
+def bind_parameters(arguments: ast.arguments, scope: Scope) -> None:
+    """Bind the parameters of a function or lambda, with their defaults as values."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
+    defaults.extend(arguments.defaults)
+    pairs = [*zip(positional, defaults, strict=True)]
+    pairs.extend(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))
+    for parameter, default in pairs:
+        scope.bind(parameter.arg, Binding("parameter", parameter, value=default))
+    for rest in (arguments.vararg, arguments.kwarg):
+        if rest:
+            scope.bind(rest.arg, Binding("parameter", rest))
+
+
+def _bind_statement(node: ast.AST, scope: Scope) -> None:
+    match node:
+        case ast.Import() | ast.ImportFrom():
+            _bind_import(node, scope)
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            scope.bind(name, Binding("assign", node, value=value))
+        case ast.AnnAssign(target=ast.Name(id=name), value=value):
+            if value is not None:
+                scope.bind(name, Binding("assign", node, value=value))
+        case ast.Assign(targets=targets) | ast.Delete(targets=targets):
+            for target in targets:
+                bind_targets(target, scope, node)
+        case ast.For(target=target) | ast.AsyncFor(target=target) | ast.AugAssign(target=target):
+            bind_targets(target, scope, node)
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            for item in items:
+                if item.optional_vars:
+                    bind_targets(item.optional_vars, scope, node)
+        case ast.ExceptHandler(name=str(name)):
+            scope.bind(name, Binding("other", node))
+        case ast.match_case(pattern=pattern):
+            _bind_pattern(pattern, scope, node)
+
+
+def bind_targets(target: ast.AST, scope: Scope, statement: ast.AST) -> None:
+    """Bind every name that a target expression stores to or deletes."""
+    for child in ast.walk(target):
+        if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load):
+            scope.bind(child.id, Binding("other", statement))
+
+
+def _bind_pattern(pattern: ast.pattern, scope: Scope, case: ast.match_case) -> None:
+    for child in ast.walk(pattern):
+        captured = getattr(child, "name", None) or getattr(child, "rest", None)
+        if isinstance(captured, str):
+            scope.bind(captured, Binding("other", case))
+
+
+def _bind_walrus(statement: ast.AST, scope: Scope) -> None:
+    for expression in own_expressions(statement):
+        for child in ast.walk(expression):
+            if isinstance(child, ast.NamedExpr):
+                scope.bind(child.target.id, Binding("other", child))
+
+
+def _bind_import(node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            local = alias.asname or alias.name.partition(".")[0]
+            target = alias.name if alias.asname else local
+            scope.bind(local, Binding("import", node, target, alias))
+        return
+    module = "." * node.level + (node.module or "")
+    dot = "" if module.endswith(".") else "."
+    for alias in node.names:
+        if alias.name == "*":
+            scope.module().stars.append(module)
+        else:
+            target = f"{module}{dot}{alias.name}"
+            scope.bind(alias.asname or alias.name, Binding("import", node, target, alias))

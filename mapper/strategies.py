@@ -1,0 +1,440 @@
+"""The named strategies that a table cannot say: from a bound torch call to a plan.
+
+Everything here decides and nothing edits: the plan is rendered elsewhere, and what is rendered is
+verified elsewhere, so a mistake in this file is caught and not written.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mapper.bind import Argument
+from mapper.plan import Api, ManualError, Plan, Wrapper
+from mapper.rulebook import Rule, Strategy, Version
+from mapper.values import Known, is_bool, is_repeatable, known
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis of an argument: the text to write, and the value where it is known."""
+
+    text: str
+    value: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """An argument of one int, or one per axis. `scalar`: one text serves all axes."""
+
+    axes: tuple[Axis, ...]
+    scalar: bool
+    written: str | None = None
+    """The text to write when the source's own form does not do (a list, a 1-tuple)."""
+
+    @property
+    def values(self) -> tuple[int, ...] | None:
+        """Return the values when all are known."""
+        values = tuple(axis.value for axis in self.axes if axis.value is not None)
+        return values if len(values) == len(self.axes) else None
+
+    @property
+    def is_zero(self) -> bool:
+        """Say whether it is known to be 0 on every axis."""
+        return self.values is not None and not any(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCall:
+    """A torch call with its rule, its arguments and the means to read them.
+
+    `text` gives an expression's source, `qualified` what a name resolves to (`torch.float16`).
+    """
+
+    rule: Rule
+    arguments: Mapping[str, Argument]
+    text: Callable[[ast.expr], str]
+    qualified: Callable[[ast.expr], str | None]
+    version: Version
+    recipe: str = "exact"
+
+    @property
+    def rank(self) -> int:
+        """Return the number of spatial axes."""
+        return self.rule.torch.rank
+
+    def given(self, name: str) -> bool:
+        """Say whether the call gives the parameter."""
+        return name in self.arguments
+
+    def node(self, name: str) -> ast.expr:
+        """Return the argument's expression, or the default's."""
+        if name in self.arguments:
+            return self.arguments[name].value
+        spec = self.rule.torch.parameter(name)
+        return ast.Constant(spec.default if spec else None)
+
+    def known(self, name: str) -> Known | None:
+        """Return the argument's value where it is certain."""
+        return known(self.node(name))
+
+    def extent(self, name: str) -> Extent:
+        """Read an argument that torch spreads over the axes.
+
+        Raises:
+            ManualError: torch itself would refuse it.
+        """
+        node, rank = self.node(name), self.rank
+        if isinstance(node, ast.Tuple | ast.List) and not _starred(node):
+            return self._sequence(name, node)
+        value = known(node)
+        if value is not None and isinstance(value.value, tuple | list):
+            items = list(value.value) * (rank if len(value.value) == 1 else 1)
+            axes = tuple(Axis(repr(item), _int(item)) for item in items)
+            self._check_length(name, len(axes))
+            return Extent(axes, False, _tuple([axis.text for axis in axes], rank))
+        text = self.text(node) if name in self.arguments else ast.unparse(node)
+        return Extent((Axis(text, _int(value.value) if value else None),) * rank, True)
+
+    def _sequence(self, name: str, node: ast.Tuple | ast.List) -> Extent:
+        items = [Axis(self.text(e), _int(k.value) if (k := known(e)) else None) for e in node.elts]
+        if len(items) == 1:
+            return Extent((items[0],) * self.rank, True, items[0].text)
+        self._check_length(name, len(items))
+        written = None if isinstance(node, ast.Tuple) else "(" + self.text(node)[1:-1] + ")"
+        return Extent(tuple(items), False, written)
+
+    def _check_length(self, name: str, length: int) -> None:
+        if length != self.rank:
+            raise ManualError(f"torch wants 1 or {self.rank} values for `{name}`, not {length}")
+
+    def repeat(self, name: str) -> None:
+        """Insist that the argument may be evaluated more than once."""
+        if not is_repeatable(self.node(name)):
+            raise ManualError(
+                f"`{name}={self.text(self.node(name))}` would have to be evaluated more than once: "
+                "put it into a variable first"
+            )
+
+
+def plan(call: BoundCall) -> Plan:
+    """Decide what stands for the call.
+
+    Raises:
+        ManualError: nothing right is known; the message is for the user.
+    """
+    assert call.rule.strategy is not None
+    plan = STRATEGIES[call.rule.strategy](call)
+    _name_positional(call, plan)
+    return plan
+
+
+def _name_positional(call: BoundCall, plan: Plan) -> None:
+    """Give positional arguments a name where MindSpore has another parameter at their place."""
+    places = [spec.name for spec in call.rule.mindspore.parameters_in(call.version)]
+    in_place = True
+    for name, argument in call.arguments.items():
+        if not argument.positional:
+            break
+        kept = plan.changes.get(name, [("", call.text(argument.value))])
+        is_bare = len(kept) == 1 and not kept[0][0]
+        in_place = in_place and is_bare and places[argument.index : argument.index + 1] == [name]
+        if is_bare and not in_place:
+            plan.changes[name] = [(name, kept[0][1])]
+
+
+# --- what both kinds of convolution share ---------------------------------------------------------
+
+
+def _common(
+    call: BoundCall, names: tuple[str, ...] = ("kernel_size", "stride", "dilation")
+) -> Plan:
+    plan = Plan(call.rule.mindspore.api)
+    for name in names:
+        if call.given(name) and (written := call.extent(name).written) is not None:
+            plan.changes[name] = [("", written)]
+    if call.given("groups"):
+        plan.changes["groups"] = [("group", call.text(call.node("groups")))]
+    _dtype(call, plan)
+    if call.given("device"):
+        plan.changes["device"] = []
+        plan.notes.append("`device` is dropped: in MindSpore placement belongs to the context")
+    return plan
+
+
+def _bias(call: BoundCall, plan: Plan) -> None:
+    node = call.node("bias")
+    value = known(node)
+    if value is not None:
+        text = str(bool(value.value))
+    elif is_bool(node) or isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        text = call.text(node)  # anything but a bool raises in MindSpore
+    else:
+        text = f"bool({call.text(node)})"
+    plan.put("bias", call.given("bias"), [("has_bias", text)])
+
+
+def _dtype(call: BoundCall, plan: Plan) -> None:
+    if not call.given("dtype"):
+        return
+    node = call.node("dtype")
+    name = call.qualified(node) or ""
+    values = call.rule.values["dtype"]
+    if (value := known(node)) and value.value is None:
+        plan.changes["dtype"] = []
+    elif name not in values.map:
+        reason = values.reason(name) or "only a torch dtype written out can be carried over"
+        raise ManualError(f"`dtype={call.text(node)}`: {reason}")
+    elif call.rule.mindspore.parameter("dtype") in call.rule.mindspore.parameters_in(call.version):
+        plan.changes["dtype"] = [("dtype", Api(values.map[name]))]
+    elif name in ("torch.float32", "torch.float"):
+        plan.changes["dtype"] = []
+    else:
+        raise ManualError(f"MindSpore {call.version} has no `dtype` here: cast the cell instead")
+
+
+def _pad_keywords(mode: str, padding: str | None = None) -> list[tuple[str, str]]:
+    keywords = [("pad_mode", repr(mode))]
+    return keywords if padding is None else [*keywords, ("padding", padding)]
+
+
+def _doubled(padding: Extent, rank: int) -> str:
+    """Write one int per axis as MindSpore wants it: both sides of each axis, one by one."""
+    if padding.scalar or rank == 1:
+        return padding.axes[0].text
+    return _tuple([axis.text for axis in padding.axes for _ in range(2)])
+
+
+# --- convolutions -----------------------------------------------------------------------------
+
+
+def _convolution(call: BoundCall) -> Plan:
+    plan = _common(call)
+    mode = call.known("padding_mode")
+    if mode is None:
+        plan.unsafe = {call.text(call.node("padding_mode")): "zeros"}
+    if call.given("padding_mode"):
+        plan.changes["padding_mode"] = []
+    padding = call.known("padding")
+    string = padding.value if padding and isinstance(padding.value, str) else None
+    if mode is not None and mode.value != "zeros":
+        keywords = _pad_layer(call, plan, str(mode.value), string)
+    elif string is not None:
+        keywords = _pad_keywords(string)
+    else:
+        keywords = _zeros(call)
+    plan.put("padding", call.given("padding"), keywords)
+    _bias(call, plan)
+    return plan
+
+
+def _zeros(call: BoundCall) -> list[tuple[str, str]]:
+    padding = call.extent("padding")
+    if padding.is_zero:
+        return _pad_keywords("valid")
+    if not padding.scalar and call.rank > 1:
+        call.repeat("padding")
+    return _pad_keywords("pad", _doubled(padding, call.rank))
+
+
+def _pad_layer(call: BoundCall, plan: Plan, mode: str, string: str | None) -> list[tuple[str, str]]:
+    """Put a padding layer before the convolution, which then pads nothing."""
+    if string == "same":
+        sides = _same_sides(call)
+    elif string == "valid":
+        sides = [("0", "0")] * call.rank
+    else:
+        padding = call.extent("padding")
+        if not padding.is_zero:
+            call.repeat("padding")
+        sides = [(axis.text, axis.text) for axis in padding.axes]
+        if padding.is_zero:
+            sides = [("0", "0")] * call.rank
+    if any(side != ("0", "0") for side in sides):
+        plan.before.append(_pad_wrapper(mode, sides))
+    return _pad_keywords("valid")
+
+
+def _pad_wrapper(mode: str, sides: list[tuple[str, str]]) -> Wrapper:
+    rank = len(sides)
+    if mode == "reflect" and rank < 3:
+        pairs = ", ".join(f"({before}, {after})" for before, after in [("0", "0")] * 2 + sides)
+        return Wrapper("mindspore.nn.Pad", f'paddings=({pairs}), mode="REFLECT"')
+    if mode not in ("reflect", "replicate", "circular"):
+        raise ManualError(f"torch has no padding_mode {mode!r}")
+    flat = [text for side in reversed(sides) for text in side]
+    if mode == "circular":
+        return Wrapper("CircularPad", _tuple(flat))
+    kind = "ReflectionPad" if mode == "reflect" else "ReplicationPad"
+    one = flat[0] if len(set(flat)) == 1 else _tuple(flat)
+    return Wrapper(f"mindspore.nn.{kind}{rank}d", one)
+
+
+def _same_sides(call: BoundCall) -> list[tuple[str, str]]:
+    kernel, dilation = call.extent("kernel_size").values, call.extent("dilation").values
+    if kernel is None or dilation is None:
+        raise ManualError(
+            "padding='same' with this padding_mode needs kernel_size and dilation as plain numbers"
+        )
+    totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    return [(str(total // 2), str(total - total // 2)) for total in totals]
+
+
+# --- transposed convolutions ------------------------------------------------------------------
+
+
+def _conv_transpose(call: BoundCall) -> Plan:
+    plan = _common(call)
+    if call.given("padding_mode"):
+        if (mode := call.known("padding_mode")) is None:
+            plan.unsafe = {call.text(call.node("padding_mode")): "zeros"}
+        elif mode.value != "zeros":
+            raise ManualError("torch itself supports only padding_mode='zeros' here")
+        plan.changes["padding_mode"] = []
+    padding, extra = call.extent("padding"), call.extent("output_padding")
+    if call.rank == 3:
+        keywords = _native(call, plan, padding, extra)
+    else:
+        if call.given("output_padding"):
+            plan.changes["output_padding"] = []
+        if extra.is_zero:
+            keywords = _transposed_pad(call, padding)
+        elif call.recipe == "table":
+            keywords = _zero_pad_after(call, plan, padding, extra)
+        else:
+            keywords = _exact(call, plan, padding, extra)
+    plan.put("padding", call.given("padding"), keywords)
+    _bias(call, plan)
+    return plan
+
+
+def _transposed_pad(call: BoundCall, padding: Extent) -> list[tuple[str, str]]:
+    if padding.is_zero:
+        # With 'valid' MindSpore's output has at least length * stride elements, torch's has fewer
+        # when the dilated kernel is smaller than the stride.
+        return _pad_keywords("valid" if _kernel_covers_stride(call) else "pad")
+    if not padding.scalar and call.rank > 1:
+        call.repeat("padding")
+    return _pad_keywords("pad", _doubled(padding, call.rank))
+
+
+def _kernel_covers_stride(call: BoundCall) -> bool:
+    found = [call.extent(name).values for name in ("kernel_size", "stride", "dilation")]
+    kernel, stride, dilation = found
+    if kernel is None or stride is None or dilation is None:
+        return False
+    return all(d * (k - 1) >= s - 1 for k, s, d in zip(kernel, stride, dilation, strict=True))
+
+
+def _native(call: BoundCall, plan: Plan, padding: Extent, extra: Extent) -> list[tuple[str, str]]:
+    """In 3-d the layer has an `output_padding` of its own, which needs pad_mode='pad'."""
+    if call.given("output_padding") and extra.written is not None:
+        plan.changes["output_padding"] = [("output_padding", extra.written)]
+    elif call.given("output_padding"):
+        text = call.text(call.node("output_padding"))
+        plan.changes["output_padding"] = [("output_padding", text)]
+    if padding.is_zero and not extra.is_zero:
+        return _pad_keywords("pad")
+    return _transposed_pad(call, padding)
+
+
+def _zero_pad_after(
+    call: BoundCall, plan: Plan, padding: Extent, extra: Extent
+) -> list[tuple[str, str]]:
+    pairs = ["(0, 0)", "(0, 0)", *(f"(0, {axis.text})" for axis in extra.axes)]
+    arguments = f'paddings=({", ".join(pairs)}), mode="CONSTANT"'
+    plan.after.append(Wrapper("mindspore.nn.Pad", arguments))
+    plan.shape_only = True
+    if not extra.scalar or call.rank > 1:
+        call.repeat("output_padding")
+    return _transposed_pad(call, padding)
+
+
+def _exact(call: BoundCall, plan: Plan, padding: Extent, extra: Extent) -> list[tuple[str, str]]:
+    """Keep shape and values: crop less on the right, and enlarge the input where that is short."""
+    call.repeat("padding")
+    call.repeat("output_padding")
+    if padding.values is not None and extra.values is not None:
+        return _exact_known(call, plan, padding.values, extra.values)
+    less = [_minus(p, o) for p, o in zip(padding.axes, extra.axes, strict=True)]
+    if any(p.value == 0 for p in padding.axes):
+        raise ManualError(
+            "output_padding beyond padding needs plain numbers for padding, output_padding and "
+            "stride: write them out, or pass them as constants"
+        )
+    plan.assumptions.append("output_padding is at most padding (more raises in MindSpore)")
+    if call.rank == 1:
+        plan.after.append(Wrapper("Crop1d", extra.axes[0].text))
+        return _pad_keywords("pad", less[0])
+    sides = [text for p, q in zip(padding.axes, less, strict=True) for text in (p.text, q)]
+    return _pad_keywords("pad", _tuple(sides))
+
+
+def _exact_known(
+    call: BoundCall, plan: Plan, padding: tuple[int, ...], extra: tuple[int, ...]
+) -> list[tuple[str, str]]:
+    if min(extra) < 0:
+        raise ManualError("torch itself refuses a negative output_padding")
+    longer = [0] * call.rank
+    if any(o > p for p, o in zip(padding, extra, strict=True)):
+        stride = call.extent("stride").values
+        if stride is None:
+            raise ManualError(
+                "output_padding beyond padding needs a plain number for stride: write it out"
+            )
+        excess = [max(o - p, 0) for p, o in zip(padding, extra, strict=True)]
+        longer = [-(-e // s) for e, s in zip(excess, stride, strict=True)]
+        pairs = ", ".join(f"(0, {q})" for q in (0, 0, *longer))
+        plan.before.append(Wrapper("mindspore.nn.Pad", f"paddings=({pairs})"))
+        right = [p + q * s - o for p, q, s, o in zip(padding, longer, stride, extra, strict=True)]
+    else:
+        right = [p - o for p, o in zip(padding, extra, strict=True)]
+    if call.rank > 1:
+        sides = [str(side) for pair in zip(padding, right, strict=True) for side in pair]
+        return _pad_keywords("pad", _tuple(sides))
+    both = min(padding[0], right[0])
+    start, end = padding[0] - both, right[0] - both
+    if start or end:
+        plan.after.append(Wrapper("Crop1d", f"{start}, {end}" if end else str(start)))
+    return _pad_keywords("pad", str(both))
+
+
+# --- texts ------------------------------------------------------------------------------------
+
+
+def _minus(left: Axis, right: Axis) -> str:
+    if left.value is not None and right.value is not None:
+        return str(left.value - right.value)
+    return f"{_operand(left.text, ast.BinOp)} - {_operand(right.text)}"
+
+
+def _operand(text: str, *loose: type[ast.expr]) -> str:
+    """Put parentheses around a text unless it binds at least as tightly as a subtraction."""
+    tight = (ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript, *loose)
+    body = ast.parse(f"({text}\n)", mode="eval").body
+    if isinstance(body, ast.BinOp) and not isinstance(
+        body.op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv | ast.Mod | ast.Div | ast.Pow
+    ):
+        return f"({text})"
+    return text if isinstance(body, tight) else f"({text})"
+
+
+def _tuple(texts: list[str], rank: int = 0) -> str:
+    if rank == 1:
+        return texts[0]
+    return f"({', '.join(texts)})"
+
+
+def _starred(node: ast.Tuple | ast.List) -> bool:
+    return any(isinstance(element, ast.Starred) for element in node.elts)
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+STRATEGIES: Mapping[Strategy, Callable[[BoundCall], Plan]] = {
+    Strategy.CONV: _convolution,
+    Strategy.CONV_TRANSPOSE: _conv_transpose,
+}

@@ -1,0 +1,241 @@
+"""What is known of an expression: its value, or the symbols that it is made of.
+
+A small evaluator of our own: nothing of the migrated code is ever run. What it does not
+understand is a *symbol*, named by its source text, and the verifier tries values for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LIMIT = 10**9  # ints beyond this, and sequences or strings longer than SIZE, are not computed
+SIZE = 64
+
+
+class UnknownError(Exception):
+    """The expression has no value that this evaluator can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A value that is certain."""
+
+    value: object
+
+
+_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], object]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+}
+_UNARY: Mapping[type[ast.unaryop], Callable[[Any], object]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Not: operator.not_,
+}
+_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda a, b: operator.contains(b, a),
+    ast.NotIn: lambda a, b: not operator.contains(b, a),
+}
+FUNCTIONS: Mapping[str, Callable[..., object]] = {
+    "abs": abs,
+    "bool": bool,
+    "int": int,
+    "len": len,
+    "list": list,
+    "math.ceil": math.ceil,
+    "math.floor": math.floor,
+    "max": max,
+    "min": min,
+    "round": round,
+    "sum": sum,
+    "tuple": tuple,
+}
+
+
+def symbol(node: ast.expr) -> str:
+    """Return the name under which an expression that is not understood is known."""
+    return node.id if isinstance(node, ast.Name) else ast.unparse(node)
+
+
+def symbols(node: ast.expr) -> dict[str, ast.expr]:
+    """Return the symbols that the value of `node` depends on, in source order."""
+    found: dict[str, ast.expr] = {}
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        parts = _parts(current)
+        if parts is None:
+            found.setdefault(symbol(current), current)
+        else:
+            stack.extend(reversed(parts))
+    return found
+
+
+def known(node: ast.expr) -> Known | None:
+    """Return the value of an expression without symbols; None when there is none to tell."""
+    if symbols(node):
+        return None
+    try:
+        return Known(evaluate(node, {}))
+    except UnknownError:
+        return None
+
+
+def evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
+    """Compute an expression, with `values` for its symbols.
+
+    Raises:
+        UnknownError: a symbol has no value, the computation fails, or it is too large.
+    """
+    try:
+        return _bounded(_evaluate(node, values))
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as e:
+        raise UnknownError(f"{type(e).__name__}: {e}") from e
+
+
+def is_bool(node: ast.expr) -> bool:
+    """Say whether an expression is a bool whatever its symbols are."""
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, bool)
+        case ast.Compare() | ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.Call(func=ast.Name(id="bool" | "isinstance" | "any" | "all")):
+            return True
+        case ast.BoolOp(values=values):
+            return all(map(is_bool, values))
+        case ast.IfExp(body=body, orelse=orelse):
+            return is_bool(body) and is_bool(orelse)
+    return False
+
+
+def is_repeatable(node: ast.expr) -> bool:
+    """Say whether evaluating twice is harmless: no call but our own few, no walrus."""
+    return not any(
+        isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
+        or (isinstance(n, ast.Call) and symbol(n.func) not in FUNCTIONS)
+        for n in ast.walk(node)
+    )
+
+
+def _parts(node: ast.expr) -> list[ast.expr] | None:
+    """Return the operands of an expression that `_evaluate` understands, else None."""
+    match node:
+        case ast.Constant():
+            return []
+        case ast.Tuple(elts=elts) | ast.List(elts=elts):
+            return None if any(isinstance(e, ast.Starred) for e in elts) else elts
+        case ast.BinOp(left=left, op=op, right=right):
+            return [left, right] if type(op) in _BINARY else None
+        case ast.UnaryOp(op=op, operand=operand):
+            return [operand] if type(op) in _UNARY else None
+        case ast.BoolOp(values=values):
+            return values
+        case ast.Compare(left=left, comparators=comparators):
+            return [left, *comparators]
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return [test, body, orelse]
+        case ast.Call(func=ast.Name() | ast.Attribute() as func, args=args, keywords=[]):
+            if symbol(func) in FUNCTIONS and not any(isinstance(a, ast.Starred) for a in args):
+                return args
+        case ast.Subscript(value=ast.Tuple() | ast.List() as value, slice=ast.expr() as index):
+            return [value, index]
+    return None
+
+
+def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Tuple(elts=elts):
+            return tuple(_evaluate(e, values) for e in elts)
+        case ast.List(elts=elts):
+            return [_evaluate(e, values) for e in elts]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            return _binary(op, _evaluate(left, values), _evaluate(right, values))
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
+            return _UNARY[type(op)](_evaluate(operand, values))
+        case ast.BoolOp(op=op, values=operands):
+            return _bool_op(op, operands, values)
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            return _compare(_evaluate(left, values), ops, comparators, values)
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return _evaluate(body if _evaluate(test, values) else orelse, values)
+    if _parts(node) is not None:
+        if isinstance(node, ast.Call):
+            return FUNCTIONS[symbol(node.func)](*(_evaluate(a, values) for a in node.args))
+        if isinstance(node, ast.Subscript):
+            sequence: Any = _evaluate(node.value, values)
+            return operator.getitem(sequence, _evaluate(node.slice, values))
+    try:
+        return values[symbol(node)]
+    except KeyError as e:
+        raise UnknownError(f"`{symbol(node)}` is not known") from e
+
+
+def _binary(op: ast.operator, left: object, right: object) -> object:
+    _bounded(left)
+    _bounded(right)
+    if isinstance(op, ast.Pow | ast.LShift) and not (isinstance(right, int) and abs(right) < SIZE):
+        raise UnknownError("too large")
+    sequences = [v for v in (left, right) if isinstance(v, tuple | list | str)]
+    numbers = [v for v in (left, right) if isinstance(v, int)]
+    if isinstance(op, ast.Mult) and sequences and max(numbers, default=0) > SIZE:
+        raise UnknownError("too long")
+    return _bounded(_BINARY[type(op)](left, right))
+
+
+def _bounded(value: object) -> object:
+    if isinstance(value, int | float) and not abs(value) <= LIMIT:
+        raise UnknownError("too large")
+    if isinstance(value, tuple | list | str | bytes) and len(value) > SIZE:
+        raise UnknownError("too long")
+    return value
+
+
+def _bool_op(op: ast.boolop, operands: list[ast.expr], values: Mapping[str, object]) -> object:
+    stop = isinstance(op, ast.Or)
+    result: object = None
+    for operand in operands:
+        result = _evaluate(operand, values)
+        if bool(result) is stop:
+            break
+    return result
+
+
+def _compare(
+    left: object, ops: list[ast.cmpop], rest: list[ast.expr], values: Mapping[str, object]
+) -> bool:
+    for op, node in zip(ops, rest, strict=True):
+        right = _evaluate(node, values)
+        if not _COMPARE[type(op)](left, right):
+            return False
+        left = right
+    return True

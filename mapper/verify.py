@@ -1,0 +1,272 @@
+"""The text that will be written, run against the torch call: the proof, or why there is none.
+
+The plan behind the text is not trusted and not even seen: the text is parsed, bound to MindSpore's
+signatures and computed, so a mistake in a rule and one in the rendering are caught alike.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mapper.bind import BindError, bind
+from mapper.engine import mindspore_layers, torch_layers
+from mapper.engine.compare import Difference, Evidence, compare
+from mapper.engine.layer import Layer, RefusedError
+from mapper.engine.torch_layers import Convolution
+from mapper.helpers import HELPERS
+from mapper.outcome import Parameter, Proof
+from mapper.rulebook import ParameterSpec, Rule, Rulebook, Strategy, Version
+from mapper.sample import Sampler, Trial, Values
+from mapper.values import UnknownError, evaluate, symbols
+
+Read = Callable[[ast.expr], str | None]
+"""What a name in the written text stands for ("ms_nn.Conv2d" -> "mindspore.nn.Conv2d")."""
+
+CASES = 8  # equal cases that a sampled proof wants
+DRAWS = 160  # trials that may be drawn to find them
+_UNCOMPUTED = ("device", "dtype", "weight_init", "bias_init", "data_format")
+
+
+class DisprovedError(Exception):
+    """The written text does not do what the torch call does; the message says how it differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A successful proof. `difference` is filled only where the values are allowed to differ."""
+
+    proof: Proof
+    parameters: Mapping[str, Parameter]
+    assumptions: tuple[str, ...] = ()
+    difference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is to be proved: torch's arguments, the written text, and how to read its names."""
+
+    rule: Rule
+    arguments: Mapping[str, ast.expr]
+    written: str
+    read: Read
+    version: Version
+    assumed: Mapping[str, object]
+    shape_only: bool = False
+    may_raise: bool = False
+    """The plan says itself for which values MindSpore raises."""
+    reduce: bool = True
+
+
+class Verifier:
+    """Proves claims, and remembers what has been computed once."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self._rulebook = rulebook
+        self._memory: dict[object, Evidence | Difference] = {}
+
+    def prove(self, claim: Claim) -> Verdict:
+        """Compare both sides over every case that the arguments admit.
+
+        Raises:
+            DisprovedError: they differ, MindSpore refuses, or nothing could be compared.
+        """
+        layers = self._layers(claim)
+        sampler = Sampler(claim.arguments, claim.rule.torch.rank, claim.assumed)
+        evidence, good, raised = self._expected(claim, layers, sampler)
+        assumptions = self._hostile(claim, layers, sampler, good)
+        if raised and not claim.may_raise:
+            assumptions = (*assumptions, f"not every value works: {raised}")
+        first = evidence[0]
+        proof = Proof(
+            "sampled" if sampler.candidates.keys() - _passive(claim) else "exact",
+            sum(e.cases for e in evidence),
+            first.input_shape,
+            first.output_shape,
+            max(e.max_abs_error for e in evidence),
+        )
+        worst = max(evidence, key=lambda e: e.max_abs_error)
+        return Verdict(proof, first.parameters, assumptions, worst.words)
+
+    def _expected(
+        self, claim: Claim, layers: Sequence[_Written], sampler: Sampler
+    ) -> tuple[list[Evidence], list[Values], str]:
+        evidence, good, why, raised = list[Evidence](), list[Values](), "", ""
+        wanted = CASES if sampler.candidates.keys() - _passive(claim) else 2
+        for trial in sampler.expected(DRAWS):
+            found = self._case(claim, layers, trial)
+            if isinstance(found, Evidence):
+                evidence.append(found)
+                good.append(trial.values)
+                if len(good) == wanted:
+                    break
+            elif isinstance(found, Difference):
+                raise DisprovedError(found.words + _given(trial))
+            elif found.by_mindspore:
+                raised = raised or f"MindSpore raises: {found.words}{_given(trial)}"
+            else:
+                why = why or f"torch refuses this call: {found.words}"
+        if not evidence:
+            raise DisprovedError(raised or why)
+        if raised and len(good) < 2:
+            raise DisprovedError(raised)
+        return evidence, good, raised
+
+    def _hostile(
+        self, claim: Claim, layers: Sequence[_Written], sampler: Sampler, good: Sequence[Values]
+    ) -> tuple[str, ...]:
+        """Check that what was not expected raises in MindSpore; say so as assumptions."""
+        raising: dict[str, set[str]] = {}
+        for trial in sampler.hostile(good[:2]):
+            found = self._case(claim, layers, trial)
+            if isinstance(found, Difference):
+                raise DisprovedError(found.words + _given(trial))
+            if isinstance(found, _Refusal) and found.by_mindspore:
+                raising.setdefault(trial.of, set()).add(trial.kind)
+        return tuple(_assumption(name, kinds) for name, kinds in raising.items())
+
+    def _case(
+        self, claim: Claim, layers: Sequence[_Written], trial: Trial
+    ) -> Evidence | Difference | _Refusal:
+        rule = claim.rule
+        try:
+            given = {name: evaluate(node, trial.values) for name, node in claim.arguments.items()}
+            transposed = rule.strategy is Strategy.CONV_TRANSPOSE
+            torch = torch_layers.convolution(
+                rule.torch.rank, transposed, {**_defaults(rule.torch.parameters), **given}
+            )
+        except (RefusedError, UnknownError) as error:
+            return _Refusal(str(error), by_mindspore=False)
+        try:
+            written = [(one.api, one.evaluate(trial.values, claim.version)) for one in layers]
+        except UnknownError as error:
+            return _Refusal(str(error), by_mindspore=True)
+        return self._compare(claim, torch, written)
+
+    def _compare(
+        self, claim: Claim, torch: Convolution, written: Sequence[tuple[str, Values]]
+    ) -> Evidence | Difference | _Refusal:
+        version = (claim.version.major, claim.version.minor)
+        key = (torch, repr(written), version, claim.shape_only, claim.reduce)
+        try:
+            if key not in self._memory:
+                build = _builder(written, version)
+                self._memory[key] = compare(torch, build, claim.shape_only, claim.reduce)
+            return self._memory[key]
+        except RefusedError as error:
+            return _Refusal(str(error), by_mindspore=True)
+
+    def _layers(self, claim: Claim) -> list[_Written]:
+        tree = ast.parse(f"({claim.written}\n)", mode="eval").body
+        return [self._layer(call, claim) for call in _flatten(tree, claim.read)]
+
+    def _layer(self, call: ast.Call, claim: Claim) -> _Written:
+        api = claim.read(call.func) or ast.unparse(call.func)
+        parameters: Sequence[ParameterSpec]
+        if api in HELPERS:
+            parameters = HELPERS[api].parameters
+        elif (signature := self._rulebook.signature(api)) is not None:
+            parameters = signature.parameters_in(claim.version)
+        else:
+            raise DisprovedError(f"`{api}` is not a MindSpore layer that can be checked")
+        try:
+            bound = bind(call, parameters)
+        except BindError as error:
+            raise DisprovedError(f"`{api}` {error}") from error
+        return _Written(api, {n: a.value for n, a in bound.items()}, tuple(parameters))
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    words: str
+    by_mindspore: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One layer of the written text, bound to its signature."""
+
+    api: str
+    arguments: Mapping[str, ast.expr]
+    parameters: tuple[ParameterSpec, ...]
+
+    def evaluate(self, values: Values, version: Version) -> Values:
+        """Return all arguments that are computed with, defaults included."""
+        computed = {
+            spec.name: spec.default_in(version)
+            for spec in self.parameters
+            if spec.name not in _UNCOMPUTED
+        }
+        for name, node in self.arguments.items():
+            if name not in _UNCOMPUTED:
+                computed[name] = evaluate(node, values)  # type: ignore[assignment]
+        return dict(computed)
+
+
+def _flatten(node: ast.expr, read: Read) -> Iterator[ast.Call]:
+    if not isinstance(node, ast.Call):
+        raise DisprovedError(f"`{ast.unparse(node)}` is not a call")
+    if read(node.func) != "mindspore.nn.SequentialCell":
+        yield node
+        return
+    for argument in node.args:
+        yield from _flatten(argument, read)
+
+
+def _builder(
+    written: Sequence[tuple[str, Values]], version: tuple[int, int]
+) -> Callable[[Mapping[str, object]], Layer]:
+    """Return a function that builds the written layers, with some arguments replaced."""
+
+    def build(channels: Mapping[str, object]) -> Layer:
+        layers = []
+        for api, arguments in written:
+            changed = {k: channels.get(k, v) for k, v in arguments.items()}
+            layers.append(mindspore_layers.LAYERS[api](changed, version))
+        return layers[0] if len(layers) == 1 else mindspore_layers.sequential(layers)
+
+    return build
+
+
+def _defaults(parameters: Sequence[ParameterSpec]) -> Values:
+    return {p.name: p.default for p in parameters if not p.required}
+
+
+def _passive(claim: Claim) -> set[str]:
+    """Return the symbols that only say how many channels there are."""
+    counting = ("in_channels", "out_channels")
+    passive = {s for n in counting if n in claim.arguments for s in symbols(claim.arguments[n])}
+    for name, node in claim.arguments.items():
+        if name not in (*counting, *_UNCOMPUTED):
+            passive -= symbols(node).keys()
+    return passive
+
+
+def _given(trial: Trial) -> str:
+    if not trial.values:
+        return ""
+    return " with " + ", ".join(f"{name} = {value!r}" for name, value in trial.values.items())
+
+
+_KINDS = {
+    "tuple": "a tuple",
+    "list": "a list",
+    "one-tuple": "a tuple",
+    "'same'": "a string",
+    "'valid'": "a string",
+    "None": "None",
+    "0": "an int",
+    "1": "an int",
+}
+
+
+def _assumption(name: str, kinds: set[str]) -> str:
+    raising = list(dict.fromkeys(_KINDS[kind] for kind in sorted(kinds)))
+    if "None" in kinds or "0" in kinds:
+        expected = "True or False"
+    elif "tuple" in kinds:
+        expected = "an int"
+    else:
+        expected = "an int or a tuple"
+    return f"`{name}` is {expected} ({' or '.join(raising)} raises in MindSpore)"

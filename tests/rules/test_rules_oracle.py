@@ -1,0 +1,47 @@
+"""The signatures in the rules are those of the installed frameworks."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import pytest
+
+from mapper.rulebook import Kind, ParameterSpec, Rule, load
+
+pytestmark = pytest.mark.oracle
+
+RULES = load().rules
+
+
+def resolve(qualified_name: str) -> object:
+    module, _, name = qualified_name.rpartition(".")
+    return getattr(pytest.importorskip(module), name)
+
+
+def parameters(api: object) -> list[tuple[str, object]]:
+    target = api.__init__ if inspect.isclass(api) else api
+    found = inspect.signature(target).parameters.values()  # type: ignore[arg-type]
+    return [(p.name, p.default) for p in found if p.name != "self"]
+
+
+def declared(spec: ParameterSpec) -> tuple[str, object]:
+    if spec.required:
+        return spec.name, inspect.Parameter.empty
+    if spec.default_code:
+        module, _, name = spec.default_code.rpartition(".")
+        return spec.name, getattr(importlib.import_module(module), name)
+    return spec.name, spec.default
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if r.kind is Kind.LAYER], ids=lambda r: r.id)
+def test_torch(rule: Rule) -> None:
+    api = resolve(rule.torch.api)
+    assert parameters(api) == [declared(spec) for spec in rule.torch.parameters]
+    assert all(resolve(spelling) is api for spelling in rule.torch.spellings)
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if r.mindspore.api], ids=lambda r: r.id)
+def test_mindspore(rule: Rule) -> None:
+    found = parameters(resolve(rule.mindspore.api))
+    assert found == [declared(spec) for spec in rule.mindspore.parameters]

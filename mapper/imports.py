@@ -78,6 +78,7 @@ class Imports:
         self._helpers: dict[str, str] = {}
         self._idle: list[Binding] = []
         self._swaps: dict[tuple[Scope, str], Swap] = {}
+        self._removed: list[ast.stmt] = []
         for key in {(r.home, r.root.id): None for r in migrated}:
             self._decide(*key, migrated)
 
@@ -257,6 +258,7 @@ class Imports:
         rest = module.text[end : module.line_end(end)]
         if self._shares_line(statement) or statement not in module.tree.body or rest.strip():
             return Edit(start, end, "pass")
+        self._removed.append(statement)
         stop = module.line_end(end)
         after = re.compile(r"\r\n|\r|\n").match(module.text, stop)
         return Edit(start, after.end() if after else stop, "")
@@ -281,7 +283,8 @@ class Imports:
             is_docstring = index == 0 and _is_docstring(statement)
             if not is_docstring and not _only_imports(statement):
                 break
-            leading.append(statement)
+            if statement not in self._removed:
+                leading.append(statement)
         return leading
 
     def _insert_lines(self, lines: list[str]) -> Edit:
@@ -366,10 +369,15 @@ def _alias_span(
     module: Module, names: list[ast.alias], index: int, kept: list[ast.alias]
 ) -> tuple[int, int]:
     """Return what to delete so that the rest of the list stays well formed."""
-    later = [alias for alias in names[index + 1 :] if alias in kept]
-    if later:
-        return module.start(names[index]), module.start(names[index + 1])
-    return module.end(names[index - 1]), module.end(names[index])
+    start, end = module.start(names[index]), module.end(names[index])
+    if any(alias in kept for alias in names[index + 1 :]):
+        span = start, module.start(names[index + 1])
+    else:
+        span = module.end(names[index - 1]), end
+    if "#" not in module.text[slice(*span)]:
+        return span
+    comma = re.compile(r"[ \t]*,").match(module.text, end)  # and the comment behind it stays
+    return start, comma.end() if comma else end
 
 
 def _body(statement: ast.stmt) -> str:

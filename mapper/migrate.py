@@ -12,6 +12,7 @@ from mapper.bind import Argument, BindError, bind
 from mapper.contexts import advice
 from mapper.imports import Imports, Module
 from mapper.names import Names, Reference, wanted_lines
+from mapper.options import Options
 from mapper.outcome import Note, Proof, Site, Span, Status
 from mapper.plan import ManualError, Plan
 from mapper.rulebook import Effect, Kind, Rule, Rulebook, Version
@@ -20,17 +21,6 @@ from mapper.strategies import STRATEGIES, BoundCall, plan
 from mapper.verify import Claim, DisprovedError, Verdict, Verifier
 
 _WANTED = r"(?:Lazy)?Conv(?:Transpose)?[123]d|conv(?:_transpose)?[123]d"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the rewriting of a module depends on."""
-
-    version: Version
-    device: str = "any"
-    recipe: str = "exact"
-    unsafe: bool = False
-    reduce: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +59,7 @@ class Migrator:
     def __init__(self, rulebook: Rulebook, options: Options) -> None:
         self._rulebook = rulebook
         self._options = options
+        self._version = Version.parse(options.target_version)
         self._verifier = Verifier(rulebook)
 
     def canonical(self, name: str) -> str | None:
@@ -132,7 +123,7 @@ class Migrator:
             arguments,
             module.source,
             functools.partial(_qualified, module.names, draft.reference),
-            self._options.version,
+            self._version,
             self._options.recipe,
         )
         decided = plan(bound)
@@ -151,7 +142,7 @@ class Migrator:
             if (found := call.known(spec.name)) is not None
         }
         for limit in call.rule.limits:
-            if limit.applies(self._options.version, self._options.device):
+            if limit.applies(self._version, self._options.device):
                 holds = limit.when.holds(values, call.rank)
                 if holds and limit.effect is Effect.MANUAL:
                     raise ManualError(limit.text)
@@ -191,11 +182,12 @@ class Migrator:
                 arguments={name: argument.value for name, argument in arguments.items()},
                 written=after,
                 read=imports.read,
-                version=self._options.version,
+                version=self._version,
                 assumed=decided.unsafe,
                 shape_only=decided.shape_only,
                 may_raise=bool(decided.assumptions),
                 reduce=self._options.reduce,
+                input_size=self._options.input_size,
             )
         )
 

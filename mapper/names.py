@@ -86,7 +86,7 @@ class Names:
             return self._meaning_of_star(name, scope)
         where, bindings = home
         meanings = {self._target(binding, where, depth) for binding in bindings}
-        meanings.discard("")
+        meanings = {self.canonical(m) or m if m else m for m in meanings if m != ""}
         torch = sorted(m for m in meanings if m and _is_torch(m))
         if not torch:
             others = [m for m in meanings if m]

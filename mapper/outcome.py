@@ -103,8 +103,9 @@ class Note:
 class FileResult:
     """One file after the run.
 
-    `before` and `after` are the decoded texts of the whole file (for a notebook: of its JSON);
-    both are None when the file could not be read. `message` says why a file failed.
+    `before` and `after` are the decoded texts of the whole file (for a notebook: of its JSON), a
+    byte order mark included; both are None when the file was not decoded. `encoding` turns them
+    into the file's bytes. `message` says why a file failed.
     """
 
     path: str
@@ -114,6 +115,11 @@ class FileResult:
     notes: tuple[Note, ...] = ()
     before: str | None = None
     after: str | None = None
+    encoding: str = "utf-8"
+
+    def encoded(self) -> bytes | None:
+        """Return the bytes of the rewritten file."""
+        return None if self.after is None else self.after.encode(self.encoding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,68 +1,93 @@
-"""From paths to results: read, migrate, write; one file's trouble never stops the others."""
+"""Many files: read, migrate on one process or several, write; in order, whatever happens to one."""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mapper.outcome import FileResult, FileStatus, Note, Site
-from mapper.source import Edit, Source, SourceError, decode, may_mention_conv, splice
+from mapper.config import Config
+from mapper.discover import Found, discover
+from mapper.options import Options
+from mapper.outcome import FileResult, FileStatus
+from mapper.process import Task, failed, process
+from mapper.source import may_mention_conv
 
-if TYPE_CHECKING:
-    from mapper.migrate import Migrator, Options
+POOL_PAYS = 40  # files with convolutions above which starting processes is worth it
 
-REPORT_BUG = "please report it with the file at hand; the file is left as it was"
+Watch = Callable[[int, Iterator[FileResult]], Iterator[FileResult]]
+"""Sees the results pass by, e.g. to show progress; gets how many there will be."""
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One file to migrate: the name for the report and its content."""
+class _File:
+    found: Found
+    data: bytes | None
+    result: FileResult | None = None
 
-    path: str
-    data: bytes
+
+def migrate_files(
+    paths: Sequence[str], config: Config, options: Options, watch: Watch | None = None
+) -> list[FileResult]:
+    """Migrate everything under `paths` and write it as the settings say."""
+    settings = config.settings
+    found = discover(
+        paths,
+        exclude=settings.exclude,
+        extend_exclude=settings.extend_exclude,
+        force_exclude=settings.force_exclude,
+        respect_gitignore=settings.respect_gitignore,
+        root=config.root,
+    )
+    files = [_read(one) for one in found]
+    results = migrate_all(files, options, settings.jobs or os.cpu_count() or 1)
+    done = _written(files, results, config)
+    return list(watch(len(files), done) if watch else done)
 
 
-def process(task: Task, options: Options) -> FileResult:
-    """Migrate one file's content. Never raises for what is in the file."""
-    if not may_mention_conv(task.data):
-        return FileResult(task.path, FileStatus.UNCHANGED)
+def _read(found: Found) -> _File:
+    """Read a file, keeping its content only when there may be something to do in it."""
+    name = found.path.as_posix()
+    if found.error is not None:
+        return _File(found, None, failed(name, found.error))
     try:
-        source = decode(task.data)
-        if task.path.endswith(".ipynb"):
-            return _notebook(task, source, options)
-        return _module(task, source, options)
-    except SourceError as error:
-        return failed(task.path, str(error))
-    except SyntaxError as error:
-        return failed(task.path, _syntax(error))
-    except (RecursionError, MemoryError) as error:
-        return failed(task.path, f"too deeply nested or too large ({type(error).__name__})")
-    except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(where.filename).name}:{where.lineno}"
-        words = f"internal error at {place}: {type(error).__name__}: {error}; {REPORT_BUG}"
-        return failed(task.path, words)
+        data = found.path.read_bytes()
+    except OSError as error:
+        return _File(found, None, failed(name, f"cannot be read: {error.strerror or error}"))
+    if may_mention_conv(data):
+        return _File(found, data)
+    return _File(found, None, FileResult(name, FileStatus.UNCHANGED))
 
 
-def process_all(
-    tasks: Sequence[Task], options: Options, executor: Executor | None = None
+def migrate_all(files: Sequence[_File], options: Options, jobs: int) -> Iterator[FileResult]:
+    """Yield a result for every file, in order."""
+    tasks = [Task(f.found.path.as_posix(), f.data) for f in files if f.data is not None]
+    with _executor(min(jobs, len(tasks) // POOL_PAYS + 1)) as executor:
+        results = _results(tasks, options, executor)
+        for file in files:
+            yield file.result or next(results)
+
+
+@contextmanager
+def _executor(jobs: int) -> Iterator[Executor | None]:
+    if jobs <= 1:
+        yield None
+        return
+    with ProcessPoolExecutor(jobs) as executor:
+        yield executor
+
+
+def _results(
+    tasks: Sequence[Task], options: Options, executor: Executor | None
 ) -> Iterator[FileResult]:
-    """Migrate files in order; with an executor, on its workers."""
     if executor is None:
         yield from (process(task, options) for task in tasks)
-        return
-    wanted = [task for task in tasks if may_mention_conv(task.data)]
-    results = executor.map(_Process(options), wanted, chunksize=max(1, len(wanted) // 64))
-    for task in tasks:
-        if may_mention_conv(task.data):
-            yield next(results)
-        else:
-            yield FileResult(task.path, FileStatus.UNCHANGED)
+    else:
+        size = max(1, min(16, len(tasks) // 16))
+        yield from executor.map(_Process(options), tasks, chunksize=size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,107 +98,54 @@ class _Process:
         return process(task, self.options)
 
 
-@cache
-def migrator(options: Options) -> Migrator:
-    """Return this process's migrator, which remembers its proofs."""
-    from mapper.migrate import Migrator
-    from mapper.rulebook import load
-
-    return Migrator(load(), options)
+# --- writing ------------------------------------------------------------------------------------
 
 
-def failed(path: str, message: str) -> FileResult:
-    """Return the result of a file that could not be done."""
-    return FileResult(path, FileStatus.FAILED, message=message)
+def _written(
+    files: Sequence[_File], results: Iterator[FileResult], config: Config
+) -> Iterator[FileResult]:
+    settings = config.settings
+    for file, result in zip(files, results, strict=True):
+        if settings.output is not None:
+            yield _mirror(file, result, settings.output)
+        elif result.status is FileStatus.CHANGED and not (settings.check or settings.diff):
+            yield _in_place(file, result)
+        else:
+            yield result
 
 
-def _syntax(error: SyntaxError) -> str:
-    where = f"line {error.lineno}: " if error.lineno else ""
-    return f"{where}not valid Python: {error.msg}"
+def _in_place(file: _File, result: FileResult) -> FileResult:
+    return _write(file.found.path, file.data, result)
 
 
-def _module(task: Task, source: Source, options: Options) -> FileResult:
-    found = migrator(options).migrate(source.text, source.newline)
-    return _result(task, source, found.sites, found.notes, splice(source.text, found.edits))
-
-
-def _result(
-    task: Task, source: Source, sites: Iterable[Site], notes: Iterable[Note], after: str
-) -> FileResult:
-    changed = after != source.text
-    source.encode(after)  # what cannot be encoded is better found before writing
-    return FileResult(
-        task.path,
-        FileStatus.CHANGED if changed else FileStatus.UNCHANGED,
-        tuple(sites),
-        None,
-        tuple(notes),
-        source.text,
-        after,
-    )
-
-
-def _notebook(task: Task, source: Source, options: Options) -> FileResult:
-    """Migrate a notebook as one module: imports of one cell count in the others."""
-    from mapper import notebook
-
-    book = notebook.read(source.text)
-    notes, texts, starts, offset, line = list[Note](), list[str](), [], 0, 1
-    for cell in book.cells:
-        text = cell.text
-        if cell.skipped is None and (why := _unparsable(text)) is not None:
-            notes.append(Note(1, f"this cell is skipped: {why}", cell.index))
-            text = "".join(c if c in "\r\n" else " " for c in text)
-        texts.append(text)
-        starts.append((offset, line, cell.index))
-        offset, line = offset + len(text) + 1, line + len(text.splitlines()) + 1
-    joined = "\n".join(texts)
-    found = migrator(options).migrate(joined)
-    places = _Places(joined, starts)
-    edits: dict[int, list[Edit]] = {}
-    for edit in found.edits:
-        start, index = places.cell_of(edit.start)
-        moved = Edit(edit.start - start, edit.end - start, edit.text)
-        edits.setdefault(index, []).append(moved)
-    sites = [places.moved(site) for site in found.sites]
-    return _result(task, source, sites, notes, book.apply(edits))
-
-
-def _unparsable(text: str) -> str | None:
-    import ast
-    import warnings
-
+def _mirror(file: _File, result: FileResult, output: Path) -> FileResult:
+    """Write the file, changed or not, to its place below the output directory."""
+    if file.found.error is not None:
+        return result
+    root = file.found.root
+    below = file.found.path.relative_to(root) if root != file.found.path else file.found.path.name
+    target = output / below
+    changed = result.status is FileStatus.CHANGED
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except SyntaxError as error:
-        return _syntax(error)
-    except (ValueError, RecursionError, MemoryError) as error:
-        return str(error) or type(error).__name__
-    return None
+        data = result.encoded() if changed else file.found.path.read_bytes()
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return failed(result.path, f"cannot be copied to {target}: {error.strerror or error}")
+    return _write(target, None, result, data)
 
 
-class _Places:
-    """Where each cell starts in the joined text: by offset and by line."""
+def _write(
+    target: Path, expected: bytes | None, result: FileResult, data: bytes | None = None
+) -> FileResult:
+    from mapper.outcome import Note
+    from mapper.write import WriteError, clean_leftovers
+    from mapper.write import replace as replace_file
 
-    def __init__(self, joined: str, starts: Sequence[tuple[int, int, int]]) -> None:
-        from mapper.source import LineIndex
-
-        index = LineIndex(joined)
-        self._starts = [(offset, index.position(offset)[0], cell) for offset, _, cell in starts]
-
-    def cell_of(self, offset: int) -> tuple[int, int]:
-        """Return the start and the index of the cell at an offset."""
-        start, _, cell = max(s for s in self._starts if s[0] <= offset)
-        return start, cell
-
-    def moved(self, site: Site) -> Site:
-        """Return the site with its lines counted from its cell's first."""
-        _, first, cell = max(s for s in self._starts if s[1] <= site.span.line)
-        span = replace(
-            site.span,
-            line=site.span.line - first + 1,
-            end_line=site.span.end_line - first + 1,
-        )
-        return replace(site, span=span, cell=cell)
+    content = data if data is not None else result.encoded()
+    assert content is not None
+    try:
+        clean_leftovers(target.parent)
+        remark = replace_file(target, content, expected)
+    except WriteError as error:
+        return replace(result, status=FileStatus.FAILED, message=str(error))
+    return replace(result, notes=(*result.notes, Note(1, remark))) if remark else result

@@ -8,7 +8,7 @@ tuple, a list, a string, None) that the rewrite may not be ready for.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -67,9 +67,14 @@ class Sampler:
     def _enter(self, parameter: str, node: ast.expr) -> None:
         compared = _compared(node)
         for name, where in symbols(node).items():
-            if where is node:
+            sequence = _sequence_of(where)
+            if where is node and sequence is None:
                 self.direct.setdefault(name, parameter)
-            if name in compared:
+            if sequence is not None:
+                ints = [v for v in _EXPECTED[parameter] if isinstance(v, int)]
+                made = tuple(sequence(ints[i : i + self.rank]) for i in range(3))
+                self.candidates.setdefault(name, made)
+            elif name in compared:
                 self.candidates.setdefault(name, compared[name])
             else:
                 self.candidates.setdefault(name, _EXPECTED[parameter])
@@ -109,6 +114,13 @@ class Sampler:
             case "one-tuple":
                 return several[:1]
         return ast.literal_eval(kind)
+
+
+def _sequence_of(node: ast.expr) -> Callable[[Iterable[object]], object] | None:
+    """Return the type of an expression that is a sequence whatever its parts are."""
+    if isinstance(node, ast.List | ast.ListComp):
+        return list
+    return tuple if isinstance(node, ast.Tuple) else None
 
 
 def _compared(node: ast.expr) -> dict[str, Sequence[object]]:

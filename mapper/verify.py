@@ -57,6 +57,7 @@ class Claim:
     may_raise: bool = False
     """The plan says itself for which values MindSpore raises."""
     reduce: bool = True
+    input_size: tuple[int, ...] | None = None
 
 
 class Verifier:
@@ -108,7 +109,7 @@ class Verifier:
             else:
                 why = why or f"torch refuses this call: {found.words}"
         if not evidence:
-            raise DisprovedError(raised or why)
+            raise DisprovedError(raised or why or "no admissible values were found to try")
         if raised and len(good) < 2:
             raise DisprovedError(raised)
         return evidence, good, raised
@@ -131,7 +132,11 @@ class Verifier:
     ) -> Evidence | Difference | _Refusal:
         rule = claim.rule
         try:
-            given = {name: evaluate(node, trial.values) for name, node in claim.arguments.items()}
+            given = {
+                name: evaluate(node, trial.values)
+                for name, node in claim.arguments.items()
+                if name not in _UNCOMPUTED
+            }
             transposed = rule.strategy is Strategy.CONV_TRANSPOSE
             torch = torch_layers.convolution(
                 rule.torch.rank, transposed, {**_defaults(rule.torch.parameters), **given}
@@ -148,11 +153,12 @@ class Verifier:
         self, claim: Claim, torch: Convolution, written: Sequence[tuple[str, Values]]
     ) -> Evidence | Difference | _Refusal:
         version = (claim.version.major, claim.version.minor)
-        key = (torch, repr(written), version, claim.shape_only, claim.reduce)
+        how = (claim.shape_only, claim.reduce, claim.input_size)
+        key = (torch, repr(written), version, how)
         try:
             if key not in self._memory:
                 build = _builder(written, version)
-                self._memory[key] = compare(torch, build, claim.shape_only, claim.reduce)
+                self._memory[key] = compare(torch, build, *how)
             return self._memory[key]
         except RefusedError as error:
             return _Refusal(str(error), by_mindspore=True)
@@ -252,7 +258,7 @@ def _given(trial: Trial) -> str:
 _KINDS = {
     "tuple": "a tuple",
     "list": "a list",
-    "one-tuple": "a tuple",
+    "one-tuple": "a tuple of one",
     "'same'": "a string",
     "'valid'": "a string",
     "None": "None",

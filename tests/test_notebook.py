@@ -121,7 +121,7 @@ def test_a_cell_in_another_world_is_skipped_whole(magic: str) -> None:
     assert cell.masked == (1, 2, 3, 4)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.text(st.sampled_from("%!?x=, '\"#(\n\r\\/;é"), max_size=40))
 def test_masking_never_moves_anything(text: str) -> None:
     cell = mask(0, text)
@@ -292,6 +292,7 @@ def edited_notebooks(draw: st.DrawFn) -> Case:
     return raw, sources, edits, style
 
 
+@settings(deadline=None)
 @given(edited_notebooks())
 def test_the_result_is_what_the_writer_of_the_file_would_have_written(case: Case) -> None:
     raw, sources, edits, style = case

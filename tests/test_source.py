@@ -6,7 +6,7 @@ import ast
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapper.source import Edit, LineIndex, Source, SourceError, decode, may_mention_conv, splice
@@ -169,6 +169,7 @@ def _does_not_parse(text: str) -> bool:
     return False
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.sampled_from([b"", *(c + b"\n" for c in COOKIES)]))
 def test_whatever_decode_accepts_encodes_back_to_the_same_bytes(data: bytes, head: bytes) -> None:
     try:
@@ -229,6 +230,7 @@ def test_splice_without_edits_is_the_text() -> None:
     assert splice("a\r\n\x0cb", []) == "a\r\n\x0cb"
 
 
+@settings(deadline=None)
 @given(texts_and_edits())
 def test_splice_equals_editing_from_the_back(case: tuple[str, list[Edit]]) -> None:
     text, edits = case
@@ -271,6 +273,7 @@ def split_lines(text: str) -> list[str]:
     return lines
 
 
+@settings(deadline=None)
 @given(LINES)
 def test_every_offset_survives_both_kinds_of_position(text: str) -> None:
     index = LineIndex(text)

@@ -111,6 +111,8 @@ def conv(
     )
     _check_arrays(x, weight, bias, shape[1])
     out = np.empty(shape, x.dtype)
+    if not out.size:
+        return out
     x = np.ascontiguousarray(pad(x, padding))
     if tiles.shares_rows(weight.shape, shape, stride, dilation, groups):
         tiles.correlate_rows(x, weight, bias, out, stride, dilation)
@@ -147,6 +149,8 @@ def conv_transpose(
     )
     _check_arrays(x, weight, bias, shape[1])
     out = np.zeros(shape, x.dtype)
+    if not out.size:
+        return out
     if bias is not None:
         out += bias.reshape(-1, *[1] * len(shape[2:]))
     before = [width[0] for width in padding]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -40,7 +40,11 @@ class Difference:
 
 
 def compare(
-    torch: Convolution, build: Build, shape_only: bool, reduce: bool
+    torch: Convolution,
+    build: Build,
+    shape_only: bool = False,
+    reduce: bool = True,
+    input_size: Shape | None = None,
 ) -> Evidence | Difference:
     """Run both sides over several input sizes.
 
@@ -49,9 +53,11 @@ def compare(
         build: the MindSpore side.
         shape_only: accept different values, and describe the difference in `Evidence.words`.
         reduce: compute with fewer channels where there are many.
+        input_size: the one spatial size to try, in place of a least, an odd and an even one.
 
     Raises:
         RefusedError: MindSpore refuses, or the case is too large to compute.
+        ValueError: `input_size` does not suit the convolution.
     """
     mindspore = build({})
     parameters = _match_parameters(torch, mindspore)
@@ -60,7 +66,8 @@ def compare(
     if reduce:
         torch, channels = _reduced(torch)
         mindspore = build(channels) if channels else mindspore
-    return _run(torch, mindspore, parameters, shape_only)
+    sizes = _sizes(torch) if input_size is None else [input_size]
+    return _run(torch, mindspore, parameters, shape_only, sizes)
 
 
 def _match_parameters(torch: Convolution, layer: Layer) -> dict[str, Parameter] | Difference:
@@ -95,7 +102,11 @@ def _reduced(c: Convolution) -> tuple[Convolution, dict[str, object]]:
 
 
 def _run(
-    torch: Convolution, mindspore: Layer, parameters: Mapping[str, Parameter], shape_only: bool
+    torch: Convolution,
+    mindspore: Layer,
+    parameters: Mapping[str, Parameter],
+    shape_only: bool,
+    sizes: Iterable[Shape],
 ) -> Evidence | Difference:
     reference = layer(torch)
     values = {n: _noise(shape, 1 + i) for i, (n, shape) in enumerate(torch.parameters.items())}
@@ -104,7 +115,7 @@ def _run(
         for name, pair in parameters.items()
     }
     cases, error, words, shapes = 0, 0.0, "", ((), ())
-    for size in _sizes(torch):
+    for size in sizes:
         x = _noise((BATCH, torch.in_channels, *size), 0)
         expected = reference.run(x, values)
         found = mindspore.run(x, given)

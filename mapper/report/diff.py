@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mapper.report.hunks import Hunk, hunks
 from mapper.report.view import PLAIN, View
-from mapper.report.visible import posix, visible
+from mapper.report.visible import octets, posix, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ def _quoted_char(char: str) -> str:
         return _QUOTED[char]
     if visible(char) == char:
         return char
-    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
+    return "".join(f"\\{byte:03o}" for byte in octets(char))
 
 
 def _hunk(hunk: Hunk) -> Iterator[str]:

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 from mapper.outcome import FileStatus, Status
 from mapper.report.concise import failure, headline, remark
 from mapper.report.excerpt import Source, excerpt, gutter
-from mapper.report.sites import is_listed, is_written, proof_text
+from mapper.report.sites import assumptions, is_listed, is_written, proof_text
 from mapper.report.view import PLAIN, View
-from mapper.report.visible import visible
+from mapper.report.visible import clipped, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mapper.outcome import FileResult, Run, Site
+
+
+_MOST_LINES = 40
 
 
 def render(run: Run, view: View = PLAIN) -> str:
@@ -46,8 +49,8 @@ def _hints(run: Run, site: Site, view: View) -> Iterator[str]:
         yield f"{view.paint(written, 'green')}: {_indented(site.after)}"
     if proof := proof_text(site.proof):
         yield f"{view.paint('proof', 'cyan')}: {proof}"
-    for assumption in site.assumptions:
-        yield f"{view.paint('holds if', 'yellow')}: {visible(assumption)}"
+    for assumption in assumptions(site):
+        yield f"{view.paint('holds if', 'yellow')}: {assumption}"
     if help_ := _help(run, site):
         yield f"{view.paint('help', 'cyan')}: {help_}"
 
@@ -64,5 +67,7 @@ def _help(run: Run, site: Site) -> str:
 
 def _indented(text: str) -> str:
     """Return a call as it is written, a call of several lines below its label."""
-    lines = [visible(line, keep="\t") for line in text.splitlines()]
+    lines = [visible(clipped(line, 1_000), keep="\t") for line in text.splitlines()]
+    if len(lines) > _MOST_LINES:
+        lines[_MOST_LINES:] = ["…"]
     return lines[0] if len(lines) == 1 else "".join(f"\n      {line}" for line in lines)

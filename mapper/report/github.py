@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mapper.outcome import FileStatus, Status
-from mapper.report.sites import message, position
+from mapper.report.sites import assumptions, message, position
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import one_line, posix, visible
 
@@ -62,7 +62,7 @@ def _text(site: Site) -> str:
     lines = [f"{where}{message(site)}"]
     if site.after is not None:
         lines.append(f"{one_line(site.before)} → {one_line(site.after)}")
-    lines += [f"holds if: {visible(assumption)}" for assumption in site.assumptions]
+    lines += [f"holds if: {assumption}" for assumption in assumptions(site)]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CONTEXT = 3
 _SMALL = 2_000
+_PIECE = 100
 
 Opcode = tuple[str, int, int, int, int]
 Part = tuple[str, list[str], list[str]]
@@ -80,7 +81,7 @@ def _segments(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int
         return
     a = c = 0
     for i, j in _anchors(old, new):
-        if i - a + j - c >= _SMALL // 4:
+        if i - a + j - c >= _PIECE:
             yield a, i, c, j
             a, c = i, j
     yield a, len(old), c, len(new)

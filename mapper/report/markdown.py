@@ -7,22 +7,34 @@ was left out.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mapper.outcome import FileStatus, Status
 from mapper.report.diff import file_diff
-from mapper.report.sites import each_site, is_written, message, needs_person, position, proof_text
+from mapper.report.sites import (
+    assumptions,
+    each_site,
+    is_written,
+    message,
+    needs_person,
+    note_location,
+    position,
+    proof_text,
+)
 from mapper.report.summary import verdict
 from mapper.report.view import PLAIN, View
-from mapper.report.visible import name, one_line, visible
+from mapper.report.visible import clipped, name, one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mapper.outcome import FileResult, Run, Site
+    from mapper.outcome import FileResult, Note, Run, Site
 
 _ROOM = 60_000
-_SPECIAL = re.compile(r"([\\`*_{}\[\]|~!$]|:(?=[\w/:]))")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]|~!$]|:(?=//))")
+T = TypeVar("T")
+Row = tuple[str, ...]
+Pair = tuple["FileResult", "Site"]
 _LABELS = {
     Status.MIGRATED: "migrated: shape, values and parameters proved equal",
     Status.UNSAFE: "unsafe: a rewrite exists, but could be silently wrong",
@@ -34,14 +46,16 @@ _LABELS = {
 
 def render(run: Run, view: View = PLAIN) -> str:
     """Return the comment: verdict, figures, sites for people, written sites, diff."""
-    out = f"{_title(run)}\n\n{prose(verdict(run))}\n\n"
-    out += _figures(run) + _failures(run.files)
     left, done, rest = _sorted(run)
-    out += _section(f"### Needs a person ({len(left)})\n\n", left, _todo_row, _ROOM // 2, _TODO)
+    failed = [file for file in run.files if file.status is FileStatus.FAILED]
+    out = f"{_title(run)}\n\n{prose(verdict(run))}\n\n{_figures(run)}"
+    out += _section("Needs a person", left, _todo_row, _TODO, _ROOM // 2)
+    out += _section("Failed files", failed, _failure_row, ("file", "why"), _ROOM // 8)
     for title, pairs in (("Written", done), ("Ignored", rest)):
-        table = _section("", pairs, _done_row, (_ROOM - len(out)) // 2, _DONE)
-        out += _folded(f"{title} ({len(pairs)})", table) if table else ""
-    out += _remarks(run.files)
+        out += _folded(title, len(pairs), _list(pairs, _done_row, _DONE, (_ROOM - len(out)) // 2))
+    remarks = [(file, note) for file in run.files for note in file.notes]
+    notes = _list(remarks, _remark_row, ("where", "note"), (_ROOM - len(out)) // 2)
+    out += _folded("Notes", len(remarks), notes)
     return out + _diff(run, _ROOM - len(out))
 
 
@@ -71,45 +85,35 @@ def _figures(run: Run) -> str:
     return _table(("status", "sites"), [(label, str(count)) for label, count in rows if count])
 
 
-def _failures(files: Iterable[FileResult]) -> str:
-    failed = [file for file in files if file.status is FileStatus.FAILED]
-    if not failed:
-        return ""
-    rows = [(code(name(file.path)), prose(file.message or "failed")) for file in failed]
-    return f"### Failed files ({len(failed)})\n\n" + _table(("file", "why"), rows)
+def _failure_row(file: FileResult) -> Row:
+    return code(name(file.path)), prose(clipped(file.message or "failed", 500))
 
 
-def _remarks(files: Iterable[FileResult]) -> str:
-    lines = [
-        f"- {code(f'{name(file.path)}:{note.line}')}: {prose(note.message)}\n"
-        for file in files
-        for note in file.notes
-    ]
-    return _folded(f"Notes ({len(lines)})", "".join(lines) + "\n") if lines else ""
+def _remark_row(pair: tuple[FileResult, Note]) -> Row:
+    return code(note_location(*pair)), prose(clipped(pair[1].message, 500))
 
 
-Pair = tuple["FileResult", "Site"]
 _TODO = ("where", "call", "why, and what to do")
 _DONE = ("where", "before", "after", "proof")
 
 
-def _todo_row(pair: Pair) -> tuple[str, ...]:
+def _todo_row(pair: Pair) -> Row:
     file, site = pair
     words = [f"**{site.status}** {prose(message(site))}"]
-    words += [f"holds if: {prose(assumption)}" for assumption in site.assumptions]
-    return _where(file, site), code(one_line(site.before)), "<br>".join(words)
+    words += [f"holds if: {prose(assumption)}" for assumption in assumptions(site)]
+    return _where(file, site), code(one_line(site.before, 500)), "<br>".join(words)
 
 
-def _done_row(pair: Pair) -> tuple[str, ...]:
+def _done_row(pair: Pair) -> Row:
     file, site = pair
     words = [prose(proof_text(site.proof) or message(site))]
-    words += [f"holds if: {prose(assumption)}" for assumption in site.assumptions]
+    words += [f"holds if: {prose(assumption)}" for assumption in assumptions(site)]
     if site.status is Status.SHAPE_ONLY:
         words.insert(0, f"**shape-only** {prose(message(site))}")
     return (
         _where(file, site),
-        code(one_line(site.before)),
-        code(one_line(site.after or "")),
+        code(one_line(site.before, 500)),
+        code(one_line(site.after or "", 500)),
         "<br>".join(words),
     )
 
@@ -118,35 +122,38 @@ def _where(file: FileResult, site: Site) -> str:
     return f"{code(f'{name(file.path)}:{position(site)}')} {prose(site.rule)}"
 
 
-def _section(
-    title: str,
-    pairs: list[Pair],
-    row: Callable[[Pair], tuple[str, ...]],
-    room: int,
-    head: tuple[str, ...],
-) -> str:
-    """Return a table of the sites that fit into the room, and say how many did not."""
-    rows, used = [], 0
-    for pair in pairs:
-        rows.append(row(pair))
-        used += sum(map(len, rows[-1])) + 3 * len(head)
-        if used > room:
-            rows.pop()
-            break
-    if not pairs:
+def _section(title: str, items: list[T], row: Callable[[T], Row], head: Row, room: int) -> str:
+    if not items:
         return ""
-    missing = len(pairs) - len(rows)
-    more = f"… and {missing} more; the html and json reports carry them all.\n\n" if missing else ""
-    return title + (_table(head, rows) if rows else "") + more
+    return f"### {title} ({len(items)})\n\n{_list(items, row, head, room)}"
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def _list(items: list[T], row: Callable[[T], Row], head: Row, room: int) -> str:
+    """Return a table of the items that fit into the room, and say how many did not."""
+    rows: list[Row] = []
+    for item in items:
+        cells = row(item)
+        room -= sum(map(len, cells)) + 3 * len(head)
+        if room < 0:
+            break
+        rows.append(cells)
+    table = _table(head, rows) if rows else ""
+    missing = len(items) - len(rows)
+    return table + (
+        f"… and {missing} more; the html and json reports carry them all.\n\n" if missing else ""
+    )
+
+
+def _table(head: Row, rows: Iterable[Row]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines) + "\n"
 
 
-def _folded(title: str, body: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{body}</details>\n\n"
+def _folded(title: str, count: int, body: str) -> str:
+    if not body:
+        return ""
+    label = f"{title} ({count})" if count else title
+    return f"<details><summary>{label}</summary>\n\n{body}</details>\n\n"
 
 
 def _diff(run: Run, room: int) -> str:
@@ -159,7 +166,7 @@ def _diff(run: Run, room: int) -> str:
         lines = text.count("\n")
         return f"The diff ({lines} lines) is too long for a comment: `tm2ms migrate --diff`.\n"
     fence = "`" * max(3, _longest_run(shown) + 1)
-    return _folded("Diff", f"{fence}diff\n{shown}{fence}\n\n")
+    return _folded("Diff", 0, f"{fence}diff\n{shown}{fence}\n\n")
 
 
 def _longest_run(text: str) -> int:

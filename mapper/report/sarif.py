@@ -12,7 +12,7 @@ from mapper.report.as_json import site_values
 from mapper.report.fingerprint import digest, fingerprints
 from mapper.report.sites import each_site, is_written, message, position
 from mapper.report.view import PLAIN, View
-from mapper.report.visible import json_text, posix, visible
+from mapper.report.visible import json_text, octets, posix, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +140,7 @@ def _region(site: Site) -> Values:
 def _artifact(file: FileResult) -> Values:
     path = posix(file.path)
     root = "file://" if PurePosixPath(path).is_absolute() else ""
-    return {"uri": root + quote(path.encode("utf-8", "surrogateescape"))}
+    return {"uri": root + quote(octets(path))}
 
 
 def _notifications(file: FileResult) -> Iterator[Values]:

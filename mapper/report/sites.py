@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from mapper.outcome import Status
-from mapper.report.visible import name, visible
+from mapper.report.visible import clipped, name, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def each_site(run: Run) -> Iterator[tuple[FileResult, Site]]:
 def is_written(run: Run, site: Site) -> bool:
     """Tell whether this site's `after` is in the rewritten text."""
     if site.status is Status.UNSAFE:
-        return bool(getattr(run, "unsafe", False)) and site.after is not None
+        return run.unsafe and site.after is not None
     return site.status in WRITTEN
 
 
@@ -67,10 +67,15 @@ def _cell(cell: int | None) -> str:
 def message(site: Site) -> str:
     """Return the site's message on one line, or what happened where there is none."""
     if site.message:
-        return visible(site.message)
+        return clipped(visible(clipped(site.message, 2_000)), 2_000)
     if site.after is not None and site.target:
         return visible(f"{site.api} becomes {site.target}")
     return visible(site.api)
+
+
+def assumptions(site: Site) -> list[str]:
+    """Return what the rewrite rests on, each on one line."""
+    return [clipped(visible(clipped(text, 500)), 500) for text in site.assumptions]
 
 
 def proof_text(proof: Proof) -> str:

@@ -36,14 +36,27 @@ def _escape(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def one_line(text: str) -> str:
-    """Return a call of several lines on one, for places that have no room for more."""
-    return visible(_BREAK.sub(" ", text))
+def one_line(text: str, most: int = 1_000) -> str:
+    """Return a call of several lines on one, clipped, for places that have no room for more."""
+    return clipped(visible(_BREAK.sub(" ", clipped(text, 2 * most))), most)
+
+
+def clipped(text: str, most: int) -> str:
+    """Return the text, or its beginning and a mark where it is longer."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def posix(path: str) -> str:
     """Return the path with forward slashes and without a leading `./`."""
     return PurePath(path).as_posix()
+
+
+def octets(path: str) -> bytes:
+    """Return the bytes the path has on disk, whatever they are."""
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogatepass")
 
 
 def name(path: str) -> str:

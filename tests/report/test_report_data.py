@@ -13,6 +13,7 @@ from mapper.outcome import FileResult, FileStatus, Note, Proof, Run, Status
 from mapper.report import View, render
 from mapper.report.as_json import schema
 from mapper.report.fingerprint import fingerprints
+from mapper.report.summary import verdict
 from tests.report.sample import RESNET, span_of
 
 
@@ -228,6 +229,14 @@ def test_unsafe_sites_are_written_only_when_the_run_says_so(run: Run) -> None:
     results = parsed("sarif", run)["runs"][0]["results"]
     (mine,) = [r for r in results if r["properties"]["status"] == "unsafe"]
     assert "fixes" not in mine
+    assert "proposed: " in render("full", run)
+    accepted = replace(run, unsafe=True)
+    results = parsed("sarif", accepted)["runs"][0]["results"]
+    (mine,) = [r for r in results if r["properties"]["status"] == "unsafe"]
+    assert "fixes" in mine
+    assert "[unsafe]" not in render("concise", accepted)
+    assert "3 need a person" in verdict(accepted)
+    assert "1 unsafe written" in verdict(accepted)
 
 
 def test_notes_reach_the_machine_formats_that_have_a_place_for_them() -> None:

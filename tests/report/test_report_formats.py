@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
 
-from mapper.outcome import FileResult, FileStatus, Run
+from mapper.outcome import FileResult, FileStatus, Run, Site, Span, Status
 from mapper.report import FORMATS, SUFFIXES, View, render
+from mapper.report.markdown import code
+from mapper.report.sites import location
 from tests.report.conftest import Golden
 
 SUFFIX = {"json": "json", "gitlab": "json", "sarif": "json", "markdown": "md", "html": "html"}
@@ -34,14 +39,12 @@ def test_the_formats_for_people_in_detail_and_in_colour(
 
 @pytest.mark.parametrize("name", ["full", "concise"])
 def test_colour_changes_nothing_but_colour(name: str, run: Run) -> None:
-    import re
-
     coloured = render(name, run, View(color=True, verbose=True))
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == render(name, run, View(verbose=True))
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_an_empty_run_has_a_report(name: str, golden: Golden) -> None:
+def test_an_empty_run_has_a_report(name: str) -> None:
     text = render(name, Run((), mindspore="2.10"))
     if name in ("full", "concise", "diff", "github"):
         assert text == ""
@@ -63,14 +66,68 @@ def test_an_unreadable_file_with_an_undecodable_name_is_reported(name: str) -> N
         assert "not valid UTF-8" in text
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("full", "concise")])
-def test_every_site_is_in_the_formats_that_promise_it(name: str, run: Run) -> None:
-    if name == "diff":
-        pytest.skip("a diff carries changes")
-    text = render(name, run)
+def test_markdown_carries_every_site(run: Run) -> None:
+    text = render("markdown", run)
     for file in run.files:
         for site in file.sites:
-            assert site.before.splitlines()[0][:9] in text or site.rule in text
+            assert code(location(file, site)) in text
+
+
+def test_html_carries_every_site(run: Run) -> None:
+    page = render("html", run)
+    found = re.search(r'id="data">(.*?)</script>', page)
+    assert found
+    sites = [site for file in json.loads(found[1])["files"] for site in file["sites"]]
+    assert [site["before"] for site in sites] == [s.before for f in run.files for s in f.sites]
+
+
+def test_a_comment_never_outgrows_its_room(run: Run) -> None:
+    many = render("markdown", replace(run, files=run.files * 500))
+    assert len(many) < 65_536
+    assert "more; the html and json reports carry them all" in many
+    assert "too long for a comment" in many
+    assert many.count("<details>") == many.count("</details>")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_thousands_of_sites_are_rendered_quickly(name: str, run: Run) -> None:
+    many = replace(run, files=run.files * 500)
+    start = time.perf_counter()
+    render(name, many, View(verbose=True))
+    assert time.perf_counter() - start < 20
+
+
+def test_a_million_characters_on_a_line_are_cut_to_the_call() -> None:
+    line = "x = '" + "é" * 1_000_000 + "'; c = Conv2d(1, 2, 3); y = '" + "z" * 1_000_000 + "'"
+    start = line.index("Conv2d")
+    span = Span(1, start + 1, 1, start + 16)
+    site = Site("TM102", "torch.nn.Conv2d", None, Status.MANUAL, span, "Conv2d(1, 2, 3)")
+    file = FileResult("a.py", FileStatus.UNCHANGED, (site,), before=line)
+    text = render("full", Run((file,), mindspore="2.10"))
+    assert len(text) < 800
+    shown, carets = text.splitlines()[2:4]
+    assert shown[carets.index("^") : carets.rindex("^") + 1] == "Conv2d(1, 2, 3)"
+
+
+def test_a_call_of_many_lines_is_shortened() -> None:
+    call = "Conv2d(\n" + "    1,\n" * 100 + ")"
+    site = Site("TM102", "a", None, Status.MANUAL, Span(1, 1, 102, 2), call)
+    file = FileResult("a.py", FileStatus.UNCHANGED, (site,), before=call)
+    text = render("full", Run((file,), mindspore="2.10"))
+    assert len(text.splitlines()) < 20
+    assert "102 | | )" in text
+
+
+@pytest.mark.parametrize("span", [Span(9, 1, 9, 2), Span(1, 1, 99, 2), Span(1, 500, 1, 600)])
+@pytest.mark.parametrize("cell", [None, 0, 7])
+@pytest.mark.parametrize("before", [None, "", "x\n", '{"cells": [{"source": 3}]}', "{}"])
+def test_a_span_that_does_not_fit_its_source_is_no_error(
+    span: Span, cell: int | None, before: str | None
+) -> None:
+    site = Site("TM102", "a", None, Status.MANUAL, span, "call", cell=cell)
+    file = FileResult("a.ipynb", FileStatus.UNCHANGED, (site,), before=before, after="y")
+    for name in FORMATS:
+        assert "TM102" in render(name, Run((file,), mindspore="2.10")) or name == "diff"
 
 
 def test_the_suffixes_of_report_files_name_formats() -> None:

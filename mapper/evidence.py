@@ -1,0 +1,95 @@
+"""`tm2ms verify`: one expression, its rewrite and the engine's evidence, as text."""
+
+from __future__ import annotations
+
+import ast
+
+from mapper.config import Settings
+from mapper.migrate import Migrator
+from mapper.options import Options
+from mapper.outcome import Site, Status
+from mapper.rulebook import load
+
+_IMPORTS = (
+    "import torch, torch.nn as nn, torch.nn.functional as F; "
+    "from torch.nn import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, "
+    "ConvTranspose3d; "
+)
+
+
+class InputError(Exception):
+    """The expression or the size cannot be used; the message says why."""
+
+
+def show(expression: str, input_size: str | None, settings: Settings) -> tuple[str, int]:
+    """Return what to print for one torch call, and the exit code.
+
+    Raises:
+        InputError: not a single torch convolution call, or a size that does not suit it.
+    """
+    site = _site(expression.strip(), _size(input_size), settings)
+    lines = [
+        f"before  {site.before}",
+        *([f"after   {site.after}"] if site.after else []),
+        f"status  {site.status} ({site.rule}, {site.api} -> {site.target})",
+        *([f"note    {site.message}"] if site.message else []),
+        *(f"assumes {assumption}" for assumption in site.assumptions),
+    ]
+    if site.proof.kind != "none":
+        lines += ["", *_table(site), "", _error(site)]
+    return "\n".join(lines), 0 if site.status is Status.MIGRATED else 1
+
+
+def _site(expression: str, size: tuple[int, ...] | None, settings: Settings) -> Site:
+    try:
+        ast.parse(expression, mode="eval")
+    except SyntaxError as error:
+        raise InputError(f"not a Python expression: {error.msg}: {expression}") from error
+    version, recipe = settings.target_version, settings.recipe
+    options = Options(version, settings.device, recipe, reduce=False, input_size=size)
+    try:
+        sites = Migrator(load(), options).migrate(f"{_IMPORTS}\n({expression}\n)").sites
+    except ValueError as error:
+        raise InputError(f"--input-size does not suit this call: {error}") from error
+    if len(sites) != 1:
+        raise InputError(
+            f"{len(sites)} torch convolutions in {expression!r}: give one call, such as "
+            "'nn.Conv2d(3, 8, 3, padding=1)'"
+        )
+    return sites[0]
+
+
+def _size(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        size = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        size = ()
+    if not size or min(size) < 1 or max(size) > 10**5:
+        raise InputError(f"--input-size wants positive numbers such as 16,50, not {text!r}")
+    return size
+
+
+def _table(site: Site) -> list[str]:
+    proof = site.proof
+    rows = [("", "torch", "mindspore"), ("input", proof.input_shape, proof.input_shape)]
+    rows.append(("output", proof.output_shape, proof.output_shape))
+    rows += [(name, pair.torch, pair.mindspore) for name, pair in site.parameters.items()]
+    paths = [f"  {pair.path}" for pair in site.parameters.values()]
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in texts) for i in range(3)]
+    ends = ["", "", "", *paths]
+    return [
+        ("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + end).rstrip()
+        for row, end in zip(texts, ends, strict=True)
+    ]
+
+
+def _error(site: Site) -> str:
+    proof = site.proof
+    size = "every value of the symbols tried" if proof.kind == "sampled" else "known arguments"
+    return (
+        f"largest absolute error {proof.max_abs_error:.3g} over {proof.cases} "
+        f"case{'' if proof.cases == 1 else 's'} in float64 ({proof.kind}: {size})"
+    )

@@ -1,0 +1,21 @@
+"""What the rewriting of a module depends on; picklable and cheap to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The settings that change what is written.
+
+    `reduce`: prove with few channels where there are many, which is faster and as good.
+    `input_size`: prove with this spatial size only.
+    """
+
+    target_version: str = "2.10"
+    device: str = "any"
+    recipe: str = "exact"
+    unsafe: bool = False
+    reduce: bool = True
+    input_size: tuple[int, ...] | None = None

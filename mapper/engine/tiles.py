@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = NDArray[Any]
 
-_TILE = 1 << 20  # elements of a gathered tile
-_BAND = 1 << 21  # elements of a band of gathered rows, which serves several products
+_TILE = 1 << 21  # elements gathered at a time: 8 MB of float32
 _WIDE = 100  # columns from which a product keeps BLAS busy by itself
 
 
@@ -108,7 +107,7 @@ def correlate_rows(
     lines = np.moveaxis(windows, (out.ndim - 2, out.ndim - 1), (0, 1))
     matrix = np.moveaxis(weight, 2, 1).reshape(channels, -1)
     target = out.reshape(images, channels, rows, columns).swapaxes(1, 2)
-    band = max(1, (_BAND // prod(lines.shape[2:]) - taps) // step + 1)
+    band = max(1, (_TILE // prod(lines.shape[2:]) - taps) // step + 1)
     scratch = _Scratch(x.dtype)
     for image, row in product(range(images), range(0, rows, band)):
         there = target[image, row : row + band]

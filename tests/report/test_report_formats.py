@@ -73,11 +73,13 @@ def test_markdown_carries_every_site(run: Run) -> None:
             assert code(location(file, site)) in text
 
 
-def test_html_carries_every_site(run: Run) -> None:
+def test_html_carries_every_site(run: Run, golden: Golden) -> None:
     page = render("html", run)
     found = re.search(r'id="data">(.*?)</script>', page)
     assert found
-    sites = [site for file in json.loads(found[1])["files"] for site in file["sites"]]
+    data = json.loads(found[1])
+    golden.check("html-data.json", json.dumps(data, indent=1) + "\n")
+    sites = [site for file in data["files"] for site in file["sites"]]
     assert [site["before"] for site in sites] == [s.before for f in run.files for s in f.sites]
 
 

@@ -110,7 +110,10 @@ function fileSection(file) {
 }
 
 function diffButton(file, node) {
-  const button = make("button", { type: "button", class: "quiet", "aria-expanded": "false" }, "Whole-file diff");
+  const button = make("button", {
+    type: "button", class: "quiet", "aria-expanded": "false",
+    "aria-label": `Whole-file diff of ${visible(file.path)}`,
+  }, "Whole-file diff");
   let diff = null;
   button.addEventListener("click", () => {
     if (!diff) { diff = fileDiff(file); diff.hidden = true; node.querySelector(".filebar").after(diff); }

@@ -39,7 +39,7 @@ function pair(site) {
 function side(title, kind, content) {
   return make("figure", { class: kind },
     make("figcaption", {}, title),
-    make("pre", { tabIndex: 0 }, make("code", { dir: "ltr" }, ...content)));
+    make("pre", {}, make("code", { dir: "ltr" }, ...content)));
 }
 
 function dedented(text) {

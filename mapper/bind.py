@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mapper.rulebook import ParameterSpec
@@ -15,23 +15,32 @@ class BindError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of a call: its value and its place among the arguments in source order."""
+    """One argument of a call: its value and its place among the arguments in source order.
+
+    `unpacked`: it comes out of a `**` argument, which may hold several.
+    """
 
     value: ast.expr
     index: int
     positional: bool = False
+    unpacked: bool = False
 
 
-def bind(call: ast.Call, parameters: Sequence[ParameterSpec]) -> Mapping[str, Argument]:
+Unpack = Callable[[ast.expr], Mapping[str, ast.expr] | None]
+"""What a `**` argument holds: its keys and how to read them, or None when that is not known."""
+
+
+def bind(
+    call: ast.Call, parameters: Sequence[ParameterSpec], unpack: Unpack = lambda node: None
+) -> Mapping[str, Argument]:
     """Map parameter names to the arguments that the call gives them.
 
     Raises:
-        BindError: `*args`, `**kwargs`, an unknown or repeated name, too many or too few arguments.
+        BindError: `*args`, an opaque `**kwargs`, an unknown or repeated name, too many or too few
+            arguments.
     """
     if any(isinstance(argument, ast.Starred) for argument in call.args):
         raise BindError("`*` arguments hide which parameter gets what: write them out")
-    if any(keyword.arg is None for keyword in call.keywords):
-        raise BindError(_opaque(call, parameters))
     if len(call.args) > len(parameters):
         raise BindError(f"takes at most {len(parameters)} arguments, {len(call.args)} are given")
     names = [parameter.name for parameter in parameters]
@@ -39,17 +48,30 @@ def bind(call: ast.Call, parameters: Sequence[ParameterSpec]) -> Mapping[str, Ar
         name: Argument(value, index, positional=True)
         for index, (name, value) in enumerate(zip(names, call.args, strict=False))
     }
-    for index, keyword in enumerate(call.keywords, len(call.args)):
-        name = str(keyword.arg)
+    for name, argument in _keywords(call, parameters, unpack):
         if name not in names:
             raise BindError(f"torch has no parameter `{name}` here")
         if name in bound:
             raise BindError(f"`{name}` is given twice")
-        bound[name] = Argument(keyword.value, index)
+        bound[name] = argument
     missing = [p.name for p in parameters if p.required and p.name not in bound]
     if missing:
         raise BindError(f"lacks {', '.join(f'`{name}`' for name in missing)}")
     return bound
+
+
+def _keywords(
+    call: ast.Call, parameters: Sequence[ParameterSpec], unpack: Unpack
+) -> Iterator[tuple[str, Argument]]:
+    for index, keyword in enumerate(call.keywords, len(call.args)):
+        if keyword.arg is not None:
+            yield keyword.arg, Argument(keyword.value, index)
+            continue
+        held = unpack(keyword.value)
+        if held is None:
+            raise BindError(_opaque(call, parameters))
+        for name, value in held.items():
+            yield name, Argument(value, index, unpacked=True)
 
 
 def _opaque(call: ast.Call, parameters: Sequence[ParameterSpec]) -> str:

@@ -11,6 +11,8 @@ def advice(reference: Reference) -> str:
     """Say why a bare reference was left, and what to do."""
     parent = reference.parents[0]
     name = ast.unparse(reference.node)
+    if not isinstance(getattr(reference.node, "ctx", None), ast.Load):
+        return f"`{name}` itself is replaced here: what its calls then mean cannot be told"
     for where in reference.parents:
         if isinstance(where, ast.Call) and ast.unparse(where.func) in ("isinstance", "issubclass"):
             return (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -79,8 +80,9 @@ class Imports:
         self._idle: list[Binding] = []
         self._swaps: dict[tuple[Scope, str], Swap] = {}
         self._removed: list[ast.stmt] = []
-        for key in {(r.home, r.root.id): None for r in migrated}:
-            self._decide(*key, migrated)
+        self._leading = _leading(module.tree)
+        for local in {r.root.id: None for r in migrated}:
+            self._decide(local, [r for r in migrated if r.root.id == local])
 
     # --- names ---
 
@@ -113,15 +115,25 @@ class Imports:
         return self._used[module]
 
     def _present(self, module: str) -> str | None:
-        scope = self._module.names.scopes.module
-        for key, swap in self._swaps.items():
-            if key[0] is scope and swap.target == module:
-                return swap.local
-        for local, bindings in scope.bindings.items():
-            only = [b.target for b in bindings] == [module]
-            if only and self._module.names.binders(local) == 1:
+        """Return a module-level name that already means `module` everywhere in the file."""
+        names = self._module.names
+        scope = names.scopes.module
+        meanings = [(local, bindings, bindings[0].target)
+                    for local, bindings in scope.bindings.items() if len(bindings) == 1]
+        meanings += [(s.local, s.bindings, s.target)
+                     for (home, _), s in self._swaps.items() if home is scope]  # fmt: skip
+        for local, bindings, target in meanings:
+            binders = names.binders(local) - (local not in scope.bindings)
+            if target == module and binders <= 1 and self._is_early(bindings):
                 return local
         return None
+
+    def _is_early(self, bindings: Iterable[Binding]) -> bool:
+        """Say whether the imports run before anything that may need them."""
+        return all(
+            any(_holds(statement, binding.statement) for statement in self._leading)
+            for binding in bindings
+        )
 
     def _fresh(self, wanted: str) -> str:
         name, number = wanted, 1
@@ -152,37 +164,36 @@ class Imports:
 
     # --- what becomes of the torch imports ---
 
-    def _decide(self, home: Scope, local: str, migrated: Sequence[Reference]) -> None:
+    def _decide(self, local: str, migrated: Sequence[Reference]) -> None:
         """Swap or drop the imports of a name when every use of it was migrated."""
-        roots = {id(r.root) for r in migrated if r.home is home and r.root.id == local}
-        bindings = home.bindings.get(local, [])
+        homes = {r.home: r.home.bindings.get(local, []) for r in migrated}
+        bindings = [binding for own in homes.values() for binding in own]
+        roots = {id(r.root) for r in migrated}
         if any(b.kind != "import" for b in bindings) or self._is_used(local, roots, bindings):
             return
         targets = {self._target_of(binding) for binding in bindings}
         target = targets.pop() if len(targets) == 1 else None
-        if target is None:
+        new = {_local_after(b, local, target) for b in bindings} if target else set[str]()
+        if target is None or len(new) > 1 or self._is_taken(new - {local}):
             self._idle.extend(bindings)
             return
-        new = _local_after(bindings[0], local, target)
-        if new != local and self._module.names.is_bound(new):
-            self._idle.extend(bindings)
-            return
-        self._swaps[home, local] = Swap(bindings, target, new)
+        for home, own in homes.items():
+            self._swaps[home, local] = Swap(own, target, *new)
+
+    def _is_taken(self, names: Iterable[str]) -> bool:
+        return any(map(self._module.names.is_bound, names))
 
     def _target_of(self, binding: Binding) -> str | None:
         return _COUNTERPARTS.get(binding.target or "") or self._counterpart(binding.target or "")
 
     def _is_used(self, local: str, migrated: set[int], bindings: Iterable[Binding]) -> bool:
-        """Say whether the name occurs anywhere else; a comment or string is not a use."""
-        text = self._module.text
-        hits = len(re.findall(rf"\b{re.escape(local)}\b", text))
-        own = sum(len(re.findall(rf"\b{re.escape(local)}\b", self._module.source(b.alias)))
-                  for b in bindings if b.alias)  # fmt: skip
-        if hits == len(migrated) + own:
+        """Say whether the name occurs anywhere else; a comment or prose is not a use."""
+        module = self._module
+        word = re.compile(rf"\b{re.escape(local)}\b")
+        own = sum(len(word.findall(module.source(b.alias))) for b in bindings if b.alias)
+        if len(word.findall(module.text)) == len(migrated) + own:
             return False
-        return any(
-            _uses(node, local) and id(node) not in migrated for node in ast.walk(self._module.tree)
-        )
+        return any(_uses(node, word) and id(node) not in migrated for node in ast.walk(module.tree))
 
     # --- edits ---
 
@@ -276,22 +287,17 @@ class Imports:
 
     # --- insertion points ---
 
-    def _leading(self) -> list[ast.stmt]:
-        """Return the statements at the top: docstring, imports, and blocks made of imports."""
-        leading: list[ast.stmt] = []
-        for index, statement in enumerate(self._module.tree.body):
-            is_docstring = index == 0 and _is_docstring(statement)
-            if not is_docstring and not _only_imports(statement):
-                break
-            if statement not in self._removed:
-                leading.append(statement)
-        return leading
+    def _staying(self) -> list[ast.stmt]:
+        return [statement for statement in self._leading if statement not in self._removed]
 
     def _insert_lines(self, lines: list[str]) -> Edit:
-        leading = self._leading()
-        plain = [s for s in leading if isinstance(s, ast.Import | ast.ImportFrom)]
+        staying = self._staying()
+        plain = [s for s in staying if isinstance(s, ast.Import | ast.ImportFrom)]
         torch = [s for s in plain if _imports_torch(s)]
-        anchor = next(iter([*reversed(torch), *reversed(plain), *reversed(leading)]), None)
+        anchor = next(iter([*reversed(torch), *reversed(plain), *reversed(staying)]), None)
+        if anchor is not None and self._shares_line(anchor):
+            at = self._module.end(anchor)
+            return Edit(at, at, "".join(f"; {line}" for line in lines))
         return self._insert(lines, anchor)
 
     def _insert(self, lines: list[str], anchor: ast.stmt | None) -> Edit:
@@ -308,25 +314,58 @@ class Imports:
         module, newline = self._module, self._module.newline
         sources = [self._class_source(HELPERS[h], name).rstrip("\n") for h, name in classes]
         block = "\n\n\n".join(sources).replace("\n", newline)
-        leading = self._leading()
-        if not leading:
-            return self._insert([block, "", ""], None)
-        at = module.line_end(module.end(leading[-1]))
+        staying = self._staying()
+        if not staying:
+            return self._insert(["", "", block, "", ""], None)
+        at = module.line_end(module.end(staying[-1]))
         blank = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*").match(module.text, at)
         lines_after = len(re.findall(r"\r\n|\r|\n", blank.group())) if blank else 0
         missing = max(0, 3 - lines_after) if module.text[at:].strip() else 0
         return Edit(at, at, newline * 3 + block + newline * missing)
 
 
-def _uses(node: ast.AST, local: str) -> bool:
+def _leading(tree: ast.Module) -> list[ast.stmt]:
+    """Return the statements at the top: docstring, imports, and blocks made of imports.
+
+    A line that goes on with something else does not count, unless it has to come first.
+    """
+    body, count = tree.body, 0
+    while count < len(body) and (_only_imports(body[count]) or (not count and _is_doc(body[0]))):
+        count += 1
+    while 0 < count < len(body) and body[count].lineno == body[count - 1].end_lineno:
+        count -= 1
+    if not count and body and (_is_doc(body[0]) or _is_future(body[0])):
+        return body[:1]
+    return body[:count]
+
+
+def _holds(statement: ast.stmt, binding: ast.AST) -> bool:
+    """Say whether `statement` surely runs the import `binding`."""
+    if isinstance(statement, ast.Try):
+        below = [statement.body, *(handler.body for handler in statement.handlers)]
+        return any(_holds(inner, binding) for part in below for inner in part)
+    return statement is binding
+
+
+def _uses(node: ast.AST, word: re.Pattern[str]) -> bool:
     match node:
         case ast.Name(id=name):
-            return name == local
+            return word.fullmatch(name) is not None
         case ast.Constant(value=str(value)):  # `__all__` or an annotation in quotes
-            return value == local or (value.startswith(f"{local}.") and "\n" not in value)
+            return word.search(value) is not None and _is_expression(value)
         case ast.Global(names=names) | ast.Nonlocal(names=names):
-            return local in names
+            return any(map(word.fullmatch, names))
     return False
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _local_after(binding: Binding, local: str, target: str) -> str:
@@ -385,8 +424,12 @@ def _body(statement: ast.stmt) -> str:
     return "\n".join(ast.dump(part) for part in statement.body)
 
 
-def _is_docstring(statement: ast.stmt) -> bool:
+def _is_doc(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _is_future(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
 
 
 def _only_imports(statement: ast.AST) -> bool:

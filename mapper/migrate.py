@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from mapper.bind import Argument, BindError, bind
 from mapper.contexts import advice
+from mapper.dicts import known_keys
 from mapper.imports import Imports, Module
 from mapper.names import Names, Reference, wanted_lines
 from mapper.options import Options
@@ -117,11 +118,12 @@ class Migrator:
 
     def _rewrite(self, module: Module, draft: _Draft, rule: Rule, imports: Imports) -> _Draft:
         call = _writable_call(draft.reference, rule)
-        arguments = bind(call, rule.torch.parameters)
+        scope = draft.reference.scope
+        arguments = bind(call, rule.torch.parameters, lambda node: known_keys(node, scope))
         bound = BoundCall(
             rule,
             arguments,
-            module.source,
+            functools.partial(_source, module),
             functools.partial(_qualified, module.names, draft.reference),
             self._version,
             self._options.recipe,
@@ -281,6 +283,11 @@ def _leave_outer_calls(drafts: list[_Draft]) -> None:
                 draft.site, status=Status.MANUAL, message=message, after=None, proof=Proof(),
                 parameters={}, assumptions=(),
             )  # fmt: skip
+
+
+def _source(module: Module, node: ast.expr) -> str:
+    """Return an expression's text; one of our own making is put into words."""
+    return module.source(node) if hasattr(node, "lineno") else ast.unparse(node)
 
 
 def _qualified(names: Names, reference: Reference, node: ast.expr) -> str | None:

@@ -142,7 +142,7 @@ class Names:
         while isinstance(levels[-1], ast.Attribute):
             levels.append(levels[-1].value)
         root = levels[-1]
-        if not isinstance(root, ast.Name) or not isinstance(getattr(node, "ctx", None), ast.Load):
+        if not isinstance(root, ast.Name) or not isinstance(root.ctx, ast.Load):
             return
         found = self._meaning_of_name(root.id, scope, 8)
         if found is None or not _is_torch(found.name):

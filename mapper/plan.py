@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 Keywords = list[tuple[str, str]]
 
 
 class Api(str):
-    """A value that is a MindSpore name, to be spelled as the file imports it."""
+    """A value that is a MindSpore name, to be spelled as the file imports it.
 
-    __slots__ = ()
+    `before` is source that stands before the name.
+    """
+
+    before: str
+
+    def __new__(cls, name: str, before: str = "") -> Self:
+        """Return the name with what stands before it."""
+        made = super().__new__(cls, name)
+        made.before = before
+        return made
 
 
 class ManualError(Exception):

@@ -13,7 +13,8 @@ from mapper.outcome import FileResult, FileStatus, Note, Site
 from mapper.source import Edit, Source, SourceError, decode, may_mention_conv, splice
 
 if TYPE_CHECKING:
-    from mapper.migrate import Migrator, Options
+    from mapper.migrate import Migrator
+    from mapper.options import Options
 
 REPORT_BUG = "please report it with the file at hand; the file is left as it was"
 

@@ -36,7 +36,9 @@ def render(
         raise LayoutError("the call's layout cannot be kept: put it on lines of its own") from error
     if not isinstance(call, cst.Call):
         raise LayoutError("the call cannot be told from what is around it")
-    by_index = {places[name]: keywords for name, keywords in plan.changes.items()}
+    by_index: dict[int, Keywords] = {}
+    for name, keywords in plan.changes.items():
+        by_index.setdefault(places[name], []).extend(keywords)
     arguments: list[cst.Arg] = []
     for index, argument in enumerate(call.args):
         new = _replace(argument, by_index.get(index), spell)
@@ -78,14 +80,28 @@ def _layer(spell: Spell) -> Callable[[Wrapper], str]:
 
 
 def _argument(keyword: str, value: str, spell: Spell) -> cst.Arg:
-    text = spell(value) if isinstance(value, Api) else value
+    text = value.before + spell(value) if isinstance(value, Api) else value
     return cst.Arg(
         keyword=cst.Name(keyword) if keyword else None,
-        value=cst.parse_expression(text),
+        value=_expression(text),
         equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
         if keyword
         else cst.MaybeSentinel.DEFAULT,
     )
+
+
+def _expression(text: str) -> cst.BaseExpression:
+    try:
+        return cst.parse_expression(text)
+    except cst.ParserSyntaxError:  # a text that runs over several lines
+        return cst.parse_expression(f"({text}\n)")
+
+
+def _kept(value: cst.BaseExpression, text: str) -> cst.BaseExpression | None:
+    """Return the source's own `value`, parentheses included, where `text` says the same."""
+    bare = value.with_changes(lpar=[], rpar=[])
+    codes = (cst.Module([]).code_for_node(node) for node in (value, bare))
+    return value if text in codes else None
 
 
 def _replace(argument: cst.Arg, keywords: Keywords | None, spell: Spell) -> list[cst.Arg]:
@@ -95,6 +111,7 @@ def _replace(argument: cst.Arg, keywords: Keywords | None, spell: Spell) -> list
     new = []
     for keyword, value in keywords:
         made = _argument(keyword, value, spell)
+        made = made.with_changes(value=_kept(argument.value, value) or made.value)
         if not keyword and argument.keyword is not None:
             made = argument.with_changes(value=made.value, comma=made.comma)
         elif keyword and argument.keyword is not None:

@@ -120,6 +120,8 @@ def _sequence_of(node: ast.expr) -> Callable[[Iterable[object]], object] | None:
     """Return the type of an expression that is a sequence whatever its parts are."""
     if isinstance(node, ast.List | ast.ListComp):
         return list
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return {"list": list, "tuple": tuple}.get(node.func.id)
     return tuple if isinstance(node, ast.Tuple) else None
 
 

@@ -44,6 +44,14 @@ class Scope:
             scope = self.module()
         scope.bindings.setdefault(name, []).append(binding)
 
+    def give_back(self) -> None:
+        """Move what `nonlocal` names got here to the function that owns them."""
+        for name in [n for n, kind in self.borrowed.items() if kind == "nonlocal"]:
+            bindings = self.bindings.pop(name, [])
+            owner = self.lookup(name)
+            if owner and owner[0].parent:
+                owner[1].extend(bindings)
+
     def module(self) -> Scope:
         """Return the outermost scope."""
         scope = self
@@ -77,6 +85,8 @@ class Scopes:
         self.home: dict[ast.AST, Scope] = {}
         self._has_walrus = has_walrus
         self._fill(tree)
+        for scope in self.all:
+            scope.give_back()
 
     def _fill(self, tree: ast.Module) -> None:
         stack: list[tuple[ast.AST, Scope]] = [(s, self.module) for s in reversed(tree.body)]

@@ -127,6 +127,9 @@ def plan(call: BoundCall) -> Plan:
     assert call.rule.strategy is not None
     plan = STRATEGIES[call.rule.strategy](call)
     _name_positional(call, plan)
+    for name, argument in call.arguments.items():
+        if argument.unpacked:  # what is left of a `**` argument is written out
+            plan.changes.setdefault(name, [(name, call.text(argument.value))])
     return plan
 
 
@@ -183,9 +186,10 @@ def _dtype(call: BoundCall, plan: Plan) -> None:
     values = call.rule.values["dtype"]
     if (value := known(node)) and value.value is None:
         plan.changes["dtype"] = []
-    elif name not in values.map:
-        reason = values.reason(name) or "only a torch dtype written out can be carried over"
+    elif name not in values.map and (reason := values.reason(name)):
         raise ManualError(f"`dtype={call.text(node)}`: {reason}")
+    elif name not in values.map:
+        _symbolic_dtype(call, plan, node)
     elif call.rule.mindspore.parameter("dtype") in call.rule.mindspore.parameters_in(call.version):
         plan.changes["dtype"] = [("dtype", Api(values.map[name]))]
     elif name in ("torch.float32", "torch.float"):
@@ -194,15 +198,31 @@ def _dtype(call: BoundCall, plan: Plan) -> None:
         raise ManualError(f"MindSpore {call.version} has no `dtype` here: cast the cell instead")
 
 
+def _symbolic_dtype(call: BoundCall, plan: Plan, node: ast.expr) -> None:
+    """None is torch's float32; anything but None and MindSpore's own dtypes raises there."""
+    if call.rule.mindspore.parameter("dtype") not in call.rule.mindspore.parameters_in(
+        call.version
+    ):
+        raise ManualError(
+            f"MindSpore {call.version} has no `dtype` here, so `{call.text(node)}` cannot be "
+            "carried over: drop it, or cast the cell"
+        )
+    text = _operand(call.text(node), ast.Call)
+    plan.changes["dtype"] = [("dtype", Api("mindspore.float32", before=f"{text} or "))]
+    plan.assumptions.append(f"`{call.text(node)}` is None or a MindSpore dtype (torch's raises)")
+
+
 def _pad_keywords(mode: str, padding: str | None = None) -> list[tuple[str, str]]:
     keywords = [("pad_mode", repr(mode))]
     return keywords if padding is None else [*keywords, ("padding", padding)]
 
 
-def _doubled(padding: Extent, rank: int) -> str:
+def _doubled(call: BoundCall, padding: Extent) -> str:
     """Write one int per axis as MindSpore wants it: both sides of each axis, one by one."""
-    if padding.scalar or rank == 1:
+    if padding.scalar or call.rank == 1:
         return padding.axes[0].text
+    if not is_repeatable(call.node("padding")):
+        return " + ".join(f"({axis.text},) * 2" for axis in padding.axes)
     return _tuple([axis.text for axis in padding.axes for _ in range(2)])
 
 
@@ -233,9 +253,7 @@ def _zeros(call: BoundCall) -> list[tuple[str, str]]:
     padding = call.extent("padding")
     if padding.is_zero:
         return _pad_keywords("valid")
-    if not padding.scalar and call.rank > 1:
-        call.repeat("padding")
-    return _pad_keywords("pad", _doubled(padding, call.rank))
+    return _pad_keywords("pad", _doubled(call, padding))
 
 
 def _pad_layer(call: BoundCall, plan: Plan, mode: str, string: str | None) -> list[tuple[str, str]]:
@@ -314,9 +332,7 @@ def _transposed_pad(call: BoundCall, padding: Extent) -> list[tuple[str, str]]:
         # With 'valid' MindSpore's output has at least length * stride elements, torch's has fewer
         # when the dilated kernel is smaller than the stride.
         return _pad_keywords("valid" if _kernel_covers_stride(call) else "pad")
-    if not padding.scalar and call.rank > 1:
-        call.repeat("padding")
-    return _pad_keywords("pad", _doubled(padding, call.rank))
+    return _pad_keywords("pad", _doubled(call, padding))
 
 
 def _kernel_covers_stride(call: BoundCall) -> bool:

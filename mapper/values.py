@@ -72,6 +72,9 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
 }
 
 
+NUMERIC = frozenset({"abs", "bool", "int", "math.ceil", "math.floor", "max", "min", "round"})
+
+
 def symbol(node: ast.expr) -> str:
     """Return the name under which an expression that is not understood is known."""
     return node.id if isinstance(node, ast.Name) else ast.unparse(node)
@@ -164,10 +167,14 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
             return [test, body, orelse]
         case ast.Call(func=ast.Name() | ast.Attribute() as func, args=args, keywords=[]):
             if symbol(func) in FUNCTIONS and not any(isinstance(a, ast.Starred) for a in args):
-                return args
+                return args if symbol(func) in NUMERIC or all(map(_is_display, args)) else None
         case ast.Subscript(value=ast.Tuple() | ast.List() as value, slice=ast.expr() as index):
             return [value, index]
     return None
+
+
+def _is_display(node: ast.expr) -> bool:
+    return isinstance(node, ast.Tuple | ast.List)
 
 
 def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:

@@ -107,7 +107,8 @@ def correlate_rows(
     lines = np.moveaxis(windows, (out.ndim - 2, out.ndim - 1), (0, 1))
     matrix = np.moveaxis(weight, 2, 1).reshape(channels, -1)
     target = out.reshape(images, channels, rows, columns).swapaxes(1, 2)
-    band = max(1, (_TILE // prod(lines.shape[2:]) - taps) // step + 1)
+    # The larger a band, the fewer lines are gathered again for the next one.
+    band = max(1, (4 * _TILE // prod(lines.shape[2:]) - taps) // step + 1)
     scratch = _Scratch(x.dtype)
     for image, row in product(range(images), range(0, rows, band)):
         there = target[image, row : row + band]

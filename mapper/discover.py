@@ -89,7 +89,7 @@ def discover(
     default the working directory.
     """
     named = [os.fspath(path) for path in paths]
-    excluded = _matcher([*exclude, *extend_exclude], os.path.abspath(root or "."))
+    excluded = path_matcher([*exclude, *extend_exclude], os.path.abspath(root or "."))
     trees = [os.path.realpath(path) for path in named if os.path.isdir(path)]
     walk = _Walk(excluded, trees, respect_gitignore)
     if force_exclude:
@@ -211,8 +211,8 @@ def _why_missing(path: str) -> str:
     return f"{path}: no such file or directory"
 
 
-def _matcher(patterns: Sequence[str], root: str) -> Callable[[str, str], bool]:
-    """Compile exclude patterns to a test of a path and its last name."""
+def path_matcher(patterns: Sequence[str], root: str) -> Callable[[str, str], bool]:
+    """Compile exclude patterns to a test of an absolute path and its last name."""
     cleaned = [_slashed(pattern).rstrip("/") or "/" for pattern in patterns]
     name = _compiled([pattern for pattern in cleaned if "/" not in pattern], "")
     whole = _compiled(cleaned, root)

@@ -1,4 +1,4 @@
-"""The small Cells that a rewritten file may need, where MindSpore has no layer for the job."""
+"""What a rewritten file may get inserted, where MindSpore has nothing that does the job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mapper.rulebook import ParameterSpec
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A class to insert: its source, with `{nn}` and `{ops}` for the imported modules."""
+    """A class or function to insert: its source, with `{nn}` and `{ops}` for the modules."""
 
     name: str
     source: str
@@ -43,6 +43,83 @@ class {name}({nn}.Cell):
         return x[..., self.start:x.shape[-1] - self.end]
 '''
 
+_CONV_TRANSPOSE_1D = '''\
+def {name}(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """torch.nn.functional.conv_transpose1d, value for value."""
+
+    def one(value):
+        return value[0] if isinstance(value, (tuple, list)) else value
+
+    stride, padding, extra, dilation = map(one, (stride, padding, output_padding, dilation))
+    # Where output_padding exceeds padding the input grows by zeros; less is cropped at the end.
+    grow = max(0, -((padding - extra) // stride))
+    input = {ops}.pad(input, (0, grow)) if grow else input
+    end = padding + grow * stride - extra
+    size = (input.shape[2] - 1) * stride + dilation * (weight.shape[2] - 1) + 1 - padding - end
+    operator = {ops}.Conv2DTranspose(
+        weight.shape[0], (1, weight.shape[2]), pad_mode='pad', pad=(0, 0, padding, end),
+        stride=(1, stride), dilation=(1, dilation), group=groups,
+    )
+    shape = (input.shape[0], weight.shape[1] * groups, 1, size)
+    output = operator(input.expand_dims(2), weight.expand_dims(2), shape).squeeze(2)
+    return output if bias is None else output + bias.reshape(1, -1, 1)
+'''
+
+_CONV_TRANSPOSE_2D = '''\
+def {name}(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """torch.nn.functional.conv_transpose2d, value for value."""
+
+    def each(value):
+        value = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        return value * 2 if len(value) == 1 else value
+
+    stride, padding, extra, dilation = map(each, (stride, padding, output_padding, dilation))
+    # Where output_padding exceeds padding the input grows by zeros; less is cropped at the end.
+    grow = [max(0, -((p - o) // s)) for p, o, s in zip(padding, extra, stride)]
+    input = {ops}.pad(input, (0, grow[1], 0, grow[0])) if any(grow) else input
+    end = [p + g * s - o for p, g, s, o in zip(padding, grow, stride, extra)]
+    operator = {ops}.Conv2DTranspose(
+        weight.shape[0], weight.shape[2:], pad_mode='pad',
+        pad=(padding[0], end[0], padding[1], end[1]),
+        stride=stride, dilation=dilation, group=groups,
+    )
+    size = [
+        (n - 1) * s + d * (k - 1) + 1 - p - e
+        for n, k, s, d, p, e in zip(
+            input.shape[2:], weight.shape[2:], stride, dilation, padding, end
+        )
+    ]
+    output = operator(input, weight, (input.shape[0], weight.shape[1] * groups, *size))
+    return output if bias is None else output + bias.reshape(1, -1, 1, 1)
+'''
+
+_CONV_TRANSPOSE_3D = '''\
+def {name}(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """torch.nn.functional.conv_transpose3d, value for value."""
+
+    def each(value):
+        value = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        return value * 3 if len(value) == 1 else value
+
+    operator = {ops}.Conv3DTranspose(
+        weight.shape[0], weight.shape[1] * groups, weight.shape[2:], pad_mode='pad',
+        pad=tuple(p for p in each(padding) for _ in range(2)),
+        stride=each(stride), dilation=each(dilation), group=groups,
+        output_padding=each(output_padding),
+    )
+    output = operator(input, weight)
+    return output if bias is None else output + bias.reshape(1, -1, 1, 1, 1)
+'''
+
+_FUNCTION = (
+    ParameterSpec("input", required=True),
+    ParameterSpec("weight", required=True),
+    ParameterSpec("bias", default_none=True),
+    ParameterSpec("stride", default=1),
+    *(ParameterSpec(name, default=0) for name in ("padding", "output_padding")),
+    *(ParameterSpec(name, default=1) for name in ("groups", "dilation")),
+)
+
 HELPERS: Mapping[str, Helper] = {
     helper.name: helper
     for helper in (
@@ -58,5 +135,8 @@ HELPERS: Mapping[str, Helper] = {
             (ParameterSpec("start", required=True), ParameterSpec("end", default=0)),
             ("mindspore.nn",),
         ),
+        Helper("ms_conv_transpose1d", _CONV_TRANSPOSE_1D, _FUNCTION, ("mindspore.ops",)),
+        Helper("ms_conv_transpose2d", _CONV_TRANSPOSE_2D, _FUNCTION, ("mindspore.ops",)),
+        Helper("ms_conv_transpose3d", _CONV_TRANSPOSE_3D, _FUNCTION, ("mindspore.ops",)),
     )
 }

@@ -118,13 +118,13 @@ class Imports:
         """Return a module-level name that already means `module` everywhere in the file."""
         names = self._module.names
         scope = names.scopes.module
-        meanings = [(local, bindings, bindings[0].target)
-                    for local, bindings in scope.bindings.items() if len(bindings) == 1]
-        meanings += [(s.local, s.bindings, s.target)
-                     for (home, _), s in self._swaps.items() if home is scope]  # fmt: skip
-        for local, bindings, target in meanings:
-            binders = names.binders(local) - (local not in scope.bindings)
-            if target == module and binders <= 1 and self._is_early(bindings):
+        swaps = [swap for (home, _), swap in self._swaps.items() if home is scope]
+        found = [(swap.local, swap.bindings) for swap in swaps if swap.target == module]
+        for local, bindings in scope.bindings.items():
+            if [binding.target for binding in bindings] == [module]:
+                found.append((local, bindings))
+        for local, bindings in found:
+            if names.binders(local) <= 1 and self._is_early(bindings):
                 return local
         return None
 
@@ -154,7 +154,8 @@ class Imports:
         """Return the helper's name when an earlier run has put it into this file."""
         wanted = _body(ast.parse(self._class_source(helper, helper.name)).body[0])
         for statement in self._module.tree.body:
-            if isinstance(statement, ast.ClassDef) and statement.name == helper.name:
+            is_definition = isinstance(statement, ast.ClassDef | ast.FunctionDef)
+            if is_definition and statement.name == helper.name:
                 return helper.name if _body(statement) == wanted else None
         return None
 
@@ -420,7 +421,7 @@ def _alias_span(
 
 
 def _body(statement: ast.stmt) -> str:
-    assert isinstance(statement, ast.ClassDef)
+    assert isinstance(statement, ast.ClassDef | ast.FunctionDef)
     return "\n".join(ast.dump(part) for part in statement.body)
 
 

@@ -19,6 +19,7 @@ from mapper.plan import ManualError, Plan
 from mapper.rulebook import Effect, Kind, Rule, Rulebook, Version
 from mapper.source import Edit, LineIndex, splice
 from mapper.strategies import STRATEGIES, BoundCall, plan
+from mapper.suppress import Suppressions
 from mapper.verify import Claim, DisprovedError, Verdict, Verifier
 
 _WANTED = r"(?:Lazy)?Conv(?:Transpose)?[123]d|conv(?:_transpose)?[123]d"
@@ -68,8 +69,10 @@ class Migrator:
         rule = self._rulebook.by_api(name)
         return rule.torch.canonical(name) if rule else None
 
-    def migrate(self, text: str, newline: str = "\n") -> Migration:
-        """Rewrite one module's text.
+    def migrate(
+        self, text: str, newline: str = "\n", off: Suppressions | None = None
+    ) -> Migration:
+        """Rewrite one module's text; what is switched off is reported and left.
 
         Raises:
             SyntaxError: the text is not Python.
@@ -78,14 +81,15 @@ class Migrator:
         module = self._parse(text, newline)
         references = list(module.names.references(wanted_lines(text, module.names, _WANTED)))
         if not references:
-            return Migration()
+            return Migration(notes=off.notes() if off else ())
         provisional = Imports(module, [], self._counterpart)
-        drafts = [self._draft(module, reference, provisional) for reference in references]
+        drafts = [self._draft(module, reference, provisional, off) for reference in references]
         _leave_outer_calls(drafts)
         edits = self._write(module, drafts)
         if edits:
             self._check(module, splice(text, edits), drafts)
-        return Migration(tuple(draft.site for draft in drafts), tuple(edits))
+        notes = off.notes() if off else ()
+        return Migration(tuple(draft.site for draft in drafts), tuple(edits), notes)
 
     def _parse(self, text: str, newline: str) -> Module:
         with warnings.catch_warnings():
@@ -100,7 +104,9 @@ class Migrator:
 
     # --- one reference ---
 
-    def _draft(self, module: Module, reference: Reference, imports: Imports) -> _Draft:
+    def _draft(
+        self, module: Module, reference: Reference, imports: Imports, off: Suppressions | None
+    ) -> _Draft:
         rule = self._rulebook.by_api(reference.api)
         assert rule is not None
         site = Site(
@@ -111,6 +117,8 @@ class Migrator:
             span=_span(module, reference.call or reference.node),
             before=module.source(reference.call or reference.node),
         )
+        if off and (reason := off.reason(rule.id, reference.api, site.span)) is not None:
+            return _Draft(reference, replace(site, status=Status.IGNORED, message=reason))
         try:
             return self._rewrite(module, _Draft(reference, site), rule, imports)
         except (BindError, ManualError, DisprovedError) as error:

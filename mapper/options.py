@@ -11,6 +11,7 @@ class Options:
 
     `reduce`: prove with few channels where there are many, which is faster and as good.
     `input_size`: prove with this spatial size only.
+    `root`: where the patterns of `per_file_ignores` start.
     """
 
     target_version: str = "2.10"
@@ -19,3 +20,7 @@ class Options:
     unsafe: bool = False
     reduce: bool = True
     input_size: tuple[int, ...] | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    root: str = ""

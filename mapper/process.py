@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from mapper.outcome import FileResult, FileStatus, Note, Site
 from mapper.source import Edit, Source, SourceError, decode, may_mention_conv, splice
+from mapper.suppress import mentions
 
 if TYPE_CHECKING:
     from mapper.migrate import Migrator
     from mapper.options import Options
+    from mapper.selection import Selection
+    from mapper.suppress import Suppressions
 
 REPORT_BUG = "please report it with the file at hand; the file is left as it was"
 
@@ -30,7 +33,7 @@ class Task:
 def process(task: Task, options: Options) -> FileResult:
     """Migrate one file's content. Never raises for what is in the file."""
     if not may_mention_conv(task.data):
-        return FileResult(task.path, FileStatus.UNCHANGED)
+        return FileResult(task.path, FileStatus.UNCHANGED, notes=_useless_comments(task, options))
     try:
         source = decode(task.data)
         if task.path.endswith(".ipynb"):
@@ -58,6 +61,38 @@ def migrator(options: Options) -> Migrator:
     return Migrator(load(), options)
 
 
+@cache
+def _selection(options: Options) -> Selection:
+    from mapper.rulebook import load
+    from mapper.selection import Selection
+
+    chosen = options.select, options.ignore, options.per_file_ignores
+    return Selection.of(load(), *chosen, options.root)
+
+
+def _switches(text: str, path: str, options: Options) -> Suppressions:
+    """Return what switches sites off in one file: its comments, and the settings."""
+    from mapper.rulebook import load
+    from mapper.selection import understood
+    from mapper.suppress import Suppressions
+
+    def understands(name: str) -> Callable[[str, str], bool] | None:
+        found = understood(load(), name)
+        return found.matches if found else None
+
+    return Suppressions(text, understands, _selection(options).in_file(path).reason)
+
+
+def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
+    """Return the notes for suppressions in a module that has nothing to suppress."""
+    if not mentions(task.data) or task.path.endswith(".ipynb"):
+        return ()
+    try:
+        return _switches(decode(task.data).text, task.path, options).notes()
+    except SourceError:
+        return ()  # no concern of ours: the file holds no convolution
+
+
 def failed(path: str, message: str) -> FileResult:
     """Return the result of a file that could not be done."""
     return FileResult(path, FileStatus.FAILED, message=message)
@@ -69,7 +104,8 @@ def _syntax(error: SyntaxError) -> str:
 
 
 def _module(task: Task, source: Source, options: Options) -> FileResult:
-    found = migrator(options).migrate(source.text, source.newline)
+    off = _switches(source.text, task.path, options)
+    found = migrator(options).migrate(source.text, source.newline, off)
     return _result(task, source, found.sites, found.notes, splice(source.text, found.edits))
 
 
@@ -107,7 +143,7 @@ def _notebook(task: Task, source: Source, options: Options) -> FileResult:
         starts.append((offset, line, cell.index))
         offset, line = offset + len(text) + 1, line + len(text.splitlines()) + 1
     joined = "\n".join(texts)
-    found = migrator(options).migrate(joined)
+    found = migrator(options).migrate(joined, off=_switches(joined, task.path, options))
     places = _Places(joined, starts)
     edits: dict[int, list[Edit]] = {}
     for edit in found.edits:
@@ -115,6 +151,7 @@ def _notebook(task: Task, source: Source, options: Options) -> FileResult:
         moved = Edit(edit.start - start, edit.end - start, edit.text)
         edits.setdefault(index, []).append(moved)
     sites = [places.moved(site) for site in found.sites]
+    notes += [places.moved_note(note) for note in found.notes]
     return _result(task, source, sites, notes, book.apply(edits))
 
 
@@ -149,10 +186,20 @@ class _Places:
 
     def moved(self, site: Site) -> Site:
         """Return the site with its lines counted from its cell's first."""
-        _, first, cell = max(s for s in self._starts if s[1] <= site.span.line)
+        first, cell = self._cell_with(site.span.line)
         span = replace(
             site.span,
             line=site.span.line - first + 1,
             end_line=site.span.end_line - first + 1,
         )
         return replace(site, span=span, cell=cell)
+
+    def moved_note(self, note: Note) -> Note:
+        """Return the note with its line counted from its cell's first."""
+        first, cell = self._cell_with(note.line)
+        return replace(note, line=note.line - first + 1, cell=cell)
+
+    def _cell_with(self, line: int) -> tuple[int, int]:
+        """Return the first line and the index of the cell that holds a line."""
+        _, first, cell = max(s for s in self._starts if s[1] <= line)
+        return first, cell

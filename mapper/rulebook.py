@@ -634,6 +634,15 @@ class Rulebook:
         rule = self._at(self._index.by_target.get(qualified_name))
         return rule.mindspore if rule else None
 
+    def torch_names(self) -> tuple[str, ...]:
+        """Return every spelling of every torch API that has a rule."""
+        return tuple(self._index.by_api)
+
+    def torch_ids(self) -> tuple[str, ...]:
+        """Return the ids of the rules about a torch API, in order."""
+        files = set(self._index.by_api.values())
+        return tuple(sorted(key for key, path in self._index.by_id.items() if path in files))
+
     def select(self, pattern: str) -> tuple[Rule, ...]:
         """Return the rules that a `--select` pattern means, in the order of their ids."""
         return tuple(rule for rule in self.rules if rule.matches(pattern))

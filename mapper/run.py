@@ -15,6 +15,7 @@ from mapper.options import Options
 from mapper.outcome import FileResult, FileStatus
 from mapper.process import Task, failed, process
 from mapper.source import may_mention_conv
+from mapper.suppress import mentions
 
 POOL_PAYS = 40  # files with convolutions above which starting processes is worth it
 
@@ -57,7 +58,7 @@ def _read(found: Found) -> _File:
         data = found.path.read_bytes()
     except OSError as error:
         return _File(found, None, failed(name, f"cannot be read: {error.strerror or error}"))
-    if may_mention_conv(data):
+    if may_mention_conv(data) or mentions(data):
         return _File(found, data)
     return _File(found, None, FileResult(name, FileStatus.UNCHANGED))
 

@@ -126,7 +126,8 @@ def plan(call: BoundCall) -> Plan:
     """
     assert call.rule.strategy is not None
     plan = STRATEGIES[call.rule.strategy](call)
-    _name_positional(call, plan)
+    if plan.target == call.rule.mindspore.api:
+        _name_positional(call, plan)
     for name, argument in call.arguments.items():
         if argument.unpacked:  # what is left of a `**` argument is written out
             plan.changes.setdefault(name, [(name, call.text(argument.value))])
@@ -416,6 +417,30 @@ def _exact_known(
     return _pad_keywords("pad", str(both))
 
 
+# --- functions ----------------------------------------------------------------------------------
+
+
+def _functional_conv(call: BoundCall) -> Plan:
+    """`ops.convNd` keeps torch's `groups`, and takes one padding per axis as torch does."""
+    plan = Plan(call.rule.mindspore.api)
+    for name in ("stride", "dilation"):
+        if call.given(name) and (written := call.extent(name).written) is not None:
+            plan.changes[name] = [("", written)]
+    if (padding := call.known("padding")) is not None and isinstance(padding.value, str):
+        keywords = _pad_keywords(padding.value)
+    elif (extent := call.extent("padding")).is_zero:
+        keywords = _pad_keywords("valid")
+    else:
+        keywords = _pad_keywords("pad", extent.written or call.text(call.node("padding")))
+    plan.put("padding", call.given("padding"), keywords)
+    return plan
+
+
+def _functional_conv_transpose(call: BoundCall) -> Plan:
+    """A helper with torch's own signature computes from the operands' shapes."""
+    return Plan(f"ms_conv_transpose{call.rank}d")
+
+
 # --- texts ------------------------------------------------------------------------------------
 
 
@@ -453,4 +478,6 @@ def _int(value: object) -> int | None:
 STRATEGIES: Mapping[Strategy, Callable[[BoundCall], Plan]] = {
     Strategy.CONV: _convolution,
     Strategy.CONV_TRANSPOSE: _conv_transpose,
+    Strategy.FUNCTIONAL_CONV: _functional_conv,
+    Strategy.FUNCTIONAL_CONV_TRANSPOSE: _functional_conv_transpose,
 }

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mapper.bind import BindError, bind
-from mapper.engine import mindspore_layers, torch_layers
+from mapper.engine import mindspore_functions, mindspore_layers, torch_layers
 from mapper.engine.compare import Difference, Evidence, compare
 from mapper.engine.layer import Layer, RefusedError
 from mapper.engine.torch_layers import Convolution
 from mapper.helpers import HELPERS
 from mapper.outcome import Parameter, Proof
-from mapper.rulebook import ParameterSpec, Rule, Rulebook, Strategy, Version
+from mapper.rulebook import Kind, ParameterSpec, Rule, Rulebook, Strategy, Version
 from mapper.sample import Sampler, Trial, Values
 from mapper.values import UnknownError, evaluate, symbols
 
@@ -27,6 +27,7 @@ Read = Callable[[ast.expr], str | None]
 CASES = 8  # equal cases that a sampled proof wants
 DRAWS = 160  # trials that may be drawn to find them
 _UNCOMPUTED = ("device", "dtype", "weight_init", "bias_init", "data_format")
+_OPERANDS = ("input", "weight", "bias")  # of a function; what it computes on
 
 
 class DisprovedError(Exception):
@@ -74,6 +75,8 @@ class Verifier:
             DisprovedError: they differ, MindSpore refuses, or nothing could be compared.
         """
         layers = self._layers(claim)
+        if claim.rule.kind is Kind.FUNCTION:
+            claim = replace(claim, arguments=_as_layer(claim.arguments))
         sampler = Sampler(claim.arguments, claim.rule.torch.rank, claim.assumed)
         evidence, good, raised = self._expected(claim, layers, sampler)
         assumptions = self._hostile(claim, layers, sampler, good)
@@ -88,13 +91,15 @@ class Verifier:
             max(e.max_abs_error for e in evidence),
         )
         worst = max(evidence, key=lambda e: e.max_abs_error)
-        return Verdict(proof, first.parameters, assumptions, worst.words)
+        owned = {} if claim.rule.kind is Kind.FUNCTION else first.parameters
+        return Verdict(proof, owned, assumptions, worst.words)
 
     def _expected(
         self, claim: Claim, layers: Sequence[_Written], sampler: Sampler
     ) -> tuple[list[Evidence], list[Values], str]:
         evidence, good, why, raised = list[Evidence](), list[Values](), "", ""
-        wanted = CASES if sampler.candidates.keys() - _passive(claim) else 2
+        is_plain = claim.rule.kind is Kind.LAYER and not sampler.candidates.keys() - _passive(claim)
+        wanted = 2 if is_plain else CASES
         for trial in sampler.expected(DRAWS):
             found = self._case(claim, layers, trial)
             if isinstance(found, Evidence):
@@ -137,14 +142,17 @@ class Verifier:
                 for name, node in claim.arguments.items()
                 if name not in _UNCOMPUTED
             }
-            transposed = rule.strategy is Strategy.CONV_TRANSPOSE
+            defaults = {"padding_mode": "zeros", **_defaults(rule.torch.parameters)}
             torch = torch_layers.convolution(
-                rule.torch.rank, transposed, {**_defaults(rule.torch.parameters), **given}
+                rule.torch.rank, rule.strategy in _TRANSPOSED, {**defaults, **given}
             )
         except (RefusedError, UnknownError) as error:
             return _Refusal(str(error), by_mindspore=False)
         try:
-            written = [(one.api, one.evaluate(trial.values, claim.version)) for one in layers]
+            operands = {"weight": torch.weight, "bias": torch.bias}
+            written = [
+                (one.api, one.evaluate(trial.values, claim.version, operands)) for one in layers
+            ]
         except UnknownError as error:
             return _Refusal(str(error), by_mindspore=True)
         return self._compare(claim, torch, written)
@@ -153,7 +161,7 @@ class Verifier:
         self, claim: Claim, torch: Convolution, written: Sequence[tuple[str, Values]]
     ) -> Evidence | Difference | _Refusal:
         version = (claim.version.major, claim.version.minor)
-        how = (claim.shape_only, claim.reduce, claim.input_size)
+        how = (claim.shape_only, claim.reduce, claim.input_size, claim.rule.kind is Kind.LAYER)
         key = (torch, repr(written), version, how)
         try:
             if key not in self._memory:
@@ -180,7 +188,11 @@ class Verifier:
             bound = bind(call, parameters)
         except BindError as error:
             raise DisprovedError(f"`{api}` {error}") from error
-        return _Written(api, {n: a.value for n, a in bound.items()}, tuple(parameters))
+        given = {n: a.value for n, a in bound.items()}
+        is_function = claim.rule.kind is Kind.FUNCTION
+        if is_function:
+            _same_operands(claim.arguments, given)
+        return _Written(api, given, tuple(parameters), _OPERANDS if is_function else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,18 +208,23 @@ class _Written:
     api: str
     arguments: Mapping[str, ast.expr]
     parameters: tuple[ParameterSpec, ...]
+    operands: tuple[str, ...] = ()
 
-    def evaluate(self, values: Values, version: Version) -> Values:
-        """Return all arguments that are computed with, defaults included."""
-        computed = {
+    def evaluate(self, values: Values, version: Version, shapes: Values) -> Values:
+        """Return all arguments that are computed with, defaults included.
+
+        `shapes` stands for the operands of a function.
+        """
+        left_out = (*_UNCOMPUTED, *self.operands)
+        computed: Values = {
             spec.name: spec.default_in(version)
             for spec in self.parameters
-            if spec.name not in _UNCOMPUTED
+            if spec.name not in left_out
         }
         for name, node in self.arguments.items():
-            if name not in _UNCOMPUTED:
-                computed[name] = evaluate(node, values)  # type: ignore[assignment]
-        return dict(computed)
+            if name not in left_out:
+                computed[name] = evaluate(node, values)
+        return computed | (shapes if self.operands else {})
 
 
 def _flatten(node: ast.expr, read: Read) -> Iterator[ast.Call]:
@@ -220,6 +237,9 @@ def _flatten(node: ast.expr, read: Read) -> Iterator[ast.Call]:
         yield from _flatten(argument, read)
 
 
+_BUILDERS = mindspore_layers.LAYERS | mindspore_functions.FUNCTIONS
+
+
 def _builder(
     written: Sequence[tuple[str, Values]], version: tuple[int, int]
 ) -> Callable[[Mapping[str, object]], Layer]:
@@ -229,10 +249,31 @@ def _builder(
         layers = []
         for api, arguments in written:
             changed = {k: channels.get(k, v) for k, v in arguments.items()}
-            layers.append(mindspore_layers.LAYERS[api](changed, version))
+            layers.append(_BUILDERS[api](changed, version))
         return layers[0] if len(layers) == 1 else mindspore_layers.sequential(layers)
 
     return build
+
+
+_TRANSPOSED = (Strategy.CONV_TRANSPOSE, Strategy.FUNCTIONAL_CONV_TRANSPOSE)
+_SHAPES = ("in_channels", "out_channels", "kernel_size")
+
+
+def _as_layer(arguments: Mapping[str, ast.expr]) -> dict[str, ast.expr]:
+    """Return a function's arguments as a layer's: symbols stand for the shapes of its operands."""
+    layer: dict[str, ast.expr] = {n: v for n, v in arguments.items() if n not in _OPERANDS}
+    layer.update({name: ast.Name(f"<{name}>") for name in _SHAPES})
+    bias = arguments.get("bias")
+    is_none = bias is None or (isinstance(bias, ast.Constant) and bias.value is None)
+    layer["bias"] = ast.Constant(False) if is_none else ast.Name("<bias>")
+    return layer
+
+
+def _same_operands(torch: Mapping[str, ast.expr], written: Mapping[str, ast.expr]) -> None:
+    for name in _OPERANDS:
+        sides = [ast.dump(side[name]) if name in side else "" for side in (torch, written)]
+        if sides[0] != sides[1]:
+            raise DisprovedError(f"`{name}` is not handed on as it is")
 
 
 def _defaults(parameters: Sequence[ParameterSpec]) -> Values:
@@ -242,10 +283,11 @@ def _defaults(parameters: Sequence[ParameterSpec]) -> Values:
 def _passive(claim: Claim) -> set[str]:
     """Return the symbols that only say how many channels there are."""
     counting = ("in_channels", "out_channels")
-    passive = {s for n in counting if n in claim.arguments for s in symbols(claim.arguments[n])}
+    passive = {f"<{name}>" for name in (*_SHAPES, "bias")}
+    passive |= {s for n in counting if n in claim.arguments for s in symbols(claim.arguments[n])}
     for name, node in claim.arguments.items():
         if name not in (*counting, *_UNCOMPUTED):
-            passive -= symbols(node).keys()
+            passive -= {s for s in symbols(node) if not s.startswith("<")}
     return passive
 
 

@@ -45,6 +45,7 @@ def compare(
     shape_only: bool = False,
     reduce: bool = True,
     input_size: Shape | None = None,
+    is_layer: bool = True,
 ) -> Evidence | Difference:
     """Run both sides over several input sizes.
 
@@ -54,13 +55,14 @@ def compare(
         shape_only: accept different values, and describe the difference in `Evidence.words`.
         reduce: compute with fewer channels where there are many.
         input_size: the one spatial size to try, in place of a least, an odd and an even one.
+        is_layer: the parameters are the layer's own, with MindSpore's extra axis in 1-d.
 
     Raises:
         RefusedError: MindSpore refuses, or the case is too large to compute.
         ValueError: `input_size` does not suit the convolution.
     """
     mindspore = build({})
-    parameters = _match_parameters(torch, mindspore)
+    parameters = _match_parameters(torch, mindspore, is_layer)
     if isinstance(parameters, Difference):
         return parameters
     if reduce:
@@ -70,7 +72,9 @@ def compare(
     return _run(torch, mindspore, parameters, shape_only, sizes)
 
 
-def _match_parameters(torch: Convolution, layer: Layer) -> dict[str, Parameter] | Difference:
+def _match_parameters(
+    torch: Convolution, layer: Layer, is_layer: bool
+) -> dict[str, Parameter] | Difference:
     """Pair the parameters of both sides by name; a 1-d weight has one more axis in MindSpore."""
     paths = {path.rpartition(".")[2]: path for path in layer.parameters}
     wanted = torch.parameters
@@ -80,8 +84,9 @@ def _match_parameters(torch: Convolution, layer: Layer) -> dict[str, Parameter] 
     for name, shape in wanted.items():
         path = paths[name]
         found = layer.parameters[path]
-        if found != _layout(name, shape):
-            return Difference(f"{name} of shape {found} instead of {_layout(name, shape)}")
+        expected = _layout(name, shape) if is_layer else shape
+        if found != expected:
+            return Difference(f"{name} of shape {found} instead of {expected}")
         pairs[name] = Parameter(shape, found, path)
     return pairs
 
@@ -91,14 +96,18 @@ def _layout(name: str, shape: Shape) -> Shape:
 
 
 def _reduced(c: Convolution) -> tuple[Convolution, dict[str, object]]:
-    """Return the convolution with few channels: at most 3 groups of 2 in and 3 out each."""
+    """Return the convolution with few channels: at most 3 groups of 2 in and 3 out each.
+
+    With it come MindSpore's arguments that say so, for layers and for functions.
+    """
     if c.in_channels * c.out_channels <= 64 * c.groups:
         return c, {}
     groups = min(c.groups, 3)
     inputs = groups * min(c.in_channels // c.groups, 2)
     outputs = groups * min(c.out_channels // c.groups, 3)
     small = replace(c, groups=groups, in_channels=inputs, out_channels=outputs)
-    return small, {"in_channels": inputs, "out_channels": outputs, "group": groups}
+    channels = {"in_channels": inputs, "out_channels": outputs, "weight": small.weight}
+    return small, {**channels, "group": groups, "groups": groups}
 
 
 def _run(
@@ -111,7 +120,7 @@ def _run(
     reference = layer(torch)
     values = {n: _noise(shape, 1 + i) for i, (n, shape) in enumerate(torch.parameters.items())}
     given = {
-        pair.path: values[name].reshape(_layout(name, values[name].shape))
+        pair.path: values[name].reshape(mindspore.parameters[pair.path])
         for name, pair in parameters.items()
     }
     cases, error, words, shapes = 0, 0.0, "", ((), ())

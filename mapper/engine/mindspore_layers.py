@@ -55,7 +55,7 @@ def conv_transpose(rank: int, arguments: Arguments, version: Version) -> Layer:
     extra = _output_padding(c, arguments, version)
     native, zeros = (extra, (0,) * rank) if rank == 3 else ((0,) * rank, extra)
     if rank == 3:
-        _check_conv3d_transpose(c, extra, version)
+        check_conv3d_transpose(c.kernel, c.stride, c.dilation, c.group, extra, version)
 
     def run(x: Array, parameters: Mapping[str, Array]) -> Array:
         padding, more = c.padding, native
@@ -74,14 +74,17 @@ def conv_transpose(rank: int, arguments: Arguments, version: Version) -> Layer:
     return Layer(run, c.parameters(weight_shape))
 
 
-def _check_conv3d_transpose(c: _Common, extra: Shape, version: Version) -> None:
-    if c.dilation[0] != 1:
+def check_conv3d_transpose(
+    kernel: Shape, stride: Shape, dilation: Shape, group: int, extra: Shape, version: Version
+) -> None:
+    """Refuse what the 3-d transposed convolution cannot do, as layer and as operator."""
+    if dilation[0] != 1:
         raise RefusedError("the depth dilation of Conv3dTranspose must be 1")
-    if math.prod(c.kernel) > 343:
+    if math.prod(kernel) > 343:
         raise RefusedError("the kernel of Conv3dTranspose may have at most 343 elements")
-    if any(e >= s for e, s in zip(extra, c.stride, strict=True) if e):
+    if any(e >= s for e, s in zip(extra, stride, strict=True) if e):
         raise RefusedError("on CPU, output_padding of Conv3dTranspose must be smaller than stride")
-    if version == (2, 0) and c.group != 1:
+    if version == (2, 0) and group != 1:
         raise RefusedError("MindSpore 2.0's Conv3dTranspose takes no group other than 1")
 
 

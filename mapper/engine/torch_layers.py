@@ -59,6 +59,7 @@ def convolution(rank: int, transposed: bool, arguments: Mapping[str, object]) ->
     for name, channels in (("in_channels", channels_in), ("out_channels", channels_out)):
         if channels % groups:
             raise RefusedError(f"{name} must be divisible by groups ({channels} by {groups})")
+    _refuse_short("kernel_size", arguments["kernel_size"], rank)
     kernel = _axes("kernel_size", arguments["kernel_size"], rank, 1)
     stride = _axes("stride", arguments["stride"], rank, 1)
     dilation = _axes("dilation", arguments["dilation"], rank, 1)
@@ -73,6 +74,10 @@ def convolution(rank: int, transposed: bool, arguments: Mapping[str, object]) ->
         if isinstance(arguments["padding"], str):
             raise RefusedError("a transposed convolution takes no string padding")
     padding = _padding(arguments["padding"], kernel, stride, dilation)
+    if mode != "zeros":
+        _refuse_short("padding", arguments["padding"], rank)
+        if arguments["padding"] == "same":
+            padding = _only_first(padding, arguments["dilation"])
     return Convolution(
         channels_in, channels_out, kernel, stride, padding, dilation, groups,
         bool(arguments["bias"]), str(mode), output_padding,
@@ -115,6 +120,20 @@ def _padding(
     if isinstance(value, str):
         raise RefusedError(f"invalid padding string {value!r}: expected 'valid' or 'same'")
     return tuple((p, p) for p in _axes("padding", value, len(kernel), 0))
+
+
+def _only_first(
+    padding: tuple[tuple[int, int], ...], dilation: object
+) -> tuple[tuple[int, int], ...]:
+    """Drop what torch drops: with a `dilation` of one element it pads the first axis only."""
+    count = len(dilation) if isinstance(dilation, tuple | list) else len(padding)
+    return tuple(pair if i < count else (0, 0) for i, pair in enumerate(padding))
+
+
+def _refuse_short(name: str, value: object, rank: int) -> None:
+    """Refuse one element for several axes where torch takes it and raises at the first call."""
+    if isinstance(value, tuple | list) and len(value) < rank:
+        raise RefusedError(f"{name}={value!r}: an int or {rank} ints are needed here")
 
 
 def _axes(name: str, value: object, rank: int, least: int) -> Shape:

@@ -18,7 +18,7 @@ from mapper.scopes import Binding, Scope
 from mapper.source import Edit, LineIndex
 
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
-"""The MindSpore modules that rewrites name, and the local names they get by default."""
+"""The MindSpore modules that rewrites name, inner ones first, and the local names they get."""
 
 _COUNTERPARTS = {
     "torch": "mindspore",
@@ -93,8 +93,8 @@ class Imports:
         swap = self._swaps.get((reference.home, reference.root.id))
         if swap and (api == swap.target or api.startswith(swap.target + ".")):
             return swap.local + api[len(swap.target) :]
-        module, _, name = api.rpartition(".")
-        return f"{self._local(module)}.{name}"
+        module = next(m for m in MODULES if api.startswith(m + "."))
+        return self._local(module) + api[len(module) :]
 
     def read(self, node: ast.expr) -> str | None:
         """Return what a name in rewritten text stands for: the inverse of `spell`."""
@@ -154,8 +154,9 @@ class Imports:
         """Return the helper's name when an earlier run has put it into this file."""
         wanted = _body(ast.parse(self._class_source(helper, helper.name)).body[0])
         for statement in self._module.tree.body:
-            is_definition = isinstance(statement, ast.ClassDef | ast.FunctionDef)
-            if is_definition and statement.name == helper.name:
+            if not isinstance(statement, ast.ClassDef | ast.FunctionDef):
+                continue
+            if statement.name == helper.name:
                 return helper.name if _body(statement) == wanted else None
         return None
 

@@ -12,15 +12,16 @@ Keywords = list[tuple[str, str]]
 class Api(str):
     """A value that is a MindSpore name, to be spelled as the file imports it.
 
-    `before` is source that stands before the name.
+    `before` and `behind` are source around the name.
     """
 
     before: str
+    behind: str
 
-    def __new__(cls, name: str, before: str = "") -> Self:
-        """Return the name with what stands before it."""
+    def __new__(cls, name: str, before: str = "", behind: str = "") -> Self:
+        """Return the name with what stands around it."""
         made = super().__new__(cls, name)
-        made.before = before
+        made.before, made.behind = before, behind
         return made
 
 

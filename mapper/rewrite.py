@@ -80,7 +80,7 @@ def _layer(spell: Spell) -> Callable[[Wrapper], str]:
 
 
 def _argument(keyword: str, value: str, spell: Spell) -> cst.Arg:
-    text = value.before + spell(value) if isinstance(value, Api) else value
+    text = f"{value.before}{spell(value)}{value.behind}" if isinstance(value, Api) else value
     return cst.Arg(
         keyword=cst.Name(keyword) if keyword else None,
         value=_expression(text),
@@ -100,8 +100,8 @@ def _expression(text: str) -> cst.BaseExpression:
 def _kept(value: cst.BaseExpression, text: str) -> cst.BaseExpression | None:
     """Return the source's own `value`, parentheses included, where `text` says the same."""
     bare = value.with_changes(lpar=[], rpar=[])
-    codes = (cst.Module([]).code_for_node(node) for node in (value, bare))
-    return value if text in codes else None
+    codes = (cst.Module([]).code_for_node(node).splitlines() for node in (value, bare))
+    return value if text.splitlines() in codes else None
 
 
 def _replace(argument: cst.Arg, keywords: Keywords | None, spell: Spell) -> list[cst.Arg]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 
 from mapper.bind import Argument
 from mapper.plan import Api, ManualError, Plan, Wrapper
@@ -179,6 +180,41 @@ def _bias(call: BoundCall, plan: Plan) -> None:
     plan.put("bias", call.given("bias"), [("has_bias", text)])
 
 
+def _initial(call: BoundCall, plan: Plan, fan: str) -> None:
+    """Write torch's initialisers out where that release's defaults are others.
+
+    torch draws the weight from HeUniform(√5) and the bias from ±1/√(fan in); `fan` names the
+    channels that count, per group, times the kernel.
+    """
+    spec = call.rule.mindspore.parameter("weight_init")
+    if spec is None or spec.default_in(call.version) is None:
+        return
+    where = "mindspore.common.initializer"
+    plan.added.append(("weight_init", Api(f"{where}.HeUniform", behind="(5 ** 0.5)")))
+    bias = call.known("bias")
+    if bias is not None and not bias.value:
+        return
+    names = (fan, "groups", "kernel_size")
+    if not all(is_repeatable(call.node(name)) for name in names):
+        plan.notes.append(f"the bias starts at zero in MindSpore {call.version}, unlike torch's")
+        return
+    plan.added.append(("bias_init", Api(f"{where}.Uniform", behind=f"({_fan_in(call, fan)})")))
+
+
+def _fan_in(call: BoundCall, fan: str) -> str:
+    kernel = call.extent("kernel_size")
+    channels, groups = call.known(fan), call.known("groups")
+    if kernel.values and channels and groups:
+        count, parts = _int(channels.value), _int(groups.value)
+        if count and parts:
+            return f"{count // parts * prod(kernel.values)} ** -0.5"
+    factors = [_operand(call.text(call.node(fan)))]
+    if groups is None or groups.value != 1:
+        factors.append(f"// {_operand(call.text(call.node('groups')))}")
+    factors += [f"* {_operand(axis.text)}" for axis in kernel.axes]
+    return f"({' '.join(factors)}) ** -0.5"
+
+
 def _dtype(call: BoundCall, plan: Plan) -> None:
     if not call.given("dtype"):
         return
@@ -247,6 +283,7 @@ def _convolution(call: BoundCall) -> Plan:
         keywords = _zeros(call)
     plan.put("padding", call.given("padding"), keywords)
     _bias(call, plan)
+    _initial(call, plan, "in_channels")
     return plan
 
 
@@ -325,6 +362,7 @@ def _conv_transpose(call: BoundCall) -> Plan:
             keywords = _exact(call, plan, padding, extra)
     plan.put("padding", call.given("padding"), keywords)
     _bias(call, plan)
+    _initial(call, plan, "out_channels")
     return plan
 
 

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mapper.discover import DEFAULT_EXCLUDE
+from mapper.paths import shown
 
 DEVICES = ("any", "cpu", "gpu", "ascend")
 OUTPUT_FORMATS = ("full", "concise", "json", "github", "gitlab", "sarif", "markdown")
@@ -178,6 +179,15 @@ class Config:
     file: Path | None
     root: Path
     """Where relative exclude patterns and `per-file-ignores` are anchored."""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """On which line of the file a setting stands."""
+
+    def place(self, name: str) -> str:
+        """Say where a setting's value came from: `default`, `--flag` or `file:line`."""
+        origin = self.origins[name]
+        if origin is Origin.FILE and self.file is not None:
+            return f"{shown(str(self.file))}:{self.lines[name]}"
+        return f"--{_dashed(name)}" if origin is Origin.FLAG else "default"
 
 
 def load(start: Path, flags: Mapping[str, object] = MappingProxyType({})) -> Config:
@@ -186,16 +196,17 @@ def load(start: Path, flags: Mapping[str, object] = MappingProxyType({})) -> Con
     values: dict[str, object] = {}
     origins = dict.fromkeys(_CHECKS, Origin.DEFAULT)
     nearest = _nearest(start if start.is_dir() else start.parent)
-    file, root = None, start if start.is_dir() else start.parent
+    file, root, lines = None, start if start.is_dir() else start.parent, {}
     if nearest is not None:
         file, text, table = nearest
         root = file.parent
+        lines = {key.replace("-", "_"): _line_of(key, text) for key in table}
         for name, value in _from_file(file, text, table).items():
             values[name], origins[name] = value, Origin.FILE
     for name, value in flags.items():
         if value is not None:
             values[name], origins[name] = _from_flag(name, value), Origin.FLAG
-    return Config(Settings(**values), origins, file, root)  # type: ignore[arg-type]
+    return Config(Settings(**values), origins, file, root, lines)  # type: ignore[arg-type]
 
 
 def _nearest(directory: Path) -> tuple[Path, str, Mapping[str, object]] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mapper.helpers import HELPERS, Helper
@@ -240,7 +240,9 @@ class Imports:
         kept = [alias for alias in statement.names if alias not in changes]
         start, end = module.start(statement), module.end(statement)
         if not kept:
-            if new:
+            if in_place := self._same_layout(statement, changes, new):
+                yield from in_place
+            elif new:
                 yield Edit(start, end, self._joined(statement, new))
             else:
                 yield self._remove(statement)
@@ -254,6 +256,26 @@ class Imports:
                 if self._shares_line(statement)
                 else (self._after_line(end, statement, new))
             )
+
+    def _same_layout(
+        self,
+        statement: ast.Import | ast.ImportFrom,
+        changes: Mapping[ast.alias | None, str | None],
+        new: Sequence[str],
+    ) -> list[Edit]:
+        """Rename in place where one `from` import takes the place of another."""
+        module = self._module
+        start = module.start(statement)
+        named = re.compile(r"from[ \t]+([\w.]+)[ \t]+import\b").match(module.text, start)
+        if len(new) != 1 or not named or not all(changes.values()):
+            return []
+        head, _, _ = new[0].partition(" import ")
+        edits = [Edit(*named.span(1), head.removeprefix("from "))]
+        for alias, text in changes.items():
+            assert alias is not None and text is not None
+            names = text.partition(" import ")[2]
+            edits.append(Edit(module.start(alias), module.end(alias), names))
+        return edits
 
     def _joined(self, statement: ast.stmt, new: list[str]) -> str:
         if self._shares_line(statement):

@@ -5,24 +5,27 @@ from __future__ import annotations
 import ast
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from mapper.bind import Argument, BindError, bind
+from mapper.aliases import Alias, find_aliases
+from mapper.around import Reads, attribute_reads, remarks
+from mapper.bind import BindError
+from mapper.calls import CallRewriter, Rewritten, Spelling
 from mapper.contexts import advice
-from mapper.dicts import known_keys
 from mapper.imports import Imports, Module
 from mapper.names import Names, Reference, wanted_lines
 from mapper.options import Options
 from mapper.outcome import Note, Proof, Site, Span, Status
-from mapper.plan import ManualError, Plan
-from mapper.rulebook import Effect, Kind, Rule, Rulebook, Version
+from mapper.plan import ManualError
+from mapper.rulebook import Kind, Rule, Rulebook
 from mapper.source import Edit, LineIndex, splice
-from mapper.strategies import STRATEGIES, BoundCall, plan
 from mapper.suppress import Suppressions
-from mapper.verify import Claim, DisprovedError, Verdict, Verifier
+from mapper.type_tests import both, is_type_test, tests_already
+from mapper.verify import DisprovedError
 
 _WANTED = r"(?:Lazy)?Conv(?:Transpose)?[123]d|conv(?:_transpose)?[123]d"
+_LEFT = (BindError, ManualError, DisprovedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +41,27 @@ class InternalError(Exception):
     """The result of a rewrite is not sound; nothing is written."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Draft:
-    """A reference on its way: the site so far, and what is needed to render it again."""
+    """A site on its way. `text` writes it under the names that the file ends up with.
+
+    `reference` is the torch reference behind it, `node` what is replaced. `stays`: the reference
+    is still there afterwards.
+    """
 
     reference: Reference
+    node: ast.expr
     site: Site
-    plan: Plan | None = None
-    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    text: Callable[[Imports], str] | None = None
+    stays: bool = False
 
-    unsafe: bool = False
-
-    @property
-    def is_written(self) -> bool:
-        written = {Status.MIGRATED, Status.SHAPE_ONLY, *([Status.UNSAFE] if self.unsafe else [])}
-        return self.plan is not None and self.site.status in written
+    def leave(self, message: str) -> None:
+        """Leave the site to a person after all."""
+        self.text = None
+        self.site = replace(
+            self.site, status=Status.MANUAL, message=message, after=None, proof=Proof(),
+            parameters={}, assumptions=(),
+        )  # fmt: skip
 
 
 class Migrator:
@@ -61,17 +70,9 @@ class Migrator:
     def __init__(self, rulebook: Rulebook, options: Options) -> None:
         self._rulebook = rulebook
         self._options = options
-        self._version = Version.parse(options.target_version)
-        self._verifier = Verifier(rulebook)
+        self._calls = CallRewriter(rulebook, options)
 
-    def canonical(self, name: str) -> str | None:
-        """Return the API behind a qualified torch name."""
-        rule = self._rulebook.by_api(name)
-        return rule.torch.canonical(name) if rule else None
-
-    def migrate(
-        self, text: str, newline: str = "\n", off: Suppressions | None = None
-    ) -> Migration:
+    def migrate(self, text: str, newline: str = "\n", off: Suppressions | None = None) -> Migration:
         """Rewrite one module's text; what is switched off is reported and left.
 
         Raises:
@@ -80,145 +81,195 @@ class Migrator:
         """
         module = self._parse(text, newline)
         references = list(module.names.references(wanted_lines(text, module.names, _WANTED)))
-        if not references:
-            return Migration(notes=off.notes() if off else ())
-        provisional = Imports(module, [], self._counterpart)
-        drafts = [self._draft(module, reference, provisional, off) for reference in references]
-        _leave_outer_calls(drafts)
+        drafts = list(self._drafts(module, references, off)) if references else []
         edits = self._write(module, drafts)
         if edits:
             self._check(module, splice(text, edits), drafts)
         notes = off.notes() if off else ()
         return Migration(tuple(draft.site for draft in drafts), tuple(edits), notes)
 
-    def _parse(self, text: str, newline: str) -> Module:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the migrated code, and not ours to give
-            tree = ast.parse(text)
-        names = Names(tree, self.canonical, ":=" in text)
-        return Module(text, tree, names, LineIndex(text), newline)
+    def _canonical(self, name: str) -> str | None:
+        rule = self._rulebook.by_api(name)
+        return rule.torch.canonical(name) if rule else None
 
     def _counterpart(self, torch: str) -> str | None:
         rule = self._rulebook.by_api(torch)
         return rule.mindspore.api or None if rule else None
 
-    # --- one reference ---
+    def _parse(self, text: str, newline: str) -> Module:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the migrated code, and not ours to give
+            tree = ast.parse(text)
+        names = Names(tree, self._canonical, ":=" in text)
+        return Module(text, tree, names, LineIndex(text), newline)
 
-    def _draft(
-        self, module: Module, reference: Reference, imports: Imports, off: Suppressions | None
+    # --- sites ---
+
+    def _drafts(
+        self, module: Module, references: Sequence[Reference], off: Suppressions | None
+    ) -> Iterator[_Draft]:
+        """Yield the drafts of all sites in source order."""
+        imports = Imports(module, [], self._counterpart)
+        reads = attribute_reads(module.text)
+        aliases = find_aliases(module.names, references)
+        aliased = {id(reference) for alias in aliases for reference in alias.held}
+        drafts = [
+            self._draft(module, reference, imports, reads, off)
+            for reference in references
+            if id(reference) not in aliased
+        ]
+        for alias in aliases:
+            drafts.extend(self._alias(module, alias, imports, off))
+        _leave_outer_calls(drafts)
+        return iter(sorted(drafts, key=lambda d: (d.node.lineno, d.node.col_offset)))
+
+    def _new(
+        self, module: Module, reference: Reference, node: ast.expr, off: Suppressions | None
     ) -> _Draft:
-        rule = self._rulebook.by_api(reference.api)
-        assert rule is not None
+        rule = self._rule(reference)
         site = Site(
             rule=rule.id,
             api=reference.api,
             target=rule.mindspore.api or None,
             status=Status.MANUAL,
-            span=_span(module, reference.call or reference.node),
-            before=module.source(reference.call or reference.node),
+            span=_span(module, node),
+            before=module.source(node),
         )
         if off and (reason := off.reason(rule.id, reference.api, site.span)) is not None:
-            return _Draft(reference, replace(site, status=Status.IGNORED, message=reason))
-        try:
-            return self._rewrite(module, _Draft(reference, site), rule, imports)
-        except (BindError, ManualError, DisprovedError) as error:
-            return _Draft(reference, replace(site, message=str(error)))
+            site = replace(site, status=Status.IGNORED, message=reason)
+        return _Draft(reference, node, site)
 
-    def _rewrite(self, module: Module, draft: _Draft, rule: Rule, imports: Imports) -> _Draft:
-        call = _writable_call(draft.reference, rule)
-        scope = draft.reference.scope
-        arguments = bind(call, rule.torch.parameters, lambda node: known_keys(node, scope))
-        bound = BoundCall(
-            rule,
-            arguments,
-            functools.partial(_source, module),
-            functools.partial(_qualified, module.names, draft.reference),
-            self._version,
-            self._options.recipe,
-        )
-        decided = plan(bound)
-        decided.notes.extend(self._limits(bound))
-        after = self._render(module, draft.reference, decided, arguments, imports)
-        verdict = self._prove(rule, arguments, decided, after, imports)
-        site = _judged(draft.site, decided, verdict, after)
-        return _Draft(draft.reference, site, decided, arguments, self._options.unsafe)
+    def _rule(self, reference: Reference) -> Rule:
+        rule = self._rulebook.by_api(reference.api)
+        assert rule is not None
+        return rule
 
-    def _limits(self, call: BoundCall) -> list[str]:
-        """Return the findings of this target; a limit that rules the rewrite out is an error."""
-        findings = []
-        values = {
-            spec.name: found.value
-            for spec in call.rule.torch.parameters
-            if (found := call.known(spec.name)) is not None
-        }
-        for limit in call.rule.limits:
-            if limit.applies(self._version, self._options.device):
-                holds = limit.when.holds(values, call.rank)
-                if holds and limit.effect is Effect.MANUAL:
-                    raise ManualError(limit.text)
-                if holds or (holds is None and self._options.device != "any"):
-                    findings.append(limit.text)
-        return findings
-
-    def _render(
+    def _draft(
         self,
         module: Module,
         reference: Reference,
-        decided: Plan,
-        arguments: Mapping[str, Argument],
         imports: Imports,
-    ) -> str:
-        from mapper.rewrite import LayoutError, render
-
-        assert reference.call is not None
-        places = {name: argument.index for name, argument in arguments.items()}
-        spell = functools.partial(_spell, imports, reference)
+        reads: Reads,
+        off: Suppressions | None,
+    ) -> _Draft:
+        draft = self._new(module, reference, reference.call or reference.node, off)
+        if draft.site.status is Status.IGNORED:
+            return draft
         try:
-            return render(module.source(reference.call), decided, places, spell, module.newline)
-        except LayoutError as error:
-            raise ManualError(str(error)) from error
+            _check_place(reference, self._rule(reference))
+            if reference.call is not None:
+                self._call(module, draft, reference.call, imports, reads)
+            elif is_type_test(reference):
+                self._type_test(module, draft, imports)
+            else:
+                raise ManualError(advice(reference))
+        except _LEFT as error:
+            draft.leave(str(error))
+        return draft
 
-    def _prove(
-        self,
-        rule: Rule,
-        arguments: Mapping[str, Argument],
-        decided: Plan,
-        after: str,
-        imports: Imports,
-    ) -> Verdict:
-        return self._verifier.prove(
-            Claim(
-                rule=rule,
-                arguments={name: argument.value for name, argument in arguments.items()},
-                written=after,
-                read=imports.read,
-                version=self._version,
-                assumed=decided.unsafe,
-                shape_only=decided.shape_only,
-                may_raise=bool(decided.assumptions),
-                reduce=self._options.reduce,
-                input_size=self._options.input_size,
-            )
+    def _call(
+        self, module: Module, draft: _Draft, call: ast.Call, imports: Imports, reads: Reads
+    ) -> None:
+        reference = draft.reference
+        rule = self._rule(reference)
+        done = self._calls.rewrite(
+            module, call, reference.scope, rule, _spelling(imports, reference)
         )
+        layer = len(done.plan.before) if done.plan.before or done.plan.after else None
+        around = remarks(reference, module.names, reads, layer)
+        draft.site = _judged(draft.site, done, around)
+
+        def text(final: Imports) -> str:
+            return self._calls.again(module, call, done, _spelling(final, reference))
+
+        draft.text = text if self._is_written(draft.site) else None
+
+    def _type_test(self, module: Module, draft: _Draft, imports: Imports) -> None:
+        reference, target = draft.reference, draft.site.target
+        assert target is not None
+
+        def text(final: Imports) -> str:
+            return both(reference, draft.site.before, final.spell(target, reference))
+
+        is_done = tests_already(reference, module.names, target)
+        draft.stays = True
+        draft.text = None if is_done else text
+        draft.site = replace(
+            draft.site,
+            status=Status.MIGRATED,
+            after=draft.site.before if is_done else text(imports),
+            message="tests for torch's class and MindSpore's: both may be in the tree",
+        )
+
+    def _is_written(self, site: Site) -> bool:
+        unsafe = site.status is Status.UNSAFE and self._options.unsafe
+        return unsafe or site.status in (Status.MIGRATED, Status.SHAPE_ONLY)
+
+    # --- local names for classes ---
+
+    def _alias(
+        self, module: Module, alias: Alias, imports: Imports, off: Suppressions | None
+    ) -> list[_Draft]:
+        """Rewrite the classes a name may hold together with every call through it, or neither."""
+        held = [self._new(module, reference, reference.node, off) for reference in alias.held]
+        calls = [self._new(module, alias.held[0], call, off) for call in alias.calls]
+        everything = [*held, *calls]
+        if any(draft.site.status is Status.IGNORED for draft in everything):
+            for draft in everything:
+                if draft.site.status is not Status.IGNORED:
+                    draft.leave(f"`{alias.name}` is switched off at another place")
+            return everything
+        try:
+            if alias.problem:
+                raise ManualError(f"{alias.problem}, so calls through it stay as they are")
+            for draft, call in zip(calls, alias.calls, strict=True):
+                self._aliased_call(module, draft, call, alias, imports)
+        except _LEFT as error:
+            for draft in everything:
+                draft.leave(f"`{alias.name}` stands for torch's class here: {error}")
+            return everything
+        for draft in held:
+            _rename(draft, imports)
+        return everything
+
+    def _aliased_call(
+        self, module: Module, draft: _Draft, call: ast.Call, alias: Alias, imports: Imports
+    ) -> None:
+        """Rewrite a call for every class that the name may hold; all must read the same."""
+        done = []
+        for reference in alias.held:
+            rule = self._rule(reference)
+            _check_place(reference, rule)
+            spelling = _spelling(imports, reference).under(rule.mindspore.api, alias.name)
+            done.append(self._calls.rewrite(module, call, reference.scope, rule, spelling))
+        if len({one.text for one in done}) > 1:
+            apis = " and ".join(f"`{one.rule.torch.api}`" for one in done)
+            raise ManualError(f"line {call.lineno} would have to read differently for {apis}")
+        draft.site = _judged(draft.site, done[0], [f"called through `{alias.name}`"])
+        reference, first = alias.held[0], done[0]
+
+        def text(final: Imports) -> str:
+            spelling = _spelling(final, reference).under(first.rule.mindspore.api, alias.name)
+            return self._calls.again(module, call, first, spelling)
+
+        if not self._is_written(draft.site):
+            raise ManualError(draft.site.message)
+        draft.text = text
 
     # --- the whole module ---
 
     def _write(self, module: Module, drafts: Sequence[_Draft]) -> list[Edit]:
-        written = [draft for draft in drafts if draft.is_written]
+        written = [(draft, draft.text) for draft in drafts if draft.text is not None]
         if not written:
             return []
-        imports = Imports(module, [draft.reference for draft in written], self._counterpart)
+        gone = [draft.reference for draft, _ in written if not draft.stays]
+        imports = Imports(module, gone, self._counterpart)
         edits = []
-        for draft in written:
-            assert draft.plan is not None and draft.reference.call is not None
-            after = self._render(module, draft.reference, draft.plan, draft.arguments, imports)
-            if after != draft.site.after:
-                rule = self._rulebook.by_api(draft.reference.api)
-                assert rule is not None
-                self._prove(rule, draft.arguments, draft.plan, after, imports)
-                draft.site = replace(draft.site, after=after)
-            call = draft.reference.call
-            edits.append(Edit(module.start(call), module.end(call), after))
+        for draft, text in written:
+            draft.site = replace(draft.site, after=text(imports))
+            edits.append(
+                Edit(module.start(draft.node), module.end(draft.node), draft.site.after or "")
+            )
         edits.extend(imports.edits())
         return sorted(edits, key=lambda edit: (edit.start, edit.end))
 
@@ -229,78 +280,78 @@ class Migrator:
         except SyntaxError as error:
             raise InternalError(f"the rewritten text does not parse: {error}") from error
         found = module.names.references(wanted_lines(text, module.names, _WANTED))
-        left = [d.reference.api for d in drafts if not d.is_written]
+        own = [d for d in drafts if d.node in (d.reference.node, d.reference.call)]
+        left = [d.reference.api for d in own if d.text is None or d.stays]
         if sorted(r.api for r in found) != sorted(left):
             raise InternalError("the rewritten text holds other references than expected")
 
 
-def _writable_call(reference: Reference, rule: Rule) -> ast.Call:
-    """Return the call that may be rewritten in place, or raise ManualError."""
+def _check_place(reference: Reference, rule: Rule) -> None:
+    """Raise ManualError where nothing can be rewritten, whatever the arguments."""
     if reference.problem:
         raise ManualError(f"{reference.problem}: import the torch name by itself")
-    if reference.call is None:
-        raise ManualError(advice(reference))
-    if rule.kind is Kind.MANUAL:
+    if reference.call is not None and rule.kind is Kind.MANUAL:
         raise ManualError(rule.remedy)
-    if rule.strategy not in STRATEGIES:
-        raise ManualError(f"{rule.summary} This rewrite is not built yet")
     if any(isinstance(parent, ast.JoinedStr) for parent in reference.parents):
         raise ManualError("the call stands inside an f-string: put it into a variable first")
-    return reference.call
+    if reference.call is None and rule.kind is not Kind.LAYER:
+        raise ManualError(advice(reference))
 
 
-def _judged(site: Site, decided: Plan, verdict: Verdict, after: str) -> Site:
+def _judged(site: Site, done: Rewritten, around: Iterable[str]) -> Site:
     """Return the site with its status and evidence."""
-    status, words = Status.MIGRATED, list(decided.notes)
-    assumptions = [*decided.assumptions, *verdict.assumptions]
-    if decided.shape_only:
+    status, words = Status.MIGRATED, [*done.plan.notes, *around]
+    assumptions = [*done.plan.assumptions, *done.verdict.assumptions]
+    if done.plan.shape_only:
         status = Status.SHAPE_ONLY
+        difference = done.verdict.difference
         words.append(
-            f"the documents' recipe keeps the shape only: {verdict.difference}"
-            if verdict.difference
+            f"the documents' recipe keeps the shape only: {difference}"
+            if difference
             else "the documents' recipe: the values happen to agree here"
         )
-    if decided.unsafe:
+    if done.plan.unsafe:
         status = Status.UNSAFE
         words.append("written only with --unsafe: a wrong assumption would go unnoticed")
-        assumptions += [f"`{name}` is {value!r}" for name, value in decided.unsafe.items()]
+        assumptions += [f"`{name}` is {value!r}" for name, value in done.plan.unsafe.items()]
     return replace(
         site,
         status=status,
-        after=after,
+        after=done.text,
         message="; ".join(words),
         assumptions=tuple(dict.fromkeys(assumptions)),
-        parameters=verdict.parameters,
-        proof=verdict.proof,
+        parameters=done.verdict.parameters,
+        proof=done.verdict.proof,
     )
 
 
+def _rename(draft: _Draft, imports: Imports) -> None:
+    """Let a bare reference name the MindSpore class."""
+    reference, target = draft.reference, draft.site.target
+    assert target is not None
+    draft.text = lambda final: final.spell(target, reference)
+    draft.site = replace(
+        draft.site, status=Status.MIGRATED, after=imports.spell(target, reference),
+        message="every call through this name is rewritten",
+    )  # fmt: skip
+
+
 def _leave_outer_calls(drafts: list[_Draft]) -> None:
-    """A call with another rewritten call in its arguments would be edited twice: leave it."""
+    """A call with another rewritten site in its arguments would be edited twice: leave it."""
     inside = {
         id(parent)
         for draft in drafts
-        if draft.is_written
+        if draft.text is not None and draft.node in (draft.reference.node, draft.reference.call)
         for parent in draft.reference.parents
-        if isinstance(parent, ast.Call) and parent is not draft.reference.call
+        if isinstance(parent, ast.Call) and parent is not draft.node
     }
     for draft in drafts:
-        if draft.is_written and id(draft.reference.call) in inside:
-            message = "another convolution stands in its arguments: put that into a variable first"
-            draft.site = replace(
-                draft.site, status=Status.MANUAL, message=message, after=None, proof=Proof(),
-                parameters={}, assumptions=(),
-            )  # fmt: skip
+        if draft.text is not None and id(draft.node) in inside:
+            draft.leave("another convolution stands in its arguments: put that into a variable")
 
 
-def _source(module: Module, node: ast.expr) -> str:
-    """Return an expression's text; one of our own making is put into words."""
-    return module.source(node) if hasattr(node, "lineno") else ast.unparse(node)
-
-
-def _qualified(names: Names, reference: Reference, node: ast.expr) -> str | None:
-    found = names.meaning(node, reference.scope)
-    return found.name if found and not found.problem else None
+def _spelling(imports: Imports, reference: Reference) -> Spelling:
+    return Spelling(functools.partial(_spell, imports, reference), imports.read)
 
 
 def _spell(imports: Imports, reference: Reference, api: str) -> str:

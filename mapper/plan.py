@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -55,6 +55,8 @@ class Plan:
     assumptions: list[str] = field(default_factory=list)
     unsafe: dict[str, object] = field(default_factory=dict)
     """Symbols whose one assumed value would be silently wrong if it were another."""
+    fixed: Mapping[str, object] = field(default_factory=dict)
+    """Names whose value, read off the file, the plan rests on."""
     shape_only: bool = False
 
     def put(self, parameter: str, given: bool, keywords: Sequence[tuple[str, str]]) -> None:

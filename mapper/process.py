@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +18,12 @@ from mapper.suppress import mentions
 
 if TYPE_CHECKING:
     from mapper.migrate import Migrator
+    from mapper.notebook import Cell
     from mapper.options import Options
     from mapper.selection import Selection
     from mapper.suppress import Suppressions
 
+_CONV = re.compile(r"\b(?:Lazy)?Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\(")
 REPORT_BUG = "please report it with the file at hand; the file is left as it was"
 
 
@@ -133,26 +138,42 @@ def _notebook(task: Task, source: Source, options: Options) -> FileResult:
     from mapper import notebook
 
     book = notebook.read(source.text)
-    notes, texts, starts, offset, line = list[Note](), list[str](), [], 0, 1
-    for cell in book.cells:
-        text = cell.text
-        if cell.skipped is None and (why := _unparsable(text)) is not None:
-            notes.append(Note(1, f"this cell is skipped: {why}", cell.index))
-            text = "".join(c if c in "\r\n" else " " for c in text)
-        texts.append(text)
-        starts.append((offset, line, cell.index))
-        offset, line = offset + len(text) + 1, line + len(text.splitlines()) + 1
-    joined = "\n".join(texts)
-    found = migrator(options).migrate(joined, off=_switches(joined, task.path, options))
-    places = _Places(joined, starts)
+    notes = list[Note]()
+    texts = [_cell_text(cell, notes) for cell in book.cells]
+    joined, newline = "\n".join(texts), Source("".join(texts)).newline
+    off = _switches(joined, task.path, options)
+    found = migrator(options).migrate(joined, newline, off=off)
+    places = _Places(texts, [cell.index for cell in book.cells])
     edits: dict[int, list[Edit]] = {}
     for edit in found.edits:
-        start, index = places.cell_of(edit.start)
-        moved = Edit(edit.start - start, edit.end - start, edit.text)
+        index, moved = places.moved_edit(edit)
         edits.setdefault(index, []).append(moved)
-    sites = [places.moved(site) for site in found.sites]
+    sites = [places.moved_site(site) for site in found.sites]
     notes += [places.moved_note(note) for note in found.notes]
     return _result(task, source, sites, notes, book.apply(edits))
+
+
+def _cell_text(cell: Cell, notes: list[Note]) -> str:
+    """Return a cell's Python; blank, and with a note, where it is none."""
+    notes += _unread(cell)
+    if cell.skipped is not None or (why := _unparsable(cell.text)) is None:
+        return cell.text
+    notes.append(Note(1, f"this cell is skipped: {why}", cell.index))
+    return re.sub(r"[^\r\n]", " ", cell.text)
+
+
+def _unread(cell: Cell) -> Iterator[Note]:
+    """Yield a note for each convolution where no Python is read: magics, other languages."""
+    if not cell.masked or not _CONV.search(cell.original):
+        return
+    if cell.skipped is not None:
+        yield Note(1, f"{cell.skipped}: the convolutions in it are left", cell.index)
+        return
+    lines = re.split(r"\r\n|\r|\n", cell.original)
+    for line in cell.masked:
+        if line <= len(lines) and _CONV.search(lines[line - 1]):
+            said = "the convolution in this magic is left: put it on a line of Python"
+            yield Note(line, said, cell.index)
 
 
 def _unparsable(text: str) -> str | None:
@@ -171,35 +192,36 @@ def _unparsable(text: str) -> str | None:
 
 
 class _Places:
-    """Where each cell starts in the joined text: by offset and by line."""
+    """Where each cell lies in the text of all, one below the other: by offset and by line."""
 
-    def __init__(self, joined: str, starts: Sequence[tuple[int, int, int]]) -> None:
+    def __init__(self, texts: Sequence[str], indices: Sequence[int]) -> None:
         from mapper.source import LineIndex
 
-        index = LineIndex(joined)
-        self._starts = [(offset, index.position(offset)[0], cell) for offset, _, cell in starts]
+        ends = list(accumulate(len(text) + 1 for text in texts))
+        self._starts = [0, *ends[:-1]]
+        self._ends = [end - 1 for end in ends]
+        self._indices = indices
+        index = LineIndex("\n".join(texts))
+        self._lines = [index.position(start)[0] for start in self._starts]
 
-    def cell_of(self, offset: int) -> tuple[int, int]:
-        """Return the start and the index of the cell at an offset."""
-        start, _, cell = max(s for s in self._starts if s[0] <= offset)
-        return start, cell
+    def moved_edit(self, edit: Edit) -> tuple[int, Edit]:
+        """Return the index of the edit's cell, and the edit as it is in there."""
+        at = bisect_right(self._starts, edit.start) - 1
+        start, end = self._starts[at], min(edit.end, self._ends[at])
+        return self._indices[at], Edit(edit.start - start, end - start, edit.text)
 
-    def moved(self, site: Site) -> Site:
+    def moved_site(self, site: Site) -> Site:
         """Return the site with its lines counted from its cell's first."""
-        first, cell = self._cell_with(site.span.line)
-        span = replace(
-            site.span,
-            line=site.span.line - first + 1,
-            end_line=site.span.end_line - first + 1,
-        )
+        cell, above = self._cell_of(site.span.line)
+        span = replace(site.span, line=site.span.line - above, end_line=site.span.end_line - above)
         return replace(site, span=span, cell=cell)
 
     def moved_note(self, note: Note) -> Note:
         """Return the note with its line counted from its cell's first."""
-        first, cell = self._cell_with(note.line)
-        return replace(note, line=note.line - first + 1, cell=cell)
+        cell, above = self._cell_of(note.line)
+        return replace(note, line=note.line - above, cell=cell)
 
-    def _cell_with(self, line: int) -> tuple[int, int]:
-        """Return the first line and the index of the cell that holds a line."""
-        _, first, cell = max(s for s in self._starts if s[1] <= line)
-        return first, cell
+    def _cell_of(self, line: int) -> tuple[int, int]:
+        """Return the index of the cell that holds a line, and how many lines are above it."""
+        at = bisect_right(self._lines, line) - 1
+        return self._indices[at], self._lines[at] - 1

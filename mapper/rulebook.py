@@ -443,6 +443,11 @@ class Rule:
     examples: tuple[Example, ...] = ()
     file: str = field(default="", metadata={"key": False})
 
+    def verdicts(self) -> list[Verdict]:
+        """Return the verdict of each statement: rows, claims and documented errors."""
+        said = [row.verdict for row in self.rows] + [claim.verdict for claim in self.claims]
+        return said + [error.verdict for error in self.raises]
+
     def matches(self, pattern: str) -> bool:
         """Say whether a `--select` pattern means this rule: id, id prefix or torch name."""
         return bool(pattern) and (self.id.startswith(pattern) or pattern in self.torch.spellings)

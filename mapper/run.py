@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from mapper.config import Config
 from mapper.discover import Found, discover
 from mapper.options import Options
 from mapper.outcome import FileResult, FileStatus
+from mapper.paths import shown
 from mapper.process import Task, failed, process
 from mapper.source import may_mention_conv
 from mapper.suppress import mentions
@@ -51,7 +53,7 @@ def migrate_files(
 
 def _read(found: Found) -> _File:
     """Read a file, keeping its content only when there may be something to do in it."""
-    name = found.path.as_posix()
+    name = shown(str(found.path))
     if found.error is not None:
         return _File(found, None, failed(name, found.error))
     try:
@@ -65,7 +67,7 @@ def _read(found: Found) -> _File:
 
 def migrate_all(files: Sequence[_File], options: Options, jobs: int) -> Iterator[FileResult]:
     """Yield a result for every file, in order."""
-    tasks = [Task(f.found.path.as_posix(), f.data) for f in files if f.data is not None]
+    tasks = [Task(shown(str(f.found.path)), f.data) for f in files if f.data is not None]
     with _executor(min(jobs, len(tasks) // POOL_PAYS + 1)) as executor:
         results = _results(tasks, options, executor)
         for file in files:
@@ -77,8 +79,13 @@ def _executor(jobs: int) -> Iterator[Executor | None]:
     if jobs <= 1:
         yield None
         return
-    with ProcessPoolExecutor(jobs) as executor:
+    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts) as executor:
         yield executor
+
+
+def _leave_interrupts() -> None:
+    """Let Ctrl-C reach the first process only, which says how far it got."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _results(

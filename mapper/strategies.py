@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from mapper.bind import Argument
 from mapper.plan import Api, ManualError, Plan, Wrapper
 from mapper.rulebook import Rule, Strategy, Version
-from mapper.values import Known, is_bool, is_repeatable, known
+from mapper.values import Known, UnknownError, evaluate, is_bool, is_repeatable, known, symbols
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class BoundCall:
     qualified: Callable[[ast.expr], str | None]
     version: Version
     recipe: str = "exact"
+    constants: Mapping[str, object] = field(default_factory=dict)
+    """What names in the arguments hold that are bound once, to a plain number."""
 
     @property
     def rank(self) -> int:
@@ -349,7 +351,11 @@ def _conv_transpose(call: BoundCall) -> Plan:
             raise ManualError("torch itself supports only padding_mode='zeros' here")
         plan.changes["padding_mode"] = []
     padding, extra = call.extent("padding"), call.extent("output_padding")
-    if call.rank == 3:
+    if call.recipe == "table" and call.rank != 2 and _is_documented_same(call, plan):
+        plan.changes["output_padding"] = []
+        plan.shape_only = True
+        keywords = _pad_keywords("same")
+    elif call.rank == 3:
         keywords = _native(call, plan, padding, extra)
     else:
         if call.given("output_padding"):
@@ -404,6 +410,35 @@ def _zero_pad_after(
     if not extra.scalar or call.rank > 1:
         call.repeat("output_padding")
     return _transposed_pad(call, padding)
+
+
+def _is_documented_same(call: BoundCall, plan: Plan) -> bool:
+    """Say whether this is what the 1-d and 3-d documents write pad_mode='same' for.
+
+    That is padding = (kernel_size - 1) / 2 with output_padding = stride - 1 > 0. Numbers that have
+    a name are looked up; the plan then rests on them.
+    """
+    names = ("kernel_size", "padding", "stride", "output_padding", "dilation")
+    try:
+        axes = [_each(evaluate(call.node(name), call.constants), call.rank) for name in names]
+    except UnknownError:
+        return False
+    if not all(
+        k - 1 == 2 * p and o == s - 1 > 0 and d == 1 for k, p, s, o, d in zip(*axes, strict=True)
+    ):
+        return False
+    used = {symbol for name in names for symbol in symbols(call.node(name))}
+    plan.fixed = {name: value for name, value in call.constants.items() if name in used}
+    return True
+
+
+def _each(value: object, rank: int) -> tuple[int, ...]:
+    """Return one int for every axis, or raise UnknownError."""
+    items = list(value) if isinstance(value, tuple | list) else [value]
+    ints = [item for item in items if isinstance(item, int)]
+    if len(ints) != len(items) or len(ints) not in (1, rank):
+        raise UnknownError
+    return tuple(ints * (rank // len(ints)))
 
 
 def _exact(call: BoundCall, plan: Plan, padding: Extent, extra: Extent) -> list[tuple[str, str]]:

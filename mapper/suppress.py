@@ -1,4 +1,4 @@
-"""Comments that switch sites off: `# tm2ms: ignore`, `# tm2ms: ignore[TM101]`, `# tm2ms: skip-file`.
+"""Comments that switch sites off: `# tm2ms: ignore`, `…: ignore[TM101]`, `…: skip-file`.
 
 An `ignore` counts for a site whose first or last line it stands on (behind a backslash: on the line
 that the statement's line goes on to), `skip-file` for the whole file, on a line of its own. Every

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from mapper.engine import arrays
 from mapper.engine.layer import Array, Layer, RefusedError, Shape, is_int, positive_int
@@ -96,6 +97,8 @@ def pad(arguments: Arguments, version: Version) -> Layer:
         raise RefusedError(f"Pad: mode={mode!r}")
     if not isinstance(paddings, tuple) or len(paddings) > 4:
         raise RefusedError("Pad: paddings must be a tuple for at most 4 axes")
+    if mode == "REFLECT":
+        paddings = _without_bools(paddings)
     pairs = tuple(_pair("Pad", pair) for pair in paddings)
 
     def run(x: Array, parameters: Mapping[str, Array]) -> Array:
@@ -107,8 +110,19 @@ def pad(arguments: Arguments, version: Version) -> Layer:
 
 
 def edge_pad(rank: int, mode: str, arguments: Arguments, version: Version) -> Layer:
-    """Return `ReflectionPad{rank}d` or `ReplicationPad{rank}d` (`mode` is `reflect` or `edge`)."""
-    return _pad_last_axes(arguments["padding"], rank, mode)
+    """Return `ReflectionPad{rank}d` or `ReplicationPad{rank}d` (`mode` is `reflect` or `edge`).
+
+    Reflection takes bools for ints and pairs for fewer or more than `rank` axes; replication takes
+    negative widths, which crop.
+    """
+    value = arguments["padding"]
+    if isinstance(value, list):
+        raise RefusedError("padding must be an int or a tuple, got a list")
+    if mode == "edge":
+        return _pad_last_axes(value, rank, mode, negative=True)
+    value = _without_bools(value)
+    count = len(value) // 2 if isinstance(value, tuple) else rank
+    return _pad_last_axes(value, rank, mode, count)
 
 
 def circular_pad(arguments: Arguments, version: Version) -> Layer:
@@ -162,6 +176,8 @@ class _Common:
             raise RefusedError(f"has_bias must be a bool, got {arguments['has_bias']!r}")
         self.has_bias = arguments["has_bias"]
         self.pad_mode = arguments["pad_mode"]
+        if rank == 3 and isinstance(self.pad_mode, str):
+            self.pad_mode = self.pad_mode.lower()
         if self.pad_mode not in ("same", "valid", "pad"):
             raise RefusedError(f"pad_mode must be 'same', 'valid' or 'pad', got {self.pad_mode!r}")
         self.padding = _padding(arguments["padding"], rank)
@@ -241,29 +257,47 @@ def _padding(value: object, rank: int) -> Pairs:
     return tuple(zip(value[::2], value[1::2], strict=True))
 
 
-def _pad_last_axes(value: object, rank: int, mode: str) -> Layer:
-    """Pad as torch's F.pad orders it: pairs from the last axis to the first."""
+def _pad_last_axes(
+    value: object, rank: int, mode: str, count: int | None = None, negative: bool = False
+) -> Layer:
+    """Pad as torch's F.pad orders it: pairs from the last axis to the first.
+
+    `count`: for how many axes there are pairs, if not `rank`; `negative`: widths may be, and crop.
+    """
+    count = rank if count is None else count
     if is_int(value):
-        value = (value,) * (2 * rank)
-    if not isinstance(value, tuple | list) or len(value) != 2 * rank:
+        value = (value,) * (2 * count)
+    if not isinstance(value, tuple | list) or len(value) != 2 * count:
         raise RefusedError(f"padding must be an int or a tuple of {2 * rank} ints, got {value!r}")
     flat = list(value)
-    pairs = [_pair("padding", tuple(flat[i : i + 2])) for i in range(0, len(flat), 2)][::-1]
+    pairs = [tuple(flat[i : i + 2]) for i in range(0, len(flat), 2)][::-1]
+    least = -math.inf if negative else 0
+    wider = [_pair("padding", pair, least) for pair in pairs]
 
     def run(x: Array, parameters: Mapping[str, Array]) -> Array:
         if x.ndim != rank + 2:
             raise RefusedError(f"{rank}-d padding of an input with {x.ndim} axes")
-        return arrays.pad(x, pairs, mode)
+        x = arrays.crop(x, [(max(-before, 0), max(-after, 0)) for before, after in wider])
+        if not x.size:
+            raise RefusedError(f"padding {value!r} crops everything")
+        return arrays.pad(x, [(max(before, 0), max(after, 0)) for before, after in wider], mode)
 
     return Layer(run)
 
 
-def _pair(name: str, pair: object) -> tuple[int, int]:
+def _pair(name: str, pair: object, least: float = 0) -> tuple[int, int]:
     match pair:
         case (before, after):
-            if is_int(before) and is_int(after) and before >= 0 and after >= 0:
+            if is_int(before) and is_int(after) and min(before, after) >= least:
                 return before, after
-    raise RefusedError(f"{name}: wants pairs of ints of at least 0, got {pair!r}")
+    raise RefusedError(f"{name}: wants pairs of ints of at least {least}, got {pair!r}")
+
+
+def _without_bools(value: Any) -> Any:
+    """Return `value` with bools as ints, for the few layers that do not tell them apart."""
+    if isinstance(value, tuple):
+        return tuple(map(_without_bools, value))
+    return int(value) if isinstance(value, bool) else value
 
 
 LAYERS: dict[str, Callable[[Arguments, Version], Layer]] = {

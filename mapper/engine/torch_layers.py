@@ -60,7 +60,7 @@ def convolution(rank: int, transposed: bool, arguments: Mapping[str, object]) ->
         if channels % groups:
             raise RefusedError(f"{name} must be divisible by groups ({channels} by {groups})")
     _refuse_short("kernel_size", arguments["kernel_size"], rank)
-    kernel = _axes("kernel_size", arguments["kernel_size"], rank, 1)
+    kernel = _axes("kernel_size", _without_bools(arguments["kernel_size"]), rank, 1)
     stride = _axes("stride", arguments["stride"], rank, 1)
     dilation = _axes("dilation", arguments["dilation"], rank, 1)
     mode = arguments["padding_mode"]
@@ -128,6 +128,13 @@ def _only_first(
     """Drop what torch drops: with a `dilation` of one element it pads the first axis only."""
     count = len(dilation) if isinstance(dilation, tuple | list) else len(padding)
     return tuple(pair if i < count else (0, 0) for i, pair in enumerate(padding))
+
+
+def _without_bools(value: object) -> object:
+    """Return `value` with bools as ints: `kernel_size` makes a shape, where torch takes them."""
+    if isinstance(value, tuple | list):
+        return [_without_bools(item) for item in value]
+    return int(value) if isinstance(value, bool) else value
 
 
 def _refuse_short(name: str, value: object, rank: int) -> None:

@@ -6,6 +6,7 @@ looked at, so there unprintable characters are shown as escapes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mapper.report.hunks import Hunk, hunks
@@ -23,15 +24,27 @@ _QUOTED |= {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 
 
 def render(run: Run, view: View = PLAIN) -> str:
-    """Return the changes of all files; to be written out without newline translation."""
-    return "".join(file_diff(file, view) for file in run.files)
+    """Return the changes of all files; to be written out without newline translation.
+
+    Patches are applied to bytes. A file in another encoding than UTF-8 is shown by its bytes as
+    UTF-8 with surrogate escapes, so that writing the text so gives them back.
+    """
+    files = run.files if view.color else map(_by_bytes, run.files)
+    return "".join(file_diff(file, view) for file in files)
+
+
+def _by_bytes(file: FileResult) -> FileResult:
+    if file.before is None or file.after is None or file.encoding == "utf-8":
+        return file
+    before, after = (
+        text.encode(file.encoding).decode("utf-8", "surrogateescape")
+        for text in (file.before, file.after)
+    )
+    return replace(file, before=before, after=after)
 
 
 def file_diff(file: FileResult, view: View = PLAIN) -> str:
-    """Return the changes of one file; empty where there are none.
-
-    Patches are applied to bytes: encode this with the file's own encoding.
-    """
+    """Return the changes of one file, decoded; empty where there are none."""
     if file.before is None or file.after is None or file.before == file.after:
         return ""
     name = quoted(posix(file.path))

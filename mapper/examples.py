@@ -1,0 +1,55 @@
+"""The examples of the rules, executed: what the migrator really makes of each call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mapper.migrate import Migrator
+from mapper.options import Options
+from mapper.rulebook import load
+
+if TYPE_CHECKING:
+    from mapper.outcome import Site
+    from mapper.rulebook import Example, Rule
+
+NEWEST = Options().target_version
+_IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"
+
+
+class ExampleError(Exception):
+    """An example of a rule file is not one call of the rule's API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An example and what became of it; `text` is the whole module afterwards."""
+
+    example: Example
+    site: Site
+    text: str
+
+
+def execute(rule: Rule) -> Iterator[Result]:
+    """Migrate each example of a rule, `unsafe` ones too, so that their rewrite can be shown."""
+    for example in rule.examples:
+        yield _executed(rule, example)
+
+
+def _executed(rule: Rule, example: Example) -> Result:
+    from mapper.source import splice
+
+    target = str(example.target) if example.target else NEWEST
+    text = f"{_IMPORTS}{example.before}\n"
+    found = _migrator(target, str(example.recipe)).migrate(text)
+    sites = [site for site in found.sites if site.rule == rule.id]
+    if len(sites) != 1:
+        raise ExampleError(f"{rule.file}: {example.before!r} holds {len(sites)} calls of {rule.id}")
+    return Result(example, sites[0], splice(text, found.edits))
+
+
+@cache
+def _migrator(target: str, recipe: str) -> Migrator:
+    return Migrator(load(), Options(target_version=target, recipe=recipe, unsafe=True))

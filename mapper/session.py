@@ -1,0 +1,241 @@
+"""One `migrate` command: what is read, what goes to which stream, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from mapper.options import Options
+
+if TYPE_CHECKING:
+    from mapper.config import Config
+    from mapper.outcome import FileResult, Run
+    from mapper.report import View
+
+INTERRUPTED = 130  # as a program ended by SIGINT
+
+
+class UsageError(Exception):
+    """The command cannot be carried out as given; the message says why."""
+
+
+class Session:
+    """The run of one command."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.settings = config.settings
+        self.started = time.perf_counter()
+        self._total = self._done = 0
+
+    def run(self, paths: Sequence[str]) -> int:
+        """Do the whole run and return the exit code.
+
+        Raises:
+            UsageError: the paths or settings do not go together, or a report cannot be written.
+        """
+        is_stdin = "-" in paths
+        if is_stdin and len(paths) > 1:
+            raise UsageError("- stands alone: standard input does not go with other paths")
+        options = _options(self.config)
+        try:
+            results = [self._stdin(options)] if is_stdin else self._files(paths, options)
+        except KeyboardInterrupt:
+            _talk(f"tm2ms: {self._how_far()}")
+            return INTERRUPTED
+        run = self._as_run(results)
+        self._emit(run, is_stdin)
+        return self._exit_code(run)
+
+    def _as_run(self, results: Sequence[FileResult]) -> Run:
+        from mapper.outcome import Run
+
+        settings = self.settings
+        return Run(
+            tuple(results),
+            settings.target_version,
+            settings.device,
+            settings.recipe,
+            time.perf_counter() - self.started,
+            settings.unsafe,
+        )
+
+    # --- reading and writing ---
+
+    def _stdin(self, options: Options) -> FileResult:
+        from mapper.paths import shown
+        from mapper.process import Task, process
+
+        name = self.settings.stdin_filename
+        data = sys.stdin.buffer.read()
+        result = process(Task(shown(name) if name else "<stdin>", data), options)
+        if result.before is None and not self.settings.diff:
+            # nothing to migrate, or not readable: hand it on as it came
+            write_stdout(data)
+        return result
+
+    def _files(self, paths: Sequence[str], options: Options) -> list[FileResult]:
+        from mapper.run import migrate_files
+
+        return migrate_files(paths, self.config, options, self._watch)
+
+    def _watch(self, total: int, results: Iterator[FileResult]) -> Iterator[FileResult]:
+        self._total = total
+        for result in self._progress(total, results):
+            self._done += 1
+            yield result
+
+    def _progress(self, total: int, results: Iterator[FileResult]) -> Iterator[FileResult]:
+        if self.settings.quiet or total < 50 or not sys.stderr.isatty():
+            return results
+        from rich.console import Console
+        from rich.progress import track
+
+        console = Console(stderr=True)
+        tracked = track(results, "migrating", total=total, console=console, transient=True)
+        return iter(tracked)
+
+    def _how_far(self) -> str:
+        if not self._total:
+            return "interrupted before the first file was done; nothing was written"
+        files = f"{self._total} file{'' if self._total == 1 else 's'}"
+        return f"interrupted after {self._done} of {files}; each file is whole, old or new"
+
+    # --- what is said ---
+
+    def _emit(self, run: Run, is_stdin: bool) -> None:
+        """Put the product on stdout, the reports into their files, and talk on stderr."""
+        from mapper.report import SUFFIXES
+
+        product = self._product(run, is_stdin)
+        if self.settings.output_file:
+            save(self.settings.output_file, self._render(self.settings.output_format, run))
+        for path in self.settings.report:
+            save(path, self._render(SUFFIXES[path.suffix], run, plain=True))
+        self._step_summary(run)
+        write_stdout(product.encode("utf-8", "surrogateescape"))
+        self._talk(run)
+
+    def _product(self, run: Run, is_stdin: bool) -> str:
+        if self.settings.diff:
+            return self._render("diff", run)
+        if is_stdin:
+            return (run.files[0].encoded() or b"").decode("utf-8", "surrogateescape")
+        if self.settings.output_file:
+            return ""
+        return self._render(self.settings.output_format, run)
+
+    def _render(self, name: str, run: Run, plain: bool = False) -> str:
+        from mapper.report import PLAIN, render
+
+        view = PLAIN if plain or self.settings.output_file else self._view(sys.stdout)
+        view = replace(view, verbose=self.settings.verbose > 0)
+        if name == "sarif":
+            view = replace(view, help=_help_pages(run))
+        return render(name, run, view)
+
+    def _view(self, stream: TextIO) -> View:
+        from mapper.report import View
+
+        color = stream.isatty() and not os.environ.get("NO_COLOR")
+        return View(color=color, verbose=self.settings.verbose > 0)
+
+    def _step_summary(self, run: Run) -> None:
+        """Append the Markdown report to the summary of a GitHub job, where there is one."""
+        file = os.environ.get("GITHUB_STEP_SUMMARY")
+        if self.settings.output_format == "github" and file:
+            try:
+                with Path(file).open("ab") as stream:
+                    stream.write(f"{self._render('markdown', run, plain=True)}\n".encode())
+            except OSError as error:
+                _talk(f"tm2ms: {file}: the job's summary is not written: {error.strerror or error}")
+
+    def _talk(self, run: Run) -> None:
+        from mapper.report.summary import statistics, verdict
+
+        if self.settings.statistics:
+            _talk(statistics(run).removesuffix("\n"))
+        if not self.settings.quiet:
+            dry = self.settings.check or self.settings.diff
+            _talk(verdict(run, self._view(sys.stderr), dry=dry))
+
+    def _exit_code(self, run: Run) -> int:
+        counts = run.counts()
+        if counts["failed"]:
+            return 2
+        would_change = (self.settings.check or self.settings.diff) and counts["changed"]
+        is_open = any(run.needs_person(site) for file in run.files for site in file.sites)
+        return 1 if (would_change or is_open) and not self.settings.exit_zero else 0
+
+
+def _options(config: Config) -> Options:
+    """Return what the rewriting depends on; a name that selects nothing is a usage error."""
+    settings = config.settings
+    options = Options(
+        settings.target_version,
+        settings.device,
+        settings.recipe,
+        settings.unsafe,
+        select=settings.select,
+        ignore=settings.ignore,
+        per_file_ignores=tuple(settings.per_file_ignores.items()),
+        root=str(config.root),
+    )
+    for key in ("select", "ignore", "per_file_ignores"):
+        _check_names(config, key)
+    return options
+
+
+def _check_names(config: Config, key: str) -> None:
+    texts = getattr(config.settings, key)
+    if not texts:
+        return
+    from mapper.rulebook import load
+    from mapper.selection import SelectionError, names
+
+    groups = texts.values() if key == "per_file_ignores" else (texts,)
+    try:
+        for group in groups:
+            names(load(), group)
+    except SelectionError as error:
+        raise UsageError(f"{config.place(key)}: {error}") from error
+
+
+def _help_pages(run: Run) -> dict[str, str]:
+    """Return the page of every rule that occurs."""
+    from mapper.pages import page
+    from mapper.rulebook import load
+
+    ids = dict.fromkeys(site.rule for file in run.files for site in file.sites)
+    rules = [load().by_id(identifier) for identifier in ids]
+    return {rule.id: page(rule) for rule in rules if rule is not None}
+
+
+def save(path: Path, text: str) -> None:
+    """Write a report, with the directories it needs.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_stdout(data: bytes) -> None:
+    """Write the product as bytes: no newline translation, and lone surrogates survive."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _talk(text: str) -> None:
+    if text:
+        print(text, file=sys.stderr)

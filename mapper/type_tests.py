@@ -1,0 +1,46 @@
+"""`isinstance(m, nn.Conv2d)` and its kin: tests that hold for both frameworks' classes.
+
+A tree may still hold torch layers (from a library, or left for a person), so the MindSpore class
+is added beside torch's: the test is then true for just the objects that it was true for.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from mapper.names import Names, Reference
+
+
+def is_type_test(reference: Reference) -> bool:
+    """Say whether the reference is a class in `isinstance`, `issubclass` or `type(m) in (…)`."""
+    inner: ast.AST = reference.node
+    for parent in reference.parents:
+        match parent:
+            case ast.Tuple():
+                inner = parent
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, classes]):
+                return classes is inner
+            case ast.Compare(
+                left=ast.Call(func=ast.Name(id="type"), args=[_]),
+                ops=[ast.In() | ast.NotIn()],
+                comparators=[ast.Tuple() as classes],
+            ):
+                return classes is inner
+            case _:
+                return False
+    return False
+
+
+def tests_already(reference: Reference, names: Names, target: str) -> bool:
+    """Say whether the MindSpore class stands beside torch's already."""
+    around = reference.parents[0]
+    if not isinstance(around, ast.Tuple):
+        return False
+    found = [names.meaning(element, reference.scope) for element in around.elts]
+    return any(meaning is not None and meaning.name == target for meaning in found)
+
+
+def both(reference: Reference, text: str, mindspore: str) -> str:
+    """Return the source that tests for either class."""
+    pair = f"{text}, {mindspore}"
+    return pair if isinstance(reference.parents[0], ast.Tuple) else f"({pair})"

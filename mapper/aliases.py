@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mapper.names import Names, Reference
+from mapper.names import Reference
 from mapper.scopes import Scope
 
 
@@ -27,14 +27,14 @@ class Alias:
     problem: str | None = None
 
 
-def find_aliases(names: Names, references: Sequence[Reference]) -> list[Alias]:
+def find_aliases(references: Sequence[Reference]) -> list[Alias]:
     """Return the local aliases that the given references are assigned to."""
     groups: dict[tuple[Scope, str], list[Reference]] = {}
     for reference in references:
         name = _assigned_name(reference)
         if name is not None:
             groups.setdefault((reference.scope, name), []).append(reference)
-    return [_alias(names, scope, name, held) for (scope, name), held in groups.items()]
+    return [_alias(scope, name, held) for (scope, name), held in groups.items()]
 
 
 def _assigned_name(reference: Reference) -> str | None:
@@ -53,13 +53,13 @@ def _assigned_name(reference: Reference) -> str | None:
     return None
 
 
-def _alias(names: Names, scope: Scope, name: str, held: list[Reference]) -> Alias:
+def _alias(scope: Scope, name: str, held: list[Reference]) -> Alias:
     uses = [n for n in ast.walk(scope.node) if isinstance(n, ast.Name) and n.id == name]
     loads = {id(n) for n in uses if isinstance(n.ctx, ast.Load)}
     calls = tuple(_calls(scope.node, loads))
     stored = len(uses) - len(loads)
     problem = None
-    if stored != len(scope.bindings[name]) or _is_rebound(names, scope, name):
+    if stored != len(scope.bindings[name]) or _is_rebound(scope, name):
         problem = f"`{name}` is also bound in an inner scope"
     elif len(calls) != len(loads):
         problem = f"`{name}` is also used for something else than a call"
@@ -70,14 +70,19 @@ def _alias(names: Names, scope: Scope, name: str, held: list[Reference]) -> Alia
     return Alias(name, tuple(held), calls, problem)
 
 
-def _is_rebound(names: Names, scope: Scope, name: str) -> bool:
-    """Say whether a scope inside `scope` has a `name` of its own."""
-    for inner in names.scopes.all:
-        around: Scope | None = inner
-        while around and around is not scope:
-            around = around.parent
-        if around and inner is not scope and (name in inner.bindings or name in inner.borrowed):
-            return True
+def _is_rebound(scope: Scope, name: str) -> bool:
+    """Say whether something inside the function has a `name` of its own."""
+    for node in ast.walk(scope.node):
+        match node:
+            case ast.arg(arg=found) | ast.alias(asname=found) | ast.alias(name=found, asname=None):
+                if found == name:
+                    return True
+            case ast.FunctionDef(name=found) | ast.ClassDef(name=found):
+                if found == name and node is not scope.node:
+                    return True
+            case ast.Global(names=found) | ast.Nonlocal(names=found):
+                if name in found:
+                    return True
     return False
 
 

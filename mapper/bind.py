@@ -69,17 +69,16 @@ def _keywords(
             continue
         held = unpack(keyword.value)
         if held is None:
-            raise BindError(_opaque(call, parameters))
+            raise BindError(_opaque(call, parameters, keyword.value))
         for name, value in held.items():
             yield name, Argument(value, index, unpacked=True)
 
 
-def _opaque(call: ast.Call, parameters: Sequence[ParameterSpec]) -> str:
+def _opaque(call: ast.Call, parameters: Sequence[ParameterSpec], unpacked: ast.expr) -> str:
     given = {keyword.arg for keyword in call.keywords}
     given.update(p.name for p, _ in zip(parameters, call.args, strict=False))
     hidden = [p.name for p in parameters if p.name not in given and not p.required]
-    source = next(ast.unparse(k.value) for k in call.keywords if k.arg is None)
     return (
-        f"`**{source}` may hold {', '.join(hidden)}, which MindSpore spells or counts differently: "
-        "write these arguments out"
+        f"`**{ast.unparse(unpacked)}` may hold {', '.join(hidden)}, which MindSpore spells or "
+        "counts differently: write these arguments out"
     )

@@ -13,8 +13,9 @@ from mapper.imports import Module
 from mapper.options import Options
 from mapper.plan import ManualError, Plan
 from mapper.rulebook import Effect, Rule, Rulebook, Version
-from mapper.scopes import Scope
+from mapper.scopes import Binding, Scope
 from mapper.strategies import BoundCall, plan
+from mapper.values import symbols
 from mapper.verify import Claim, Verdict, Verifier
 
 
@@ -43,6 +44,8 @@ class Rewritten:
     plan: Plan
     arguments: Mapping[str, Argument]
     text: str
+    spelled: frozenset[str]
+    """The MindSpore names in the text."""
     verdict: Verdict
 
 
@@ -70,13 +73,19 @@ class CallRewriter:
             functools.partial(_qualified, module, scope),
             self._version,
             self._options.recipe,
+            _constants(arguments, scope) if self._options.recipe == "table" else {},
         )
         decided = plan(bound)
         decided.notes.extend(self._limits(bound))
-        text = _render(module, call, decided, arguments, spelling)
-        return Rewritten(
-            rule, decided, arguments, text, self._prove(rule, arguments, decided, text, spelling)
-        )
+        spelled = set[str]()
+
+        def write(api: str) -> str:
+            spelled.add(api)
+            return spelling.write(api)
+
+        text = _render(module, call, decided, arguments, Spelling(write, spelling.read))
+        verdict = self._prove(rule, arguments, decided, text, spelling)
+        return Rewritten(rule, decided, arguments, text, frozenset(spelled), verdict)
 
     def again(self, module: Module, call: ast.Call, done: Rewritten, spelling: Spelling) -> str:
         """Return the source under the names that the file ends up with; proved when it differs."""
@@ -117,7 +126,7 @@ class CallRewriter:
                 written=text,
                 read=spelling.read,
                 version=self._version,
-                assumed=decided.unsafe,
+                assumed={**decided.unsafe, **decided.fixed},
                 shape_only=decided.shape_only,
                 may_raise=bool(decided.assumptions),
                 reduce=self._options.reduce,
@@ -140,6 +149,16 @@ def _render(
         return render(module.source(call), decided, places, spelling.write, module.newline)
     except LayoutError as error:
         raise ManualError(str(error)) from error
+
+
+def _constants(arguments: Mapping[str, Argument], scope: Scope) -> dict[str, object]:
+    """Return the numbers behind the names in the arguments that are bound just once."""
+    found: dict[str, object] = {}
+    for name in {name for argument in arguments.values() for name in symbols(argument.value)}:
+        match scope.lookup(name):
+            case (_, [Binding(kind="assign", value=ast.Constant(value=int(value)))]):
+                found[name] = value
+    return dict(sorted(found.items()))
 
 
 def _source(module: Module, node: ast.expr) -> str:

@@ -84,6 +84,11 @@ class Imports:
         for local in {r.root.id: None for r in migrated}:
             self._decide(local, [r for r in migrated if r.root.id == local])
 
+    @property
+    def is_plain(self) -> bool:
+        """Say whether every torch import stays, so that names are spelled as without `migrated`."""
+        return not self._swaps
+
     # --- names ---
 
     def spell(self, api: str, reference: Reference) -> str:

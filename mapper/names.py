@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import ast
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mapper.scopes import Binding, Scope, Scopes, inner_scopes, own_expressions, substatements
+from mapper.scopes import (
+    Binding,
+    Scope,
+    Scopes,
+    inner_scopes,
+    own_expressions,
+    spans,
+    substatements,
+)
 
 # Maps a qualified name to the API it means ("torch.nn.modules.conv.Conv2d" -> "torch.nn.Conv2d").
 Canonical = Callable[[str], str | None]
@@ -46,12 +53,19 @@ class Meaning:
 
 
 class Names:
-    """The scopes of one module and the references in it."""
+    """The scopes of one module and the references in it; `lines` as in Scopes."""
 
-    def __init__(self, tree: ast.Module, canonical: Canonical, has_walrus: bool = True) -> None:
+    def __init__(
+        self,
+        tree: ast.Module,
+        canonical: Canonical,
+        has_walrus: bool = True,
+        has_borrowing: bool = True,
+        lines: Sequence[int] | None = None,
+    ) -> None:
         self.tree = tree
         self.canonical = canonical
-        self.scopes = Scopes(tree, has_walrus)
+        self.scopes = Scopes(tree, has_walrus, has_borrowing, lines)
 
     def imports(self) -> Iterator[tuple[Scope, str, Binding]]:
         """Yield every import of the file: the scope, the local name and the binding."""
@@ -161,19 +175,42 @@ class Names:
             return
 
 
-def wanted_lines(text: str, names: Names, last_words: str) -> list[int]:
+def read_names(tree: ast.Module, text: str, canonical: Canonical, words: str) -> Names:
+    """Return the names of a module, looking only where a wanted word stands.
+
+    `words` is a regular expression for the ends of the wanted APIs' names.
+    """
+    has_borrowing = "global" in text or "nonlocal" in text
+    lines = lines_with(text, words)
+    while True:
+        within = None if has_borrowing else lines
+        names = Names(tree, canonical, ":=" in text, has_borrowing, within)
+        wanted = wanted_lines(text, names, words)
+        if within is None or len(wanted) == len(lines):
+            return names
+        lines = wanted
+
+
+def wanted_lines(text: str, names: Names, words: str) -> list[int]:
     """Return the 1-based lines on which a wanted name may stand.
 
-    `last_words` is a regular expression for the last component of the wanted APIs; local names
-    that an import or a star gives to such an API are added.
+    Local names that an import gives to such an API are added to the `words`.
     """
-    words = {last_words}
-    for _, local, binding in names.imports():
-        if binding.target and names.canonical(binding.target):
-            words.add(re.escape(local))
-    pattern = re.compile(rf"\b(?:{'|'.join(sorted(words))})\b")
+    locals_ = {
+        local
+        for _, local, binding in names.imports()
+        if binding.target and names.canonical(binding.target)
+    }
+    added = sorted(local for local in locals_ if not re.search(words, local))
+    if not added:
+        return lines_with(text, words)
+    return lines_with(text, rf"{words}|\b(?:{'|'.join(map(re.escape, added))})\b")
+
+
+def lines_with(text: str, pattern: str) -> list[int]:
+    """Return the sorted 1-based lines on which a pattern is found."""
     line, at, lines = 1, 0, list[int]()
-    for match in pattern.finditer(text):
+    for match in re.finditer(pattern, text):
         line += _newlines(text, at, match.start())
         at = match.start()
         if not lines or lines[-1] != line:
@@ -223,9 +260,6 @@ def _statements(tree: ast.Module, lines: list[int]) -> Iterator[ast.AST]:
     stack: list[ast.AST] = [*reversed(tree.body)]
     while stack:
         node = stack.pop()
-        starts = [node, *getattr(node, "decorator_list", ())]
-        first = min(getattr(start, "lineno", 0) for start in starts)
-        at = bisect_left(lines, first)
-        if at < len(lines) and lines[at] <= getattr(node, "end_lineno", lines[at]):
+        if spans(node, lines):
             yield node
             stack.extend(reversed(list(substatements(node))))

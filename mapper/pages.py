@@ -120,8 +120,9 @@ def _history(spec: ParameterSpec) -> str:
 # --- examples ---
 
 _NAMES = (
-    "Below, `nn` and `F` are PyTorch's before; `nn` and `ops` are MindSpore's after. "
-    "Each line was migrated while this page was written."
+    "`nn` is `torch.nn` before and `mindspore.nn` after, `F` is `torch.nn.functional` before and "
+    "`mindspore.ops` after: the imports are rewritten too. Each call was migrated while this page "
+    "was written."
 )
 
 

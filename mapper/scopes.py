@@ -7,7 +7,8 @@ a file has ten times more expressions than statements, and a hook pays for every
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 
@@ -73,17 +74,29 @@ class Scope:
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+BODIES = ("cases", "finalbody", "orelse", "handlers", "body")  # the last in source order first
 
 
 class Scopes:
-    """All scopes of a module; `home` tells the scope in which a statement runs."""
+    """The scopes of a module; `home` tells the scope in which a statement runs.
 
-    def __init__(self, tree: ast.Module, has_walrus: bool = True) -> None:
+    `has_walrus` and `has_borrowing` (global, nonlocal) say what the text holds at all. With sorted
+    `lines`, a function or class that spans none of them is not looked into.
+    """
+
+    def __init__(
+        self,
+        tree: ast.Module,
+        has_walrus: bool = True,
+        has_borrowing: bool = True,
+        lines: Sequence[int] | None = None,
+    ) -> None:
         self.module = Scope("module", tree)
         self.all = [self.module]
         self.home: dict[ast.AST, Scope] = {}
         self._has_walrus = has_walrus
+        self._has_borrowing = has_borrowing
+        self._lines = lines
         self._fill(tree)
         for scope in self.all:
             scope.give_back()
@@ -95,12 +108,19 @@ class Scopes:
             self.home[node] = scope
             if isinstance(node, DEFINITIONS):
                 scope.bind(node.name, Binding("def", node))
+                if self._is_passed_over(node):
+                    continue
                 scope = self._definition(node, scope)
             else:
                 _bind_statement(node, scope)
             if self._has_walrus:
                 _bind_walrus(node, self.home[node])
-            stack.extend((child, scope) for child in reversed(list(substatements(node))))
+            for name in BODIES:
+                if below := getattr(node, name, None):
+                    stack.extend((child, scope) for child in reversed(below))
+
+    def _is_passed_over(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+        return self._lines is not None and not spans(node, self._lines)
 
     def _definition(
         self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, outer: Scope
@@ -110,8 +130,17 @@ class Scopes:
         self.all.append(scope)
         if not isinstance(node, ast.ClassDef):
             bind_parameters(node.args, scope)
-        _borrow(node, scope)
+        if self._has_borrowing:
+            _borrow(node, scope)
         return scope
+
+
+def spans(node: ast.AST, lines: Sequence[int]) -> bool:
+    """Say whether a statement, its decorators included, reaches one of the sorted lines."""
+    decorators = getattr(node, "decorator_list", None)
+    first = decorators[0].lineno if decorators else getattr(node, "lineno", 0)
+    at = bisect_left(lines, first)
+    return at < len(lines) and lines[at] <= getattr(node, "end_lineno", lines[at])
 
 
 def substatements(node: ast.AST) -> Iterator[ast.AST]:

@@ -110,7 +110,8 @@ class BoundCall:
 
     def _check_length(self, name: str, length: int) -> None:
         if length != self.rank:
-            raise ManualError(f"torch wants 1 or {self.rank} values for `{name}`, not {length}")
+            wanted = "1 value" if self.rank == 1 else f"1 or {self.rank} values"
+            raise ManualError(f"torch wants {wanted} for `{name}` here, not {length}")
 
     def repeat(self, name: str) -> None:
         """Insist that the argument may be evaluated more than once."""
@@ -429,6 +430,9 @@ def _is_documented_same(call: BoundCall, plan: Plan) -> bool:
         return False
     used = {symbol for name in names for symbol in symbols(call.node(name))}
     plan.fixed = {name: value for name, value in call.constants.items() if name in used}
+    if plan.fixed:
+        words = " and ".join(f"`{name}` is {value}" for name, value in plan.fixed.items())
+        plan.notes.append(f"written for what this file says: {words}")
     return True
 
 

@@ -48,7 +48,8 @@ def _means(rule: Rule, prefix: str, api: str) -> bool:
 
 def _by_target(name: str) -> Rule | None:
     """Return the first rule whose MindSpore side has that name."""
-    return next((rule for rule in load().rules if rule.mindspore.api == name), None)
+    named = (rule for rule in load().rules if name and rule.mindspore.api == name)
+    return next(named, None)
 
 
 def write_pages(directory: Path) -> list[Path]:

@@ -31,7 +31,7 @@ BROKEN_PIPE = 141  # as a program ended by SIGPIPE
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="tm2ms")
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import libcst as cst
@@ -48,7 +49,7 @@ def render(
     if arguments and call.args[-1].comma is cst.MaybeSentinel.DEFAULT:
         arguments[-1] = _with_end_of(arguments[-1], call.args[-1])
     arguments = _append(call, arguments, [_argument(*keyword, spell) for keyword in plan.added])
-    function = cst.parse_expression(spell(plan.target))
+    function = _expression(spell(plan.target))
     written = call.with_changes(func=function, args=arguments)
     code = cst.Module([], default_newline=newline).code_for_node(written)
     if "#" in text and _comments(call) - _comments(written):
@@ -90,6 +91,7 @@ def _argument(keyword: str, value: str, spell: Spell) -> cst.Arg:
     )
 
 
+@lru_cache(maxsize=1024)
 def _expression(text: str) -> cst.BaseExpression:
     try:
         return cst.parse_expression(text)

@@ -94,6 +94,22 @@ def symbols(node: ast.expr) -> dict[str, ast.expr]:
     return found
 
 
+def skeleton(node: ast.expr, names: dict[str, int]) -> str:
+    """Return the structure of an expression, with its symbols numbered into `names`."""
+    parts = _parts(node)
+    if parts is None:
+        number = names.setdefault(symbol(node), len(names))
+        made_by = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        return f"${number}:{type(node).__name__}:{made_by}"
+    if isinstance(node, ast.Constant):
+        return repr(node.value)
+    operators = [getattr(node, "op", None), *getattr(node, "ops", ())]
+    signs = "".join(type(op).__name__ for op in operators if op is not None)
+    function = symbol(node.func) if isinstance(node, ast.Call) else ""
+    inside = ",".join(skeleton(part, names) for part in parts)
+    return f"{type(node).__name__}{signs}{function}({inside})"
+
+
 def known(node: ast.expr) -> Known | None:
     """Return the value of an expression without symbols; None when there is none to tell."""
     if symbols(node):

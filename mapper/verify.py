@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 from mapper.bind import BindError, bind
 from mapper.engine import mindspore_functions, mindspore_layers, torch_layers
-from mapper.engine.compare import Difference, Evidence, compare
+from mapper.engine.compare import Comparer, Difference, Evidence
 from mapper.engine.layer import Layer, RefusedError
 from mapper.engine.torch_layers import Convolution
 from mapper.helpers import HELPERS
 from mapper.outcome import Parameter, Proof
 from mapper.rulebook import Kind, ParameterSpec, Rule, Rulebook, Strategy, Version
 from mapper.sample import Sampler, Trial, Values
-from mapper.values import UnknownError, evaluate, symbols
+from mapper.values import UnknownError, evaluate, skeleton, symbols
 
 Read = Callable[[ast.expr], str | None]
 """What a name in the written text stands for ("ms_nn.Conv2d" -> "mindspore.nn.Conv2d")."""
@@ -66,7 +66,8 @@ class Verifier:
 
     def __init__(self, rulebook: Rulebook) -> None:
         self._rulebook = rulebook
-        self._memory: dict[object, Evidence | Difference] = {}
+        self._comparer = Comparer()
+        self._proved: dict[object, _Proved] = {}
 
     def prove(self, claim: Claim) -> Verdict:
         """Compare both sides over every case that the arguments admit.
@@ -77,11 +78,19 @@ class Verifier:
         layers = self._layers(claim)
         if claim.rule.kind is Kind.FUNCTION:
             claim = replace(claim, arguments=_as_layer(claim.arguments))
+        names: dict[str, int] = {}
+        key = _structure(claim, layers, names)
+        if key not in self._proved:
+            proved = self._prove(claim, layers, names)
+            if proved.raised:
+                return proved.verdict(list(names))
+            self._proved[key] = proved
+        return self._proved[key].verdict(list(names))
+
+    def _prove(self, claim: Claim, layers: Sequence[_Written], names: Mapping[str, int]) -> _Proved:
         sampler = Sampler(claim.arguments, claim.rule.torch.rank, claim.assumed)
         evidence, good, raised = self._expected(claim, layers, sampler)
-        assumptions = self._hostile(claim, layers, sampler, good)
-        if raised and not claim.may_raise:
-            assumptions = (*assumptions, f"not every value works: {raised}")
+        raising = self._hostile(claim, layers, sampler, good)
         first = evidence[0]
         proof = Proof(
             "sampled" if sampler.candidates.keys() - _passive(claim) else "exact",
@@ -90,9 +99,13 @@ class Verifier:
             first.output_shape,
             max(e.max_abs_error for e in evidence),
         )
-        worst = max(evidence, key=lambda e: e.max_abs_error)
-        owned = {} if claim.rule.kind is Kind.FUNCTION else first.parameters
-        return Verdict(proof, owned, assumptions, worst.words)
+        return _Proved(
+            proof,
+            {} if claim.rule.kind is Kind.FUNCTION else first.parameters,
+            {names[name]: kinds for name, kinds in raising.items()},
+            max(evidence, key=lambda e: e.max_abs_error).words,
+            "" if claim.may_raise else raised,
+        )
 
     def _expected(
         self, claim: Claim, layers: Sequence[_Written], sampler: Sampler
@@ -121,8 +134,8 @@ class Verifier:
 
     def _hostile(
         self, claim: Claim, layers: Sequence[_Written], sampler: Sampler, good: Sequence[Values]
-    ) -> tuple[str, ...]:
-        """Check that what was not expected raises in MindSpore; say so as assumptions."""
+    ) -> dict[str, set[str]]:
+        """Check that what was not expected raises in MindSpore; return which kinds of value do."""
         raising: dict[str, set[str]] = {}
         for trial in sampler.hostile(good[:2]):
             found = self._case(claim, layers, trial)
@@ -130,7 +143,7 @@ class Verifier:
                 raise DisprovedError(found.words + _given(trial))
             if isinstance(found, _Refusal) and found.by_mindspore:
                 raising.setdefault(trial.of, set()).add(trial.kind)
-        return tuple(_assumption(name, kinds) for name, kinds in raising.items())
+        return raising
 
     def _case(
         self, claim: Claim, layers: Sequence[_Written], trial: Trial
@@ -160,14 +173,12 @@ class Verifier:
     def _compare(
         self, claim: Claim, torch: Convolution, written: Sequence[tuple[str, Values]]
     ) -> Evidence | Difference | _Refusal:
-        version = (claim.version.major, claim.version.minor)
-        how = (claim.shape_only, claim.reduce, claim.input_size, claim.rule.kind is Kind.LAYER)
-        key = (torch, repr(written), version, how)
+        side = _Side(written, (claim.version.major, claim.version.minor))
+        is_layer = claim.rule.kind is Kind.LAYER
         try:
-            if key not in self._memory:
-                build = _builder(written, version)
-                self._memory[key] = compare(torch, build, *how)
-            return self._memory[key]
+            return self._comparer.compare(
+                torch, side, claim.shape_only, claim.reduce, claim.input_size, is_layer
+            )
         except RefusedError as error:
             return _Refusal(str(error), by_mindspore=True)
 
@@ -196,6 +207,38 @@ class Verifier:
 
 
 @dataclass(frozen=True, slots=True)
+class _Proved:
+    """A proof that holds whatever the symbols are called: they are numbered.
+
+    `raising` maps a symbol's number to the kinds of value that raise in MindSpore.
+    """
+
+    proof: Proof
+    parameters: Mapping[str, Parameter]
+    raising: Mapping[int, set[str]]
+    difference: str
+    raised: str
+
+    def verdict(self, names: Sequence[str]) -> Verdict:
+        """Return the verdict for symbols of these names."""
+        assumptions = [_assumption(names[i], kinds) for i, kinds in self.raising.items()]
+        if self.raised:
+            assumptions.append(f"not every value works: {self.raised}")
+        return Verdict(self.proof, self.parameters, tuple(assumptions), self.difference)
+
+
+def _structure(claim: Claim, layers: Sequence[_Written], names: dict[str, int]) -> object:
+    """Return what a proof depends on, with the symbols numbered into `names`."""
+    torch = [(n, skeleton(v, names)) for n, v in claim.arguments.items() if n not in _UNCOMPUTED]
+    written = [
+        (one.api, *((n, skeleton(v, names)) for n, v in one.computed().items())) for one in layers
+    ]
+    assumed = [(names.get(name), value) for name, value in claim.assumed.items()]
+    how = (claim.shape_only, claim.may_raise, claim.reduce, claim.input_size)
+    return claim.rule.id, claim.version, how, repr((torch, written, assumed))
+
+
+@dataclass(frozen=True, slots=True)
 class _Refusal:
     words: str
     by_mindspore: bool
@@ -210,6 +253,11 @@ class _Written:
     parameters: tuple[ParameterSpec, ...]
     operands: tuple[str, ...] = ()
 
+    def computed(self) -> dict[str, ast.expr]:
+        """Return the given arguments that are computed with."""
+        left_out = (*_UNCOMPUTED, *self.operands)
+        return {name: node for name, node in self.arguments.items() if name not in left_out}
+
     def evaluate(self, values: Values, version: Version, shapes: Values) -> Values:
         """Return all arguments that are computed with, defaults included.
 
@@ -221,9 +269,8 @@ class _Written:
             for spec in self.parameters
             if spec.name not in left_out
         }
-        for name, node in self.arguments.items():
-            if name not in left_out:
-                computed[name] = evaluate(node, values)
+        for name, node in self.computed().items():
+            computed[name] = evaluate(node, values)
         return computed | (shapes if self.operands else {})
 
 
@@ -240,19 +287,28 @@ def _flatten(node: ast.expr, read: Read) -> Iterator[ast.Call]:
 _BUILDERS = mindspore_layers.LAYERS | mindspore_functions.FUNCTIONS
 
 
-def _builder(
-    written: Sequence[tuple[str, Values]], version: tuple[int, int]
-) -> Callable[[Mapping[str, object]], Layer]:
-    """Return a function that builds the written layers, with some arguments replaced."""
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The written layers with their arguments computed."""
 
-    def build(channels: Mapping[str, object]) -> Layer:
-        layers = []
-        for api, arguments in written:
-            changed = {k: channels.get(k, v) for k, v in arguments.items()}
-            layers.append(_BUILDERS[api](changed, version))
+    written: Sequence[tuple[str, Values]]
+    version: tuple[int, int]
+
+    def layer(self, channels: Mapping[str, object]) -> Layer:
+        """Build them, with the given channel arguments in place of their own."""
+        layers = [
+            _BUILDERS[api]({k: channels.get(k, v) for k, v in arguments.items()}, self.version)
+            for api, arguments in self.written
+        ]
         return layers[0] if len(layers) == 1 else mindspore_layers.sequential(layers)
 
-    return build
+    def key(self, channels: Mapping[str, object]) -> str:
+        """Return the layers in words."""
+        changed = [
+            (api, sorted((k, channels.get(k, v)) for k, v in arguments.items()))
+            for api, arguments in self.written
+        ]
+        return repr((changed, self.version))
 
 
 _TRANSPOSED = (Strategy.CONV_TRANSPOSE, Strategy.FUNCTIONAL_CONV_TRANSPOSE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
+from typing import Protocol
 
 import numpy as np
 
@@ -16,8 +17,15 @@ TOLERANCE = 1e-9  # of the output's largest absolute value, in float64
 BATCH = 2
 WORK = 2e7  # multiplications that one case may cost; the smallest input may cost ten times as many
 
-Build = Callable[[Mapping[str, object]], Layer]
-"""Builds the MindSpore side, with the given channel arguments in place of its own."""
+
+class Side(Protocol):
+    """The MindSpore side, which can be had with fewer channels than it says."""
+
+    def layer(self, channels: Mapping[str, object]) -> Layer:
+        """Build it, with the given channel arguments in place of its own."""
+
+    def key(self, channels: Mapping[str, object]) -> str:
+        """Return what makes that layer differ from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +47,55 @@ class Difference:
     words: str
 
 
-def compare(
-    torch: Convolution,
-    build: Build,
-    shape_only: bool = False,
-    reduce: bool = True,
-    input_size: Shape | None = None,
-    is_layer: bool = True,
-) -> Evidence | Difference:
-    """Run both sides over several input sizes.
+class Comparer:
+    """Compares, and remembers what has been computed once."""
 
-    Args:
-        torch: the torch side.
-        build: the MindSpore side.
-        shape_only: accept different values, and describe the difference in `Evidence.words`.
-        reduce: compute with fewer channels where there are many.
-        input_size: the one spatial size to try, in place of a least, an odd and an even one.
-        is_layer: the parameters are the layer's own, with MindSpore's extra axis in 1-d.
+    def __init__(self) -> None:
+        self._memory: dict[object, Evidence | Difference] = {}
 
-    Raises:
-        RefusedError: MindSpore refuses, or the case is too large to compute.
-        ValueError: `input_size` does not suit the convolution.
-    """
-    mindspore = build({})
-    parameters = _match_parameters(torch, mindspore, is_layer)
-    if isinstance(parameters, Difference):
-        return parameters
-    if reduce:
-        torch, channels = _reduced(torch)
-        mindspore = build(channels) if channels else mindspore
-    sizes = _sizes(torch) if input_size is None else [input_size]
-    return _run(torch, mindspore, parameters, shape_only, sizes)
+    def compare(
+        self,
+        torch: Convolution,
+        side: Side,
+        shape_only: bool = False,
+        reduce: bool = True,
+        input_size: Shape | None = None,
+        is_layer: bool = True,
+    ) -> Evidence | Difference:
+        """Run both sides over several input sizes.
+
+        The shapes in the evidence have the call's own channels, also where fewer were computed.
+
+        Args:
+            torch: the torch side.
+            side: the MindSpore side.
+            shape_only: accept different values, and describe the difference in `Evidence.words`.
+            reduce: compute with few channels.
+            input_size: the one spatial size to try, in place of a least, an odd and an even one.
+            is_layer: the parameters are the layer's own, with MindSpore's extra axis in 1-d.
+
+        Raises:
+            RefusedError: MindSpore refuses, or the case is too large to compute.
+            ValueError: `input_size` does not suit the convolution.
+        """
+        parameters = _match_parameters(torch, side.layer({}), is_layer)
+        if isinstance(parameters, Difference):
+            return parameters
+        small, channels = _reduced(torch) if reduce else (torch, {})
+        key = (small, side.key(channels), shape_only, input_size)
+        if key not in self._memory:
+            sizes = _sizes(small) if input_size is None else [input_size]
+            paths = {name: pair.path for name, pair in parameters.items()}
+            self._memory[key] = _run(small, side.layer(channels), paths, shape_only, sizes)
+        found = self._memory[key]
+        if isinstance(found, Difference):
+            return found
+        return replace(
+            found,
+            input_shape=(BATCH, torch.in_channels, *found.input_shape[2:]),
+            output_shape=(BATCH, torch.out_channels, *found.output_shape[2:]),
+            parameters=parameters,
+        )
 
 
 def _match_parameters(
@@ -100,8 +126,6 @@ def _reduced(c: Convolution) -> tuple[Convolution, dict[str, object]]:
 
     With it come MindSpore's arguments that say so, for layers and for functions.
     """
-    if c.in_channels * c.out_channels <= 64 * c.groups:
-        return c, {}
     groups = min(c.groups, 3)
     inputs = groups * min(c.in_channels // c.groups, 2)
     outputs = groups * min(c.out_channels // c.groups, 3)
@@ -113,16 +137,13 @@ def _reduced(c: Convolution) -> tuple[Convolution, dict[str, object]]:
 def _run(
     torch: Convolution,
     mindspore: Layer,
-    parameters: Mapping[str, Parameter],
+    paths: Mapping[str, str],
     shape_only: bool,
     sizes: Iterable[Shape],
 ) -> Evidence | Difference:
     reference = layer(torch)
     values = {n: _noise(shape, 1 + i) for i, (n, shape) in enumerate(torch.parameters.items())}
-    given = {
-        pair.path: values[name].reshape(mindspore.parameters[pair.path])
-        for name, pair in parameters.items()
-    }
+    given = {path: values[name].reshape(mindspore.parameters[path]) for name, path in paths.items()}
     cases, error, words, shapes = 0, 0.0, "", ((), ())
     for size in sizes:
         x = _noise((BATCH, torch.in_channels, *size), 0)
@@ -142,7 +163,7 @@ def _run(
                 return Difference(text)
             words = text
         error = max(error, worst)
-    return Evidence(cases, *shapes, error, parameters, words)
+    return Evidence(cases, *shapes, error, words=words)
 
 
 _NOISE = np.random.default_rng(0).standard_normal(1 << 16)

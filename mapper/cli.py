@@ -103,6 +103,8 @@ def migrate(
     verbose: flags.Verbose = 0,
     quiet: flags.Quiet = None,
     jobs: flags.Jobs = None,
+    shard: flags.Shard = None,
+    dask: flags.Dask = None,
     exit_zero: flags.ExitZero = None,
 ) -> None:
     """Rewrite PyTorch source to MindSpore, in place."""
@@ -122,11 +124,12 @@ def _migrate(paths: list[str] | None, given: dict[str, Any], show_settings: bool
     if not paths:
         _usage("name a file or a directory (. for this one), or - for standard input")
     _check_modes(config.settings)
+    from mapper.cluster import ClusterError
     from mapper.session import Session, UsageError
 
     try:
         return Session(config).run(paths)
-    except UsageError as error:
+    except (UsageError, ClusterError) as error:
         _usage(str(error))
 
 
@@ -205,6 +208,37 @@ def rules(output_format: flags.RulesFormat = "table") -> None:
         typer.echo(catalog.table() if output_format == "table" else catalog.as_json(), nl=False)
 
 
+_MERGE_EPILOG = """\b
+Example:
+  tm2ms migrate --check --shard 1/2 --report 1.json .      in one job
+  tm2ms migrate --check --shard 2/2 --report 2.json .      in another
+  tm2ms merge-reports 1.json 2.json > all.json             and afterwards
+"""
+
+
+@app.command(epilog=_MERGE_EPILOG)
+def merge_reports(
+    reports: flags.Reports,
+    output_format: flags.MergedFormat = "json",
+    output_file: flags.MergedFile = None,
+) -> None:
+    """Join the JSON reports of several runs, such as shards, into one."""
+    from mapper.report.merge import MergeError, merged
+    from mapper.session import UsageError, save, write_stdout
+
+    if output_format != "json":
+        _usage(f"--output-format must be json, not {output_format!r}")
+    try:
+        text = merged(reports)
+        if output_file is not None:
+            save(output_file, text)
+            return
+    except (MergeError, UsageError) as error:
+        _usage(str(error))
+    with _quiet_pipe():
+        write_stdout(text.encode())
+
+
 def _config(given: dict[str, Any]) -> Config:
     from mapper.config import ConfigError, load
 
@@ -224,6 +258,8 @@ def _split(names: list[str] | None) -> list[str] | None:
 def _check_modes(settings: Settings) -> None:
     if settings.output is not None and (settings.check or settings.diff):
         _usage("--output writes a tree; it does not go with --check or --diff")
+    if settings.dask is not None and settings.jobs is not None:
+        _usage("--jobs counts processes here; the cluster of --dask has its own")
 
 
 def _usage(message: str) -> NoReturn:

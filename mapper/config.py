@@ -98,6 +98,12 @@ def _ignores_per_file(value: object) -> Mapping[str, tuple[str, ...]]:
     return read
 
 
+def _shard(value: object) -> str:
+    from mapper.shards import parse_shard
+
+    return "{}/{}".format(*parse_shard(_text(value)))
+
+
 def _one_of(*allowed: str) -> Check:
     def check(value: object) -> str:
         if not isinstance(value, str) or value not in allowed:
@@ -133,6 +139,8 @@ class Settings:
     respect_gitignore: bool = True
     stdin_filename: str | None = None
     jobs: int | None = None
+    shard: str | None = None
+    dask: str | None = None
     output_format: str = "full"
     output_file: Path | None = None
     report: tuple[Path, ...] = ()
@@ -159,6 +167,8 @@ _CHECKS: Mapping[str, Check] = {
     "respect_gitignore": _bool,
     "stdin_filename": _text,
     "jobs": _jobs,
+    "shard": _shard,
+    "dask": _text,
     "output_format": _one_of(*OUTPUT_FORMATS),
     "output_file": _path,
     "report": _reports,
@@ -167,7 +177,7 @@ _CHECKS: Mapping[str, Check] = {
     "quiet": _bool,
     "verbose": _level,
 }
-_COMMAND_LINE_ONLY = frozenset({"check", "diff", "output", "stdin_filename"})
+_COMMAND_LINE_ONLY = frozenset({"check", "dask", "diff", "output", "shard", "stdin_filename"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,6 +236,24 @@ Jobs = Annotated[
         "--jobs", "-j", metavar="N", rich_help_panel=_RUN, help="Processes (default: all cores)."
     ),
 ]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="K/N",
+        rich_help_panel=_RUN,
+        help="Only the K-th of N parts of the files, for a matrix of jobs.",
+    ),
+]
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        rich_help_panel=_RUN,
+        help="Work on this dask cluster, e.g. tcp://host:8786 (extra tm2ms[dask]).",
+    ),
+]
 ExitZero = Annotated[
     bool | None,
     typer.Option(
@@ -275,4 +293,16 @@ RulesFormat = Annotated[
         autocompletion=_among(("table", "json")),
         help="json holds everything the rules say.",
     ),
+]
+Reports = Annotated[
+    list[Path],
+    typer.Argument(metavar="REPORT...", help="JSON reports of `migrate`.", show_default=False),
+]
+MergedFormat = Annotated[
+    str,
+    typer.Option("--output-format", metavar="json", autocompletion=_among(("json",))),
+]
+MergedFile = Annotated[
+    Path | None,
+    typer.Option("--output-file", metavar="FILE", help="Put it there instead of standard output."),
 ]

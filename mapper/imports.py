@@ -80,7 +80,8 @@ class Imports:
         self._idle: list[Binding] = []
         self._swaps: dict[tuple[Scope, str], Swap] = {}
         self._removed: list[ast.stmt] = []
-        self._leading = _leading(module.tree)
+        first = min((r.node.lineno for r in migrated), default=len(module.index) + 1)
+        self._leading = _leading(module.tree, first)
         for local in {r.root.id: None for r in migrated}:
             self._decide(local, [r for r in migrated if r.root.id == local])
 
@@ -353,13 +354,16 @@ class Imports:
         return Edit(at, at, newline * 3 + block + newline * missing)
 
 
-def _leading(tree: ast.Module) -> list[ast.stmt]:
+def _leading(tree: ast.Module, before: int) -> list[ast.stmt]:
     """Return the statements at the top: docstring, imports, and blocks made of imports.
 
-    A line that goes on with something else does not count, unless it has to come first.
+    They end above the line `before`, where the first rewrite stands. A line that goes on with
+    something else does not count, unless it has to come first.
     """
     body, count = tree.body, 0
     while count < len(body) and (_only_imports(body[count]) or (not count and _is_doc(body[0]))):
+        if (body[count].end_lineno or before) >= before:
+            break
         count += 1
     while 0 < count < len(body) and body[count].lineno == body[count - 1].end_lineno:
         count -= 1

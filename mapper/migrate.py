@@ -225,6 +225,8 @@ class Migrator:
         """Rewrite the classes a name may hold together with every call through it, or neither."""
         held = [self._new(module, reference, reference.node, off) for reference in alias.held]
         calls = [self._new(module, alias.held[0], call, off) for call in alias.calls]
+        for draft in calls:
+            draft.site = replace(draft.site, through=alias.name)
         everything = [*held, *calls]
         if any(draft.site.status is Status.IGNORED for draft in everything):
             for draft in everything:

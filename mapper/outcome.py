@@ -72,7 +72,8 @@ class Site:
 
     `before` is the source of the reference or call, `after` the text that replaces it (None when
     there is no rewrite). A site whose status is not written keeps a proposed `after` when one
-    exists (`unsafe`). `cell` is the index of the notebook cell (0-based), None in a `.py` file;
+    exists (`unsafe`). `through` is the local name by which a call reaches the class, where it is not
+    the torch reference itself. `cell` is the index of the notebook cell (0-based), None in a `.py` file;
     the span is then relative to that cell.
     """
 
@@ -88,6 +89,7 @@ class Site:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     proof: Proof = field(default_factory=Proof)
     cell: int | None = None
+    through: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,38 @@
-"""Many files: read, migrate on one process or several, write; in order, whatever happens to one."""
+"""Many files: read, migrate here or elsewhere, write; in order, whatever happens to one.
+
+The files stream through: a bounded number is read ahead, each result is written when its turn
+comes, and what is kept of it is what the reports of this run will show.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mapper.config import Config
+from mapper.config import Config, Settings
 from mapper.discover import Found, discover
 from mapper.options import Options
-from mapper.outcome import FileResult, FileStatus
+from mapper.outcome import FileResult, FileStatus, Status
 from mapper.paths import shown
 from mapper.process import Task, failed, process
 from mapper.source import may_mention_conv
 from mapper.suppress import mentions
 
-POOL_PAYS = 40  # files with convolutions above which starting processes is worth it
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+POOL_PAYS = 400_000  # bytes of files with convolutions above which starting processes pays
 
 Watch = Callable[[int, Iterator[FileResult]], Iterator[FileResult]]
 """Sees the results pass by, e.g. to show progress; gets how many there will be."""
+
+_LISTED = (Status.MANUAL, Status.UNSAFE, Status.SHAPE_ONLY)  # shown with an excerpt in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +42,66 @@ class _File:
     result: FileResult | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Migrates tasks under fixed options; it travels to other processes and machines."""
+
+    options: Options
+
+    def __call__(self, task: Task) -> FileResult:
+        """Migrate one file's content."""
+        return process(task, self.options)
+
+
 def migrate_files(
-    paths: Sequence[str], config: Config, options: Options, watch: Watch | None = None
+    paths: Sequence[str],
+    config: Config,
+    options: Options,
+    watch: Watch | None = None,
+    executor: Executor | None = None,
 ) -> list[FileResult]:
-    """Migrate everything under `paths` and write it as the settings say."""
+    """Migrate everything under `paths` and write it as the settings say.
+
+    The work is done by `executor` if there is one (it stays open), else on the cluster that the
+    settings name, else in as many processes as they say.
+
+    Raises:
+        ClusterError: the cluster cannot be used.
+    """
     settings = config.settings
-    found = discover(
-        paths,
-        exclude=settings.exclude,
-        extend_exclude=settings.extend_exclude,
-        force_exclude=settings.force_exclude,
-        respect_gitignore=settings.respect_gitignore,
-        root=config.root,
+    found = list(
+        discover(
+            paths,
+            exclude=settings.exclude,
+            extend_exclude=settings.extend_exclude,
+            force_exclude=settings.force_exclude,
+            respect_gitignore=settings.respect_gitignore,
+            root=config.root,
+        )
     )
-    files = [_read(one) for one in found]
-    results = migrate_all(files, options, settings.jobs or os.cpu_count() or 1)
-    done = _written(files, results, config)
-    return list(watch(len(files), done) if watch else done)
+    if settings.shard is not None:
+        from mapper.shards import part
+
+        found = list(part(found, settings.shard))
+    done = _migrated(found, config, Process(options), executor)
+    return list(watch(len(found), done) if watch else done)
+
+
+def _migrated(
+    found: Iterable[Found], config: Config, work: Process, executor: Executor | None
+) -> Iterator[FileResult]:
+    """Yield a result for every file, in order, once it is written."""
+    waiting: deque[_File] = deque()
+
+    def read() -> Iterator[Task | FileResult]:
+        for one in found:
+            file = _read(one)
+            waiting.append(file)
+            yield file.result or Task(shown(str(one.path)), file.data or b"")
+
+    kept = _keeper(config.settings)
+    for result in _results(read(), config.settings, work, executor):
+        yield kept(_written(waiting.popleft(), result, config.settings))
 
 
 def _read(found: Found) -> _File:
@@ -65,61 +118,91 @@ def _read(found: Found) -> _File:
     return _File(found, None, FileResult(name, FileStatus.UNCHANGED))
 
 
-def migrate_all(files: Sequence[_File], options: Options, jobs: int) -> Iterator[FileResult]:
-    """Yield a result for every file, in order."""
-    tasks = [Task(shown(str(f.found.path)), f.data) for f in files if f.data is not None]
-    with _executor(min(jobs, len(tasks) // POOL_PAYS + 1)) as executor:
-        results = _results(tasks, options, executor)
-        for file in files:
-            yield file.result or next(results)
-
-
-@contextmanager
-def _executor(jobs: int) -> Iterator[Executor | None]:
-    if jobs <= 1:
-        yield None
-        return
-    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts) as executor:
-        yield executor
-
-
-def _leave_interrupts() -> None:
-    """Let Ctrl-C reach the first process only, which says how far it got."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+# --- who does the work --------------------------------------------------------------------------
 
 
 def _results(
-    tasks: Sequence[Task], options: Options, executor: Executor | None
+    files: Iterator[Task | FileResult], settings: Settings, work: Process, executor: Executor | None
 ) -> Iterator[FileResult]:
-    if executor is None:
-        yield from (process(task, options) for task in tasks)
-    else:
-        size = max(1, min(16, len(tasks) // 16))
-        yield from executor.map(_Process(options), tasks, chunksize=size)
+    with ExitStack() as stack:
+        ahead = renew = None
+        if executor is None and settings.dask is not None:
+            from mapper.cluster import connected
+
+            executor, ahead = stack.enter_context(connected(settings.dask))
+        elif executor is None:
+            files, jobs = _jobs(files, settings.jobs or _cores())
+            if jobs == 1:
+                yield from _here(files, work)
+                return
+            from functools import partial
+
+            from mapper.workers import processes
+
+            renew = partial(processes, jobs)
+            executor = renew()
+            stack.callback(executor.shutdown, cancel_futures=True)
+        from mapper.workers import AHEAD, in_order
+
+        yield from in_order(files, work, executor, ahead or AHEAD, renew)
 
 
-@dataclass(frozen=True, slots=True)
-class _Process:
-    options: Options
+def _jobs(
+    files: Iterator[Task | FileResult], jobs: int
+) -> tuple[Iterator[Task | FileResult], int]:
+    """Return the files, and how many processes pay: one, unless there is enough to do."""
+    if jobs == 1:
+        return files, 1
+    ahead, size = list[Task | FileResult](), 0
+    for file in files:
+        ahead.append(file)
+        size += len(file.data) if isinstance(file, Task) else 0
+        if size >= POOL_PAYS:
+            return chain(ahead, files), jobs
+    return iter(ahead), 1
 
-    def __call__(self, task: Task) -> FileResult:
-        return process(task, self.options)
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def _here(files: Iterable[Task | FileResult], work: Process) -> Iterator[FileResult]:
+    for file in files:
+        yield file if isinstance(file, FileResult) else work(file)
+
+
+# --- what is kept of a result -------------------------------------------------------------------
+
+
+def _keeper(settings: Settings) -> Callable[[FileResult], FileResult]:
+    """Return what drops the texts of a result that no report of this run will show."""
+    changes = settings.diff or any(path.suffix == ".html" for path in settings.report)
+    is_shown = not settings.diff or settings.output_file is not None
+    excerpts = settings.output_format == "full" and is_shown
+    listed = tuple(Status) if settings.verbose else _LISTED
+
+    def kept(result: FileResult) -> FileResult:
+        if result.before is None or (changes and result.status is FileStatus.CHANGED):
+            return result
+        if excerpts and any(site.status in listed for site in result.sites):
+            return replace(result, after=None)
+        return replace(result, before=None, after=None)
+
+    return kept
 
 
 # --- writing ------------------------------------------------------------------------------------
 
 
-def _written(
-    files: Sequence[_File], results: Iterator[FileResult], config: Config
-) -> Iterator[FileResult]:
-    settings = config.settings
-    for file, result in zip(files, results, strict=True):
-        if settings.output is not None:
-            yield _mirror(file, result, settings.output)
-        elif result.status is FileStatus.CHANGED and not (settings.check or settings.diff):
-            yield _in_place(file, result)
-        else:
-            yield result
+def _written(file: _File, result: FileResult, settings: Settings) -> FileResult:
+    if settings.output is not None:
+        return _mirror(file, result, settings.output)
+    if result.status is FileStatus.CHANGED and not (settings.check or settings.diff):
+        return _in_place(file, result)
+    return result
 
 
 def _in_place(file: _File, result: FileResult) -> FileResult:

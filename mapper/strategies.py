@@ -305,6 +305,8 @@ def _pad_layer(call: BoundCall, plan: Plan, mode: str, string: str | None) -> li
         sides = [("0", "0")] * call.rank
     else:
         padding = call.extent("padding")
+        if padding.values and min(padding.values) < 0:
+            raise ManualError("a negative padding crops in torch: write the crop out by slicing")
         if not padding.is_zero:
             call.repeat("padding")
         sides = [(axis.text, axis.text) for axis in padding.axes]

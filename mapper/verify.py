@@ -367,10 +367,13 @@ _KINDS = {
 
 def _assumption(name: str, kinds: set[str]) -> str:
     raising = list(dict.fromkeys(_KINDS[kind] for kind in sorted(kinds)))
+    if "a tuple" in raising and "a tuple of one" in raising:
+        raising.remove("a tuple of one")
     if "None" in kinds or "0" in kinds:
         expected = "True or False"
     elif "tuple" in kinds:
         expected = "an int"
     else:
         expected = "an int or a tuple"
-    return f"`{name}` is {expected} ({' or '.join(raising)} raises in MindSpore)"
+    others = " or ".join(filter(None, [", ".join(raising[:-1]), raising[-1]]))
+    return f"`{name}` is {expected} ({others} raises in MindSpore)"

@@ -26,8 +26,8 @@ def convolution(rank: int, arguments: Arguments, version: Version) -> Layer:
         RefusedError: MindSpore raises TypeError or ValueError for them.
     """
     c = _Common(rank, arguments)
-    if version == (2, 0) and rank == 3 and any(p >= k for p, k in _each_side(c.padding, c.kernel)):
-        raise RefusedError("MindSpore 2.0's Conv3d wants padding smaller than kernel_size")
+    if version == (2, 0) and rank == 3 and any(p >= k for p, k in _each_side(c.padding, c.dilated)):
+        raise RefusedError("MindSpore 2.0's Conv3d wants padding smaller than the dilated kernel")
 
     def run(x: Array, parameters: Mapping[str, Array]) -> Array:
         padding = c.padding

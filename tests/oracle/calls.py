@@ -40,7 +40,7 @@ def module(calls: Sequence[str], style: int) -> str:
 
 
 def random_calls(name: str, count: int) -> list[str]:
-    """Return that many different calls of a class, the same every time."""
+    """Return that many different calls of a class, the same every time; torch accepts all."""
     random = Random(name)
     calls: dict[str, None] = {}
     while len(calls) < count:
@@ -73,26 +73,31 @@ class _Generator:
         return int(self.name[-2])
 
     def _values(self) -> Iterator[tuple[str, str]]:
-        """Yield the given parameters; torch accepts them together."""
+        """Yield the given parameters.
+
+        torch takes a tuple of one for all axes, but not for every parameter: it raises at the first
+        call for `kernel_size`, and for `padding` and `dilation` with a mode other than zeros.
+        """
         yield from self._channels()
+        words = dict(self._words())
+        yield from words.items()
+        usual = words.get("padding_mode", "'zeros'") == "'zeros'" or self._rank == 1
         sizes = (1, 2, 3, 3, 4, 5) if self._rank < 3 else (1, 2, 2, 3, 3, 4)
-        yield "kernel_size", self._spell(self._draw(sizes))
+        yield "kernel_size", self._spell(self._draw(sizes), short=self._rank == 1)
         same = not self._transposed and self.random.random() < 0.15
         stride = [1] * self._rank if same else self._draw((1, 1, 2, 3))
         yield from self._maybe("stride", stride, 1)
         dilation = self._dilation()
-        yield from self._maybe("dilation", dilation, 1)
+        yield from self._maybe("dilation", dilation, 1, short=usual)
         if same:
             yield "padding", "'same'"
         elif not self._transposed and self.random.random() < 0.05:
             yield "padding", "'valid'"
         else:
-            yield from self._maybe("padding", self._draw((0, 1, 1, 2, 3)), 0)
+            yield from self._maybe("padding", self._draw((0, 1, 1, 2, 3)), 0, short=usual)
         if self._transposed:
-            limits = zip(stride, dilation, strict=True)
-            extra = [self.random.randrange(min(3, max(pair))) for pair in limits]
+            extra = [self.random.randrange(n) for n in self._limits(stride, dilation)]
             yield from self._maybe("output_padding", extra, 0)
-        yield from self._words()
 
     def _channels(self) -> Iterator[tuple[str, str]]:
         groups = self.random.choice((1, 1, 1, 2, 0))
@@ -109,6 +114,11 @@ class _Generator:
             dilation[0] = 1  # MindSpore takes no other
         return dilation
 
+    def _limits(self, stride: list[int], dilation: list[int]) -> list[int]:
+        if self.name == "ConvTranspose3d" and self.random.random() < 0.9:
+            return stride  # MindSpore takes less than torch
+        return [min(3, max(pair)) for pair in zip(stride, dilation, strict=True)]
+
     def _words(self) -> Iterator[tuple[str, str]]:
         if self.random.random() < 0.6:
             yield "bias", self.random.choice(("True", "True", "False", "False", "None"))
@@ -124,14 +134,17 @@ class _Generator:
             return [self.random.choice(options)] * self._rank
         return [self.random.choice(options) for _ in range(self._rank)]
 
-    def _maybe(self, name: str, values: list[int], default: int) -> Iterator[tuple[str, str]]:
+    def _maybe(
+        self, name: str, values: list[int], default: int, short: bool = True
+    ) -> Iterator[tuple[str, str]]:
         if any(v != default for v in values) or self.random.random() < 0.3:
-            yield name, self._spell(values)
+            yield name, self._spell(values, short)
 
-    def _spell(self, values: list[int]) -> str:
-        """Write one int per axis as an int, a tuple or a list, of one where they are equal."""
-        if len(set(values)) == 1:
-            one = values[0]
-            forms = [str(one), str(one), str(one), f"({one},)", f"[{one}]"]
-            return self.random.choice([*forms, str(tuple(values)), str(values)])
-        return self.random.choice((str(tuple(values)), str(values)))
+    def _spell(self, values: list[int], short: bool) -> str:
+        """Write one int per axis as an int, a tuple or a list; `short`: also as one of one."""
+        full = [str(tuple(values)), str(values)]
+        if len(set(values)) > 1:
+            return self.random.choice(full)
+        one = values[0]
+        ones = [f"({one},)", f"[{one}]"] if short else []
+        return self.random.choice([str(one), str(one), str(one), *ones, *full])

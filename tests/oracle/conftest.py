@@ -61,12 +61,13 @@ def pytest_terminal_summary(
 def _lines(counts: dict[tuple[str, str], int]) -> list[str]:
     rows = sorted({row for row, _ in counts})
     columns = list(dict.fromkeys(column for _, column in counts))
-    body = [[row, *(counts.get((row, c), 0) for c in columns)] for row in rows]
-    total = [sum(counts.get((row, c), 0) for row in rows) for c in columns]
-    table = [["", *columns], *body, ["total", *total]]
-    widths = [max(len(str(cells[i])) for cells in table) for i in range(len(columns) + 1)]
-    return [
-        "  ".join(str(c).rjust(w) if i else str(c).ljust(w)
-                  for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
-        for cells in table
-    ]  # fmt: skip
+    table = [["", *columns]]
+    table += [[row, *(str(counts.get((row, c), 0)) for c in columns)] for row in rows]
+    table += [["total", *(str(sum(counts.get((row, c), 0) for row in rows)) for c in columns)]]
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    return [_line(cells, widths) for cells in table]
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    first, *numbers = zip(cells, widths, strict=True)
+    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in numbers)])

@@ -41,7 +41,8 @@ CORNERS = (
     "Conv3d(2, 3, 2, padding='valid', padding_mode='circular')",
     "Conv1d(2, 3, 3, padding_mode='circular')", "Conv2d(2, 3, 3, padding_mode='replicate')",
     "Conv3d(2, 3, 3, padding=(0, 0, 0), padding_mode='reflect')",
-    "Conv2d(2, 3, 3, padding=[0], padding_mode='reflect')",
+    "Conv2d(2, 3, 3, padding=[0, 0], padding_mode='reflect')",
+    "Conv2d(2, 3, 3, (2,), 'valid', (2,), padding_mode='reflect')",
     # one axis padded, the other not
     "Conv2d(2, 3, 3, padding=(0, 2))", "Conv2d(2, 3, 3, padding=(2, 0), padding_mode='reflect')",
     "Conv2d(2, 3, 3, padding=(0, 1), padding_mode='circular')",
@@ -51,11 +52,12 @@ CORNERS = (
     "ConvTranspose2d(2, 3, 3, padding=(2, 0))", "ConvTranspose3d(2, 3, 3, padding=(2, 0, 1))",
     # spellings of one value
     "Conv1d(2, 3, (3,), (2,), (1,), (2,))", "Conv1d(2, 3, [3], [2], [1], [2])",
-    "Conv2d(2, 3, (3,), (2,), (1,), (2,))", "Conv2d(2, 3, [3], [2], [1], [2])",
-    "Conv3d(2, 3, (3,), (2,), (1,), (2,))", "Conv3d(2, 3, [3], [2], [1], [2])",
+    "Conv2d(2, 3, 3, (2,), (1,), (2,))", "Conv2d(2, 3, 3, [2], [1], [2])",
+    "Conv3d(2, 3, 3, (2,), (1,), (2,))", "Conv3d(2, 3, 3, [2], [1], [2])",
     "ConvTranspose1d(2, 3, (3,), (2,), (1,), (1,), 1, True, (2,))",
-    "ConvTranspose2d(2, 3, [3], [2], [1], [1], 1, True, [2])",
-    "ConvTranspose3d(2, 3, [3], [2], [1], [1])", "Conv2d(2, 3, [3, 2], [1, 2], [0, 1], [2, 1])",
+    "ConvTranspose2d(2, 3, 3, [2], [1], [1], 1, True, [2])",
+    "ConvTranspose3d(2, 3, 3, [2], [1], [1])", "Conv2d(2, 3, 3, padding='same', dilation=(2,))",
+    "Conv2d(2, 3, [3, 2], [1, 2], [0, 1], [2, 1])",
     "Conv2d(2, 3, 1 + 2, padding=3 // 2)", "Conv2d(2, 2 * 3, (3,) * 2, padding=(1,) * 2)",
     "Conv2d(2, 3, 0x3, padding=+1)", "Conv2d((2), (3), (3), padding=((1)))",
     "Conv2d(2, 3, kernel_size=max(3, 1), stride=min(2, 3))",
@@ -117,6 +119,13 @@ REFUSED_BY_TORCH = (
     "Conv2d(2, 3, (3, 3, 3))",
     "Conv3d(2, 3, (3, 3))",
     "Conv1d(2, 3, (3, 3))",
+    "Conv2d(2, 3, (3,))",
+    "Conv3d(2, 3, [3])",
+    "ConvTranspose2d(2, 3, [3])",
+    "ConvTranspose3d(2, 3, (3,), stride=2)",
+    "Conv2d(2, 3, 3, padding=(1,), padding_mode='reflect')",
+    "Conv2d(2, 3, 3, padding=[0], padding_mode='replicate')",
+    "Conv3d(2, 3, 3, padding=(1,), padding_mode='circular')",
     "Conv2d(2, 3, 3, padding=(1, 1, 1, 1))",
     "Conv2d(2, 3, 3, padding=-1)",
     "Conv2d(2, 3, 3, stride=0)",
@@ -134,6 +143,13 @@ REFUSED_BY_TORCH = (
     "ConvTranspose2d(2, 3, 3, stride=2, output_padding=-1)",
     "ConvTranspose3d(2, 3, 3, stride=2, output_padding=-1)",
 )
+
+PADDED_ON_ONE_AXIS = (
+    "Conv2d(2, 3, 3, padding='same', dilation=(2,), padding_mode='reflect')",
+    "Conv2d(2, 3, 3, padding='same', dilation=[1], padding_mode='replicate')",
+    "Conv3d(2, 3, 3, padding='same', dilation=(2,), padding_mode='circular')",
+)
+"""torch accepts each and pads the first axis only, which is hardly what was meant."""
 
 REFUSED_BY_MINDSPORE = (
     "ConvTranspose3d(2, 3, 3, dilation=2)",

@@ -30,12 +30,15 @@ CLASSES = ("Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "
 
 
 def load() -> None:
-    """Import both frameworks, quiet and in one thread each where that is the faster way.
+    """Import both frameworks; MindSpore quiet, torch in one thread, which is faster here.
 
     Raises:
         ImportError: one of them is missing, or MindSpore meets a numpy it does not work with.
     """
     os.environ.setdefault("GLOG_v", "4")
+    missing = [n for n in ("torch", "mindspore") if importlib.util.find_spec(n) is None]
+    if missing:
+        raise ImportError(f"{' and '.join(missing)} not installed")
     if int(np.__version__.partition(".")[0]) >= 2:
         raise ImportError(f"MindSpore 2.10 needs numpy below 2, not {np.__version__}")
     torch = importlib.import_module("torch")
@@ -150,9 +153,10 @@ def disagreement(expected: Array, found: Array, tolerance: float = TOLERANCE) ->
 
 def input_shapes(layer: Any, batch: int = 2) -> Iterator[Shape]:
     """Yield input shapes for a torch convolution: the least legal size, an odd and an even one."""
-    least = tuple(map(_least, _axes(layer)))
+    axes = _axes(layer)
+    least = tuple(map(_least, axes))
     rank = len(least)
-    odd = tuple((n + s + 2 * i) | 1 for i, (n, s) in enumerate(zip(least, layer.stride)))  # noqa: B905
+    odd = tuple((_least(axis) + axis.stride + 2 * i) | 1 for i, axis in enumerate(axes))
     even = tuple(n + (n & 1) + 2 * (rank - i) for i, n in enumerate(least))
     for size in (least, odd, even):
         yield (batch, layer.in_channels, *size)
@@ -165,21 +169,25 @@ class _Axis:
     padding: int
     mode: str
     extra: int | None
+    """The output_padding; None for a plain convolution."""
 
 
 def _axes(layer: Any) -> list[_Axis]:
-    rank = len(layer.kernel_size)
-    dilated = [d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-    padding = layer.padding
-    if isinstance(padding, str):
-        padding = [d // 2 if padding == "same" else 0 for d in dilated]
-    extra = layer.output_padding if layer.transposed else [None] * rank
-    return [
-        _Axis(*axis)
-        for axis in zip(
-            dilated, layer.stride, padding, [layer.padding_mode] * rank, extra, strict=True
-        )
-    ]
+    kernel, stride, dilation = (_spread(layer, n) for n in ("kernel_size", "stride", "dilation"))
+    dilated = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    padding: Sequence[int] = [d // 2 if layer.padding == "same" else 0 for d in dilated]
+    if not isinstance(layer.padding, str):
+        padding = _spread(layer, "padding")
+    extra = _spread(layer, "output_padding") if layer.transposed else [None] * len(kernel)
+    axes = zip(dilated, stride, padding, extra, strict=True)
+    return [_Axis(d, s, p, layer.padding_mode, e) for d, s, p, e in axes]
+
+
+def _spread(layer: Any, name: str) -> Shape:
+    """Return one int per axis; torch keeps a tuple of one as it is."""
+    rank = int(type(layer).__name__[-2])
+    value = tuple(getattr(layer, name))
+    return value * rank if len(value) == 1 else value
 
 
 def _least(axis: _Axis) -> int:
@@ -192,18 +200,21 @@ def _least(axis: _Axis) -> int:
 
 def obvious(layer: Any) -> Any:
     """Build the MindSpore layer that a person would write for a torch convolution."""
+    import mindspore
     from mindspore import nn
 
-    rank = len(layer.kernel_size)
+    rank = int(type(layer).__name__[-2])
     name = f"Conv{rank}d" + ("Transpose" if layer.transposed else "")
-    axes = {n: getattr(layer, n) for n in ("kernel_size", "stride", "dilation")}
-    padding = tuple(p for p in layer.padding for _ in range(2))
-    extra = {"output_padding": layer.output_padding} if layer.transposed and rank == 3 else {}
+    axes: dict[str, Any] = {n: _spread(layer, n) for n in ("kernel_size", "stride", "dilation")}
+    padding: Any = tuple(p for p in _spread(layer, "padding") for _ in range(2))
+    native = layer.transposed and rank == 3
+    extra = {"output_padding": _spread(layer, "output_padding")} if native else {}
     if rank == 1:
         axes, padding = {n: v[0] for n, v in axes.items()}, padding[0]
     return getattr(nn, name)(
         layer.in_channels, layer.out_channels, **axes, pad_mode="pad", padding=padding,
-        group=layer.groups, has_bias=layer.bias is not None, **extra,
+        group=layer.groups, has_bias=layer.bias is not None,
+        dtype=getattr(mindspore, str(layer.weight.dtype).removeprefix("torch.")), **extra,
     )  # fmt: skip
 
 

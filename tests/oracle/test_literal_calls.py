@@ -12,7 +12,13 @@ import pytest
 
 from mapper.outcome import Site, Status
 from tests.oracle import calls
-from tests.oracle.corners import CORNERS, DTYPES, REFUSED_BY_MINDSPORE, REFUSED_BY_TORCH
+from tests.oracle.corners import (
+    CORNERS,
+    DTYPES,
+    PADDED_ON_ONE_AXIS,
+    REFUSED_BY_MINDSPORE,
+    REFUSED_BY_TORCH,
+)
 from tests.oracle.frameworks import (
     CLASSES,
     TOLERANCE,
@@ -90,6 +96,13 @@ def test_what_a_framework_refuses_is_left_alone(call: str) -> None:
     assert matches(site.message, patterns), site.message
 
 
+@pytest.mark.parametrize("call", PADDED_ON_ONE_AXIS)
+def test_what_torch_pads_on_one_axis_only_is_left_alone(call: str) -> None:
+    [site] = migrate(f"import torch\nLAYER = lambda: torch.nn.{call}\n").sites
+    assert site.status is Status.MANUAL
+    assert site.message.startswith("output shape"), site.message
+
+
 @pytest.mark.parametrize("call", CORNERS)
 def test_what_both_frameworks_can_do_is_migrated(call: str) -> None:
     [site] = migrate(f"import torch\nLAYER = lambda: torch.nn.{call}\n").sites
@@ -115,8 +128,7 @@ def _findings(site: Site, make_torch: Any, make_mindspore: Any) -> Iterator[str]
 def _result(torch_layer: Any) -> Any:
     if isinstance(torch_layer, Refusal):
         return torch_layer
-    shape = next(input_shapes(torch_layer))
-    return attempt(run_torch, torch_layer, random_input(shape))
+    return attempt(lambda: run_torch(torch_layer, random_input(next(input_shapes(torch_layer)))))
 
 
 def _obvious_result(torch_layer: Any) -> Any:
@@ -135,7 +147,9 @@ def _differences(site: Site, torch_layer: Any, layer: Any) -> Iterator[str]:
     yield from _parameter_differences(site, torch_layer, layer)
     half = str(torch_layer.weight.dtype) == "torch.float16"
     dtype = parameters_of(layer)[site.parameters["weight"].path].dtype if half else None
-    for seed, shape in enumerate(input_shapes(torch_layer, 1 + zlib.crc32(site.before.encode()) % 2)):
+    for seed, shape in enumerate(
+        input_shapes(torch_layer, 1 + zlib.crc32(site.before.encode()) % 2)
+    ):
         x = random_input(shape, seed)
         x = x.astype("float16").astype("float32") if half else x
         expected = attempt(run_torch, torch_layer, x)

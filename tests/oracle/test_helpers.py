@@ -1,0 +1,98 @@
+"""The helper classes, as the tool inserts them, against numpy and torch."""
+
+from __future__ import annotations
+
+import sys
+from random import Random
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from tests.oracle.frameworks import Refusal, attempt, import_text, migrate, random_input
+
+SOURCE = """\
+import torch.nn as nn
+WRAP = nn.Conv1d(2, 3, 3, padding=1, padding_mode='circular')
+CROP = nn.ConvTranspose1d(2, 3, 3, stride=2, padding=1, output_padding=1)
+"""
+SIZES = (7, 6, 5)
+
+
+@pytest.fixture(scope="module")
+def inserted(tmp_path_factory: pytest.TempPathFactory, both_frameworks: None) -> ModuleType:
+    """Return a rewritten module with both helper classes."""
+    result = migrate(SOURCE)
+    assert result.after is not None
+    return import_text(tmp_path_factory.mktemp("helpers"), "with_helpers", result.after)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_circular_pad_is_numpys_wrap_and_torchs_circular(rank: int, inserted: ModuleType) -> None:
+    import mindspore
+    import torch
+
+    random = Random(rank)
+    x = random_input((2, 3, *SIZES[:rank]))
+    for _ in range(30):
+        pairs = [(random.randrange(5), random.randrange(5)) for _ in range(rank)]
+        flat = tuple(width for pair in reversed(pairs) for width in pair)
+        found = inserted.CircularPad(flat)(mindspore.Tensor(x)).asnumpy()
+        assert np.array_equal(found, np.pad(x, [(0, 0), (0, 0), *pairs], mode="wrap"))
+        expected = torch.nn.functional.pad(torch.from_numpy(x), flat, mode="circular")
+        assert np.array_equal(found, expected.numpy())
+
+
+@pytest.mark.parametrize("start", range(4))
+@pytest.mark.parametrize("end", [None, 0, 1, 3])
+def test_crop_drops_columns_at_both_ends(start: int, end: int | None, inserted: ModuleType) -> None:
+    import mindspore
+
+    x = random_input((2, 3, 8))
+    layer = inserted.Crop1d(start) if end is None else inserted.Crop1d(start, end)
+    assert np.array_equal(layer(mindspore.Tensor(x)).asnumpy(), x[..., start : 8 - (end or 0)])
+
+
+def test_helpers_have_no_parameters_and_stand_in_a_sequential_cell(inserted: ModuleType) -> None:
+    from mindspore import nn
+
+    assert list(inserted.CircularPad((1, 1)).parameters_and_names()) == []
+    assert [name for name, _ in inserted.WRAP.parameters_and_names()] == ["1.weight", "1.bias"]
+    assert [name for name, _ in inserted.CROP.parameters_and_names()] == ["0.weight", "0.bias"]
+    assert isinstance(inserted.WRAP, nn.SequentialCell)
+
+
+def test_the_reported_path_is_the_parameters_name_in_a_checkpoint(inserted: ModuleType) -> None:
+    from mindspore import nn
+
+    class Model(nn.Cell):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = inserted.WRAP
+
+    names = {parameter.name for parameter in Model().get_parameters()}
+    sites = {site.target: site for site in migrate(SOURCE).sites}
+    paths = {pair.path for pair in sites["mindspore.nn.Conv1d"].parameters.values()}
+    assert names == {f"conv.{path}" for path in paths}
+
+
+def test_helpers_work_in_graph_mode(inserted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mindspore
+    import torch
+
+    monkeypatch.setitem(sys.modules, inserted.__name__, inserted)  # it is looked up by its name
+    x = random_input((2, 3, 7))
+    wrap = attempt(_in_graph_mode, inserted.CircularPad((2, 1)), mindspore.Tensor(x))
+    assert not isinstance(wrap, Refusal), wrap
+    expected = torch.nn.functional.pad(torch.from_numpy(x), (2, 1), mode="circular")
+    assert np.array_equal(wrap, expected.numpy())
+    crop = attempt(_in_graph_mode, inserted.Crop1d(1, 2), mindspore.Tensor(x))
+    assert not isinstance(crop, Refusal), crop
+    assert np.array_equal(crop, x[..., 1:-2])
+
+
+def _in_graph_mode(layer: object, x: object) -> object:
+    import mindspore
+
+    run = mindspore.jit(layer.construct)  # type: ignore[attr-defined]
+    return run(x).asnumpy()

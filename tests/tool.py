@@ -1,0 +1,25 @@
+"""The tool as the tests call it: one migrator, so that each proof is computed once."""
+
+from __future__ import annotations
+
+from mapper.migrate import Migration, Migrator
+from mapper.options import Options
+from mapper.outcome import Site, Status
+from mapper.rulebook import load
+from mapper.source import splice
+
+MIGRATOR = Migrator(load(), Options())
+MESSAGES = {Status.MANUAL, Status.UNSAFE}
+
+
+def migrate(text: str, newline: str = "\n") -> Migration:
+    return MIGRATOR.migrate(text, newline)
+
+
+def rewritten(text: str, newline: str = "\n") -> str:
+    return splice(text, migrate(text, newline).edits)
+
+
+def only(text: str) -> Site:
+    (site,) = migrate(text).sites
+    return site

@@ -1,5 +1,64 @@
-"""`python -m mapper` is `tm2ms`."""
+"""`tm2ms` and `python -m mapper`.
 
-from mapper.cli import main
+A hook pays for the start every time, and half of it is the parser of the command line. So a plain
+`migrate` with paths and switches, as hooks give it, is read here; all else goes to `mapper.cli`,
+which would do the same with it.
+"""
 
-main()
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+_SWITCHES = {
+    "--check": "check",
+    "--diff": "diff",
+    "--unsafe": "unsafe",
+    "--force-exclude": "force_exclude",
+    "--statistics": "statistics",
+    "--exit-zero": "exit_zero",
+    "--quiet": "quiet",
+    "-q": "quiet",
+}
+
+
+def main() -> None:
+    """Run the command line."""
+    plain = plainly(sys.argv[1:])
+    if plain is not None and not any(name.endswith("_COMPLETE") for name in os.environ):
+        sys.exit(_migrate(*plain))
+    from mapper import cli
+
+    cli.main()
+
+
+def plainly(arguments: Sequence[str]) -> tuple[list[str], dict[str, bool]] | None:
+    """Return the paths and switches of a plain `migrate`, None for everything else."""
+    if arguments[:1] != ["migrate"]:
+        return None
+    rest = arguments[1:]
+    paths = [one for one in rest if not one.startswith("-")]
+    switches = [one for one in rest if one.startswith("-")]
+    if not paths or "" in paths or not _SWITCHES.keys() >= set(switches):
+        return None
+    return paths, {_SWITCHES[one]: True for one in switches}
+
+
+def _migrate(paths: list[str], given: dict[str, bool]) -> int:
+    from pathlib import Path
+
+    from mapper.config import ConfigError, load
+    from mapper.session import Session, UsageError
+    from mapper.streams import quiet_pipe
+
+    try:
+        with quiet_pipe():
+            return Session(load(Path.cwd(), given)).run(paths)
+    except (ConfigError, UsageError) as error:
+        print(f"tm2ms: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -50,7 +50,7 @@ def bind(
     }
     for name, argument in _keywords(call, parameters, unpack):
         if name not in names:
-            raise BindError(f"torch has no parameter `{name}` here")
+            raise BindError(f"takes no parameter `{name}`")
         if name in bound:
             raise BindError(f"`{name}` is given twice")
         bound[name] = argument

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -13,6 +10,7 @@ import typer
 
 from mapper import __version__, flags
 from mapper.grouped import GroupedCommand
+from mapper.streams import quiet_pipe
 
 if TYPE_CHECKING:
     from mapper.config import Config, Settings
@@ -26,24 +24,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-BROKEN_PIPE = 141  # as a program ended by SIGPIPE
-
 
 def main() -> None:
     """Run the command line."""
     app(prog_name="tm2ms")
-
-
-@contextlib.contextmanager
-def _quiet_pipe() -> Iterator[None]:
-    """End quietly when nobody reads: what is still buffered goes nowhere."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(BROKEN_PIPE) from None
 
 
 def _version(value: bool) -> None:
@@ -110,7 +94,7 @@ def migrate(
     """Rewrite PyTorch source to MindSpore, in place."""
     given = {k: v for k, v in locals().items() if k not in ("paths", "show_settings")}
     given |= {"verbose": verbose or None, "select": _split(select), "ignore": _split(ignore)}
-    with _quiet_pipe():
+    with quiet_pipe():
         raise typer.Exit(_migrate(paths, given, show_settings))
 
 
@@ -154,7 +138,7 @@ def verify(
         text, code = show(expression, input_size, config.settings)
     except InputError as error:
         _usage(str(error))
-    with _quiet_pipe():
+    with quiet_pipe():
         typer.echo(text)
         raise typer.Exit(code)
 
@@ -175,7 +159,7 @@ def explain(name: flags.RuleName = None, write: flags.WritePages = None) -> None
 
     if (name is None) is (write is None):
         _usage("name a rule (`tm2ms rules` lists them), or --write DIR for the pages of all")
-    with _quiet_pipe():
+    with quiet_pipe():
         if write is not None:
             for file in catalog.write_pages(write):
                 typer.echo(file)
@@ -204,7 +188,7 @@ def rules(output_format: flags.RulesFormat = "table") -> None:
 
     if output_format not in ("table", "json"):
         _usage(f"--output-format must be table or json, not {output_format!r}")
-    with _quiet_pipe():
+    with quiet_pipe():
         typer.echo(catalog.table() if output_format == "table" else catalog.as_json(), nl=False)
 
 
@@ -235,7 +219,7 @@ def merge_reports(
             return
     except (MergeError, UsageError) as error:
         _usage(str(error))
-    with _quiet_pipe():
+    with quiet_pipe():
         write_stdout(text.encode())
 
 
@@ -258,8 +242,6 @@ def _split(names: list[str] | None) -> list[str] | None:
 def _check_modes(settings: Settings) -> None:
     if settings.output is not None and (settings.check or settings.diff):
         _usage("--output writes a tree; it does not go with --check or --diff")
-    if settings.dask is not None and settings.jobs is not None:
-        _usage("--jobs counts processes here; the cluster of --dask has its own")
 
 
 def _usage(message: str) -> NoReturn:

@@ -11,9 +11,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mapper.helpers import HELPERS, Helper
 from mapper.names import Names, Reference
+from mapper.project import is_taken
 from mapper.scopes import Binding, Scope
 from mapper.source import Edit, LineIndex
 
@@ -36,6 +38,7 @@ class Module:
     names: Names
     index: LineIndex
     newline: str = "\n"
+    path: Path | None = None
 
     def start(self, node: ast.AST) -> int:
         """Return the character offset at which a node starts."""
@@ -179,6 +182,8 @@ class Imports:
         roots = {id(r.root) for r in migrated}
         if any(b.kind != "import" for b in bindings) or self._is_used(local, roots, bindings):
             return
+        if any(home.kind == "module" for home in homes) and self._is_handed_on(local):
+            return  # another file would get MindSpore's module or class in place of torch's
         targets = {self._target_of(binding) for binding in bindings}
         target = targets.pop() if len(targets) == 1 else None
         new = {_local_after(b, local, target) for b in bindings} if target else set[str]()
@@ -187,6 +192,10 @@ class Imports:
             return
         for home, own in homes.items():
             self._swaps[home, local] = Swap(own, target, *new)
+
+    def _is_handed_on(self, local: str) -> bool:
+        path = self._module.path
+        return path is not None and is_taken(path, local)
 
     def _is_taken(self, names: Iterable[str]) -> bool:
         return any(map(self._module.names.is_bound, names))

@@ -9,6 +9,7 @@ import symtable
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mapper.aliases import Alias, find_aliases
 from mapper.around import Reads, attribute_reads, remarks
@@ -74,14 +75,22 @@ class Migrator:
         self._options = options
         self._calls = CallRewriter(rulebook, options)
 
-    def migrate(self, text: str, newline: str = "\n", off: Suppressions | None = None) -> Migration:
+    def migrate(
+        self,
+        text: str,
+        newline: str = "\n",
+        off: Suppressions | None = None,
+        path: Path | None = None,
+    ) -> Migration:
         """Rewrite one module's text; what is switched off is reported and left.
+
+        `path` is where the module stands in its project, which is looked at and never run.
 
         Raises:
             SyntaxError: the text is not Python.
             InternalError: the rewritten text would not be sound.
         """
-        module = self._parse(text, newline)
+        module = self._parse(text, newline, path)
         references = list(module.names.references(wanted_lines(text, module.names, _WANTED)))
         drafts = list(self._drafts(module, references, off)) if references else []
         edits = self._write(module, drafts)
@@ -98,12 +107,12 @@ class Migrator:
         rule = self._rulebook.by_api(torch)
         return rule.mindspore.api or None if rule else None
 
-    def _parse(self, text: str, newline: str) -> Module:
+    def _parse(self, text: str, newline: str, path: Path | None) -> Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the migrated code, and not ours to give
             tree = _parsed(text)
-        names = read_names(tree, text, self._canonical, _WANTED)
-        return Module(text, tree, names, LineIndex(text), newline)
+        names = read_names(tree, text, self._canonical, _WANTED, path)
+        return Module(text, tree, names, LineIndex(text), newline, path)
 
     # --- sites ---
 
@@ -280,10 +289,13 @@ class Migrator:
         imports = Imports(module, gone, self._counterpart)
         edits = []
         for draft, text in written:
-            draft.site = replace(draft.site, after=text(imports))
-            edits.append(
-                Edit(module.start(draft.node), module.end(draft.node), draft.site.after or "")
-            )
+            try:
+                after = text(imports)
+            except _LEFT as error:  # not under the final names: then without this one
+                draft.leave(str(error))
+                return self._write(module, drafts)
+            draft.site = replace(draft.site, after=after)
+            edits.append(Edit(module.start(draft.node), module.end(draft.node), after))
         edits.extend(imports.edits())
         return sorted(edits, key=lambda edit: (edit.start, edit.end))
 

@@ -9,7 +9,9 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from mapper.project import handed_on, handed_on_by_star
 from mapper.scopes import (
     Binding,
     Scope,
@@ -53,7 +55,10 @@ class Meaning:
 
 
 class Names:
-    """The scopes of one module and the references in it; `lines` as in Scopes."""
+    """The scopes of one module and the references in it; `lines` as in Scopes.
+
+    With a `path`, names that other files of the project hand on are understood too.
+    """
 
     def __init__(
         self,
@@ -62,8 +67,10 @@ class Names:
         has_walrus: bool = True,
         has_borrowing: bool = True,
         lines: Sequence[int] | None = None,
+        path: Path | None = None,
     ) -> None:
         self.tree = tree
+        self.path = path
         self.canonical = canonical
         self.scopes = Scopes(tree, has_walrus, has_borrowing, lines)
 
@@ -74,6 +81,11 @@ class Names:
                 for binding in bindings:
                     if binding.kind == "import":
                         yield scope, name, binding
+
+    def is_wanted(self, binding: Binding) -> bool:
+        """Say whether an import brings in a wanted API itself, under whatever name."""
+        target = self._target(binding, self.scopes.module, 0)
+        return bool(target) and self.canonical(str(target)) is not None
 
     def is_bound(self, name: str) -> bool:
         """Say whether any scope of the file binds `name`."""
@@ -113,15 +125,21 @@ class Names:
     def _meaning_of_star(self, name: str, scope: Scope) -> Meaning | None:
         module = scope.module()
         for star in module.stars:
+            problem = f"`{name}` comes in through `from {star} import *`"
             if _is_torch(star) and self.canonical(f"{star}.{name}"):
-                problem = f"`{name}` comes in through `from {star} import *`"
                 return Meaning(f"{star}.{name}", module, problem)
+            found = handed_on_by_star(star, name, self.path) if self.path else None
+            if found:
+                return Meaning(found, module, None if len(module.stars) == 1 else problem)
         return None
 
     def _target(self, binding: Binding, home: Scope, depth: int) -> str | None:
         """Return the qualified name a binding gives, "" for a placeholder, None for unknown."""
         if binding.kind == "import":
-            return binding.target
+            target = binding.target or ""
+            if self.path is None or _is_torch(target) or isinstance(binding.statement, ast.Import):
+                return target
+            return handed_on(target, self.path) or target
         if binding.kind != "assign" or binding.value is None or depth == 0:
             return None
         if isinstance(binding.value, ast.Constant) and binding.value.value is None:
@@ -175,7 +193,9 @@ class Names:
             return
 
 
-def read_names(tree: ast.Module, text: str, canonical: Canonical, words: str) -> Names:
+def read_names(
+    tree: ast.Module, text: str, canonical: Canonical, words: str, path: Path | None = None
+) -> Names:
     """Return the names of a module, looking only where a wanted word stands.
 
     `words` is a regular expression for the ends of the wanted APIs' names.
@@ -184,7 +204,7 @@ def read_names(tree: ast.Module, text: str, canonical: Canonical, words: str) ->
     lines = lines_with(text, words)
     while True:
         within = None if has_borrowing else lines
-        names = Names(tree, canonical, ":=" in text, has_borrowing, within)
+        names = Names(tree, canonical, ":=" in text, has_borrowing, within, path)
         wanted = wanted_lines(text, names, words)
         if within is None or len(wanted) == len(lines):
             return names
@@ -196,11 +216,7 @@ def wanted_lines(text: str, names: Names, words: str) -> list[int]:
 
     Local names that an import gives to such an API are added to the `words`.
     """
-    locals_ = {
-        local
-        for _, local, binding in names.imports()
-        if binding.target and names.canonical(binding.target)
-    }
+    locals_ = {local for _, local, binding in names.imports() if names.is_wanted(binding)}
     added = sorted(local for local in locals_ if not re.search(words, local))
     if not added:
         return lines_with(text, words)

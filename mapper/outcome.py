@@ -72,9 +72,9 @@ class Site:
 
     `before` is the source of the reference or call, `after` the text that replaces it (None when
     there is no rewrite). A site whose status is not written keeps a proposed `after` when one
-    exists (`unsafe`). `through` is the local name by which a call reaches the class, where it is not
-    the torch reference itself. `cell` is the index of the notebook cell (0-based), None in a `.py` file;
-    the span is then relative to that cell.
+    exists (`unsafe`). `through` is the local name by which a call reaches the class, where it is
+    not the torch reference itself. `cell` is the index of the notebook cell (0-based), None in a
+    `.py` file; the span is then relative to that cell.
     """
 
     rule: str

@@ -29,10 +29,16 @@ REPORT_BUG = "please report it with the file at hand; the file is left as it was
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One file to migrate: the name for the report and its content."""
+    """One file to migrate: the name for the report, its content, and where the name starts."""
 
     path: str
     data: bytes
+    directory: str = ""
+
+    @property
+    def place(self) -> str:
+        """Return the path as it means the same file from everywhere."""
+        return f"{self.directory}/{self.path}" if self.directory else self.path
 
 
 def process(task: Task, options: Options) -> FileResult:
@@ -93,7 +99,7 @@ def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
     if not mentions(task.data) or task.path.endswith(".ipynb"):
         return ()
     try:
-        return _switches(decode(task.data).text, task.path, options).notes()
+        return _switches(decode(task.data).text, task.place, options).notes()
     except SourceError:
         return ()  # no concern of ours: the file holds no convolution
 
@@ -109,9 +115,15 @@ def _syntax(error: SyntaxError) -> str:
 
 
 def _module(task: Task, source: Source, options: Options) -> FileResult:
-    off = _switches(source.text, task.path, options)
-    found = migrator(options).migrate(source.text, source.newline, off)
+    off = _switches(source.text, task.place, options)
+    found = migrator(options).migrate(source.text, source.newline, off, _place(task))
     return _result(task, source, found.sites, found.notes, splice(source.text, found.edits))
+
+
+def _place(task: Task) -> Path | None:
+    """Return where the file stands; a worker elsewhere may not have it."""
+    path = Path(task.place)
+    return path if path.is_file() else None
 
 
 def _result(
@@ -141,8 +153,8 @@ def _notebook(task: Task, source: Source, options: Options) -> FileResult:
     notes = list[Note]()
     texts = [_cell_text(cell, notes) for cell in book.cells]
     joined, newline = "\n".join(texts), Source("".join(texts)).newline
-    off = _switches(joined, task.path, options)
-    found = migrator(options).migrate(joined, newline, off=off)
+    off = _switches(joined, task.place, options)
+    found = migrator(options).migrate(joined, newline, off, _place(task))
     places = _Places(texts, [cell.index for cell in book.cells])
     edits: dict[int, list[Edit]] = {}
     for edit in found.edits:

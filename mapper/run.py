@@ -92,16 +92,23 @@ def _migrated(
 ) -> Iterator[FileResult]:
     """Yield a result for every file, in order, once it is written."""
     waiting: deque[_File] = deque()
+    here = Path.cwd().as_posix()
 
     def read() -> Iterator[Task | FileResult]:
         for one in found:
             file = _read(one)
             waiting.append(file)
-            yield file.result or Task(shown(str(one.path)), file.data or b"")
+            yield file.result or _task(file, here)
 
     kept = _keeper(config.settings)
     for result in _results(read(), config.settings, work, executor):
         yield kept(_written(waiting.popleft(), result, config.settings))
+
+
+def _task(file: _File, here: str) -> Task:
+    assert file.data is not None
+    name = shown(str(file.found.path))
+    return Task(name, file.data, "" if Path(name).is_absolute() else here)
 
 
 def _read(found: Found) -> _File:
@@ -147,9 +154,7 @@ def _results(
         yield from in_order(files, work, executor, ahead or AHEAD, renew)
 
 
-def _jobs(
-    files: Iterator[Task | FileResult], jobs: int
-) -> tuple[Iterator[Task | FileResult], int]:
+def _jobs(files: Iterator[Task | FileResult], jobs: int) -> tuple[Iterator[Task | FileResult], int]:
     """Return the files, and how many processes pay: one, unless there is enough to do."""
     if jobs == 1:
         return files, 1

@@ -1,8 +1,9 @@
 """Tasks over any executor: a bounded number at a time, results in order, however a worker ends.
 
 When a worker ends the hard way (killed, out of memory, a crash in C), its executor is broken and
-says of every open task only that it is lost. Those are done again one at a time, in a process that
-has nothing else to do, so that the one task that ends it is known, reported and left behind.
+says of every open task only that it is lost; a cluster gives tasks up after some tries. Those are
+done again here, one at a time in a process with nothing else to do, so that the one task that ends
+it is known, reported and left behind.
 """
 
 from __future__ import annotations
@@ -89,15 +90,14 @@ class _Crew:
 
     def start(self, task: Task) -> _Waiting:
         """Hand a task over."""
-        from concurrent.futures import BrokenExecutor
-
         executor = self._executor
         if executor is None:
             return _Waiting(task=task)
         try:
             return _Waiting(None, task, executor.submit(self._work, task), executor)
-        except BrokenExecutor:
-            return _Waiting(None, task, None, executor)
+        except Exception:
+            self._executor = self._make(self._renew)
+            return _Waiting(task=task)
 
     def finish(self, waiting: _Waiting) -> FileResult:
         """Wait for the result of what is first in the row."""
@@ -110,11 +110,10 @@ class _Crew:
             if waiting.future is not None:
                 return waiting.future.result()
         except BrokenExecutor:
+            if waiting.executor is self._executor:
+                self._executor = self._make(self._renew)
+        except Exception:  # a cluster gave it up, perhaps for the fault of a neighbour
             pass
-        except Exception as error:
-            return _lost(waiting.task, error)
-        if waiting.executor is self._executor:
-            self._executor = self._make(self._renew)
         return self._by_itself(waiting.task)
 
     def _by_itself(self, task: Task) -> FileResult:
@@ -129,7 +128,7 @@ class _Crew:
             self._alone = None
             return failed(task.path, CRASHED)
         except Exception as error:
-            return _lost(task, error)
+            return failed(task.path, f"the worker failed: {type(error).__name__}: {error}")
 
     def _make(self, make: Make | None) -> Executor | None:
         if make is None:
@@ -142,12 +141,6 @@ class _Crew:
         """End the processes that were started here."""
         for executor in self._made:
             executor.shutdown(cancel_futures=True)
-
-
-def _lost(task: Task, error: Exception) -> FileResult:
-    """Return the result of a task that its executor gave up, as a cluster does after some tries."""
-    said = f"{type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")
-    return failed(task.path, f"the worker could not finish it ({said}); look at it alone with -j1")
 
 
 def processes(jobs: int) -> Executor:

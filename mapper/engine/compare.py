@@ -84,7 +84,7 @@ class Comparer:
         small, channels = _reduced(torch) if reduce else (torch, {})
         key = (small, side.key(channels), shape_only, input_size)
         if key not in self._memory:
-            sizes = _sizes(small) if input_size is None else [input_size]
+            sizes = list(_sizes(small)) if input_size is None else [input_size]
             paths = {name: pair.path for name, pair in parameters.items()}
             self._memory[key] = _run(small, side.layer(channels), paths, shape_only, sizes)
         found = self._memory[key]

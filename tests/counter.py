@@ -159,8 +159,9 @@ def _all(table: Table) -> Iterator[Table]:
 
 
 def _first(node: ast.AST) -> int:
-    lines = [d.lineno for d in getattr(node, "decorator_list", ())]
-    return min([*lines, getattr(node, "lineno", 0)])
+    """Return the line of the first decorator, or the node's own."""
+    starts = [*getattr(node, "decorator_list", ()), node]
+    return min(int(start.lineno) for start in starts)
 
 
 def _dotted(node: ast.AST) -> str:

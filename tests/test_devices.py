@@ -103,6 +103,11 @@ def test_depthwise_convolutions_are_no_finding_on_ascend(call: str) -> None:
     assert (_site(call, "ascend").status, _site(call, "ascend").message) == (MIGRATED, "")
 
 
+def test_another_dtype_is_no_finding_on_the_cpu() -> None:
+    assert "bfloat16" not in _site("nn.Conv2d(4, 8, 3, dtype=torch.float16)", "cpu").message
+    assert "bfloat16" in _site("nn.Conv2d(4, 8, 3, dtype=kind)", "cpu").message
+
+
 def test_an_unknown_value_is_a_finding_where_the_limit_may_apply() -> None:
     site = _site("nn.Conv3d(4, 8, 3, groups=g)", "ascend")
     assert "Conv3d must have group 1" in site.message

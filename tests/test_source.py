@@ -195,7 +195,11 @@ def test_newline_is_the_dominant_one(text: str, newline: str) -> None:
 
 
 PREFILTER = {
-    "no torch": (b"from mindspore import nn; nn.Conv2d", False),
+    "no torch": (b"import mindspore.nn as nn; nn.Conv2d", False),
+    "another library's module": (b"import keras; keras.layers.Conv2d", False),
+    "a module that another file hands on": (b"from .common import nn; nn.Conv2d", True),
+    "a class that another file hands on": (b"from package.layers import Conv2d", True),
+    "a star": (b"from .common import *; nn.Conv2d", True),
     "torch without a convolution": (b"import torch; conv = torch.convert(canvas)", False),
     "a fourth dimension": (b"torch Conv4d conv_2d", False),
     "class": (b"torch.nn.Conv2d", True),

@@ -5,6 +5,8 @@ The figures of the runs on real old releases are in docs/versions.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mapper.migrate import Migrator
@@ -23,17 +25,18 @@ CLASSES = {
 """Calls, and how many elements of the weight feed one bias in torch."""
 
 
-def _site(call: str, version: str, **options: str) -> Site:
-    (site,) = _migrator(version, **options).migrate(_module(call)).sites
-    return site
+def _site(call: str, version: str) -> Site:
+    (site,) = _migrator(version).migrate(_module(call)).sites
+    after = site.after and site.after.replace("ms.common.initializer.", "")
+    return replace(site, after=after)
 
 
 def _module(call: str) -> str:
     return f"import torch\nfrom torch import nn\nfrom torch.nn import functional as F\nx = {call}\n"
 
 
-def _migrator(version: str, **options: str) -> Migrator:
-    return Migrator(load(), Options(target_version=version, **options))  # type: ignore[arg-type]
+def _migrator(version: str) -> Migrator:
+    return Migrator(load(), Options(target_version=version))
 
 
 # --- initialisers ---
@@ -47,10 +50,11 @@ def test_version_2_0_gets_torchs_initialisers(call: str, count: int) -> None:
     assert f"bias_init=Uniform({count} ** -0.5)" in str(site.after)
 
 
-def test_the_initialisers_are_imported() -> None:
-    migration = _migrator("2.0").migrate(_module("nn.Conv2d(4, 8, 3)"))
-    text = splice(_module("nn.Conv2d(4, 8, 3)"), migration.edits)
-    assert "from mindspore.common.initializer import HeUniform, Uniform" in text
+def test_the_initialisers_are_reached_through_an_import() -> None:
+    text = _module("nn.Conv2d(4, 8, 3)")
+    written = splice(text, _migrator("2.0").migrate(text).edits)
+    assert "import mindspore as ms\n" in written
+    assert "weight_init=ms.common.initializer.HeUniform(" in written
 
 
 @pytest.mark.parametrize("version", LATER)
@@ -98,7 +102,7 @@ def test_what_may_be_evaluated_only_once_is_noted() -> None:
 def test_dtype_is_carried_over_where_it_exists(version: str) -> None:
     site = _site("nn.Conv2d(4, 8, 3, dtype=torch.float16)", version)
     assert site.status is Status.MIGRATED
-    assert str(site.after).endswith("dtype=ms.float16)") or "float16" in str(site.after)
+    assert "dtype=ms.float16" in str(site.after)
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.1"])

@@ -117,7 +117,7 @@ def _refused(case: Any, x: Any) -> str:
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
     try:
         if "dtype" in given:
-            given["dtype"] = getattr(mindspore, given["dtype"])
+            given["dtype"] = getattr(mindspore, str(given["dtype"]))
             x = x.astype(np.float64)
         getattr(nn, name)(**given)(mindspore.Tensor(x)).asnumpy()
     except (TypeError, ValueError, RuntimeError):

@@ -35,12 +35,12 @@ from typing import Any
 from tests.oracle.versions.record import Recording, record
 
 COLUMNS = (
-    "layer right", "layer wrong", "function right", "function wrong", "function raises", "fresh right", "fresh wrong",
-    "refused right", "refused wrong",
+    "layer right", "layer wrong", "function right", "function wrong", "function raises",
+    "fresh right", "fresh wrong", "refused right", "refused wrong",
 )  # fmt: skip
 TITLES = (
-    "layers equal", "differ", "functions equal", "differ", "raise as reported", "fresh equal", "differ",
-    "left: MindSpore refuses", "left in vain",
+    "layers equal", "differ", "functions equal", "differ", "raise as reported",
+    "fresh equal", "differ", "left: MindSpore refuses", "left in vain",
 )  # fmt: skip
 
 

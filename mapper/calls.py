@@ -97,11 +97,13 @@ class CallRewriter:
     def _limits(self, call: BoundCall) -> list[str]:
         """Return the findings of this target; a limit that rules the rewrite out is an error."""
         findings = []
-        values = {
-            spec.name: found.value
-            for spec in call.rule.torch.parameters
-            if (found := call.known(spec.name)) is not None
-        }
+        values: dict[str, object] = {}
+        for name in call.rule.torch.names:
+            qualified = call.qualified(call.node(name)) or ""
+            if (found := call.known(name)) is not None:
+                values[name] = found.value
+            elif qualified.startswith("torch."):
+                values[name] = qualified
         for limit in call.rule.limits:
             if limit.applies(self._version, self._options.device):
                 holds = limit.when.holds(values, call.rank)

@@ -57,7 +57,8 @@ class Meaning:
 class Names:
     """The scopes of one module and the references in it; `lines` as in Scopes.
 
-    With a `path`, names that other files of the project hand on are understood too.
+    With a `path`, names that other files of the project hand on are understood too. `words` is a
+    regular expression for the ends of the wanted APIs' names.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class Names:
         has_borrowing: bool = True,
         lines: Sequence[int] | None = None,
         path: Path | None = None,
+        words: str | None = None,
     ) -> None:
         self.tree = tree
+        self.words = re.compile(words) if words else None
         self.path = path
         self.canonical = canonical
         self.scopes = Scopes(tree, has_walrus, has_borrowing, lines)
@@ -84,8 +87,17 @@ class Names:
 
     def is_wanted(self, binding: Binding) -> bool:
         """Say whether an import brings in a wanted API itself, under whatever name."""
+        if self.words is not None and not self.words.search(binding.target or ""):
+            return False  # nothing is asked of other files in vain
         target = self._target(binding, self.scopes.module, 0)
         return bool(target) and self.canonical(str(target)) is not None
+
+    def _may_be_wanted(self, words: list[str], scope: Scope) -> bool:
+        """Say whether a chain of names could mean a wanted API, without resolving it."""
+        if self.words is None or any(map(self.words.search, words)):
+            return True
+        found = scope.lookup(words[0])
+        return found is not None and any(map(self.is_wanted, found[1]))
 
     def is_bound(self, name: str) -> bool:
         """Say whether any scope of the file binds `name`."""
@@ -176,6 +188,9 @@ class Names:
         root = levels[-1]
         if not isinstance(root, ast.Name) or not isinstance(root.ctx, ast.Load):
             return
+        chain = [root.id, *(one.attr for one in levels if isinstance(one, ast.Attribute))]
+        if not self._may_be_wanted(chain, scope):
+            return
         found = self._meaning_of_name(root.id, scope, 8)
         if found is None or not _is_torch(found.name):
             return
@@ -196,15 +211,12 @@ class Names:
 def read_names(
     tree: ast.Module, text: str, canonical: Canonical, words: str, path: Path | None = None
 ) -> Names:
-    """Return the names of a module, looking only where a wanted word stands.
-
-    `words` is a regular expression for the ends of the wanted APIs' names.
-    """
+    """Return the names of a module, looking only where a wanted word stands."""
     has_borrowing = "global" in text or "nonlocal" in text
     lines = lines_with(text, words)
     while True:
         within = None if has_borrowing else lines
-        names = Names(tree, canonical, ":=" in text, has_borrowing, within, path)
+        names = Names(tree, canonical, ":=" in text, has_borrowing, within, path, words)
         wanted = wanted_lines(text, names, words)
         if within is None or len(wanted) == len(lines):
             return names

@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from mapper.source import Edit, LineIndex, SourceError, splice
@@ -30,6 +31,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 _CELL_MAGIC = re.compile(r"[ \t]*%%(\w+)")
 _MAYBE_MAGIC = re.compile(r"(?:^|\r)[ \t]*[%!?,;/]|\?[ \t]*(?:\r|$)|=[ \t]*[%!]", re.MULTILINE)
+_USED = re.compile(
+    r"(?<![\w.])(?:[^\W\d]\w*(?=\.[^\W\d])|(?:Lazy)?Conv(?:Transpose)?[123]d(?=\()"
+    r"|conv(?:_transpose)?[123]d(?=\())"
+)
 _LINE_MAGIC = re.compile(r"[ \t]*(?=[%!?,;/])")
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)|(?P<quote>'''|\"\"\"|'|")|(?P<open>[(\[{])|(?P<close>[)\]}])
@@ -205,9 +210,15 @@ def _blank_end(text: str, start: int) -> int:
 
 
 def _hide(text: str, start: int, end: int, statement: str) -> Edit:
-    """Put a harmless statement over a stretch, with its newlines kept."""
+    """Put a harmless statement over a stretch, with its newlines kept.
+
+    The names that the stretch uses stay in use, so that their imports are not taken from it.
+    """
     first = re.match(r"[^\r\n]*", text[start:end])
     room = len(first[0]) if first else 0
+    if names := [n for n in dict.fromkeys(_USED.findall(text, start, end)) if not iskeyword(n)]:
+        used = f"({','.join(names)},)"
+        statement = used if len(used) <= room else statement
     short = "_" if statement == "_()" else "0"
     shown = statement if len(statement) <= room else short
     rest = re.sub(r"[^\r\n]", " ", text[start + len(shown) : end])

@@ -55,7 +55,8 @@ def process(task: Task, options: Options) -> FileResult:
     except SyntaxError as error:
         return failed(task.path, _syntax(error))
     except (RecursionError, MemoryError) as error:
-        return failed(task.path, f"too deeply nested or too large ({type(error).__name__})")
+        words = f"too deeply nested or too large ({type(error).__name__}); {REPORT_BUG}"
+        return failed(task.path, words)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(where.filename).name}:{where.lineno}"

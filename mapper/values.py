@@ -66,7 +66,7 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "math.floor": math.floor,
     "max": max,
     "min": min,
-    "round": round,
+    "round": lambda value, digits=None: round(value, digits and max(digits, -SIZE)),
     "sum": sum,
     "tuple": tuple,
 }
@@ -77,7 +77,12 @@ NUMERIC = frozenset({"abs", "bool", "int", "math.ceil", "math.floor", "max", "mi
 
 def symbol(node: ast.expr) -> str:
     """Return the name under which an expression that is not understood is known."""
-    return node.id if isinstance(node, ast.Name) else ast.unparse(node)
+    if isinstance(node, ast.Name):
+        return node.id
+    try:
+        return ast.unparse(node)
+    except ValueError:  # Python does not print integers of more than 4300 digits
+        return f"<the expression at {node.lineno}:{node.col_offset}>"
 
 
 def symbols(node: ast.expr) -> dict[str, ast.expr]:
@@ -102,6 +107,8 @@ def skeleton(node: ast.expr, names: dict[str, int]) -> str:
         made_by = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
         return f"${number}:{type(node).__name__}:{made_by}"
     if isinstance(node, ast.Constant):
+        if isinstance(node.value, int) and node.value > LIMIT:
+            return f"{node.value:#x}"
         return repr(node.value)
     operators = [getattr(node, "op", None), *getattr(node, "ops", ())]
     signs = "".join(type(op).__name__ for op in operators if op is not None)
@@ -132,6 +139,7 @@ def evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
         ArithmeticError,
         AttributeError,
         LookupError,
+        MemoryError,
         RecursionError,
         TypeError,
         ValueError,
@@ -213,7 +221,8 @@ def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
             return _evaluate(body if _evaluate(test, values) else orelse, values)
     if _parts(node) is not None:
         if isinstance(node, ast.Call):
-            return FUNCTIONS[symbol(node.func)](*(_evaluate(a, values) for a in node.args))
+            arguments = [_bounded(_evaluate(a, values)) for a in node.args]
+            return FUNCTIONS[symbol(node.func)](*arguments)
         if isinstance(node, ast.Subscript):
             sequence: Any = _evaluate(node.value, values)
             return operator.getitem(sequence, _evaluate(node.slice, values))
@@ -228,7 +237,9 @@ def _binary(op: ast.operator, left: object, right: object) -> object:
     _bounded(right)
     if isinstance(op, ast.Pow | ast.LShift) and not (isinstance(right, int) and abs(right) < SIZE):
         raise UnknownError("too large")
-    sequences = [v for v in (left, right) if isinstance(v, tuple | list | str)]
+    if isinstance(op, ast.Mod) and isinstance(left, str | bytes):
+        raise UnknownError("a formatted string")  # its width may be anything
+    sequences = [v for v in (left, right) if isinstance(v, tuple | list | str | bytes)]
     numbers = [v for v in (left, right) if isinstance(v, int)]
     if isinstance(op, ast.Mult) and sequences and max(numbers, default=0) > SIZE:
         raise UnknownError("too long")
@@ -236,10 +247,19 @@ def _binary(op: ast.operator, left: object, right: object) -> object:
 
 
 def _bounded(value: object) -> object:
-    if isinstance(value, int | float) and not abs(value) <= LIMIT:
-        raise UnknownError("too large")
-    if isinstance(value, tuple | list | str | bytes) and len(value) > SIZE:
-        raise UnknownError("too long")
+    """Return the value, unless it is large, or holds much: what is in it may be shared."""
+    stack, seen = [value], 0
+    while stack:
+        part = stack.pop()
+        seen += 1
+        if isinstance(part, int | float) and not abs(part) <= LIMIT:
+            raise UnknownError("too large")
+        if isinstance(part, tuple | list | str | bytes) and len(part) > SIZE:
+            raise UnknownError("too long")
+        if seen > 4 * SIZE:
+            raise UnknownError("too deeply nested")
+        if isinstance(part, tuple | list):
+            stack.extend(part)
     return value
 
 

@@ -16,6 +16,8 @@ from mapper.outcome import Parameter
 TOLERANCE = 1e-9  # of the output's largest absolute value, in float64
 BATCH = 2
 WORK = 2e7  # multiplications that one case may cost; the smallest input may cost ten times as many
+ROOM = 1e7  # numbers that one case may hold: the padded input, the whole output and the weight
+ASKED = 50  # how many times as much room, and its cube of work, an input size asked for may take
 
 
 class Side(Protocol):
@@ -84,7 +86,7 @@ class Comparer:
         small, channels = _reduced(torch) if reduce else (torch, {})
         key = (small, side.key(channels), shape_only, input_size)
         if key not in self._memory:
-            sizes = list(_sizes(small)) if input_size is None else [input_size]
+            sizes = list(_sizes(small)) if input_size is None else [_asked(small, input_size)]
             paths = {name: pair.path for name, pair in parameters.items()}
             self._memory[key] = _run(small, side.layer(channels), paths, shape_only, sizes)
         found = self._memory[key]
@@ -198,10 +200,20 @@ def _sizes(c: Convolution) -> Iterator[Shape]:
         for i, (m, s) in enumerate(zip(reversed(least), c.stride, strict=True))
     )
     even = tuple(max(e, m) for e, m in zip(even, least, strict=True))
-    if _work(c, least) > 10 * WORK:
+    if _work(c, least) > 10 * WORK or _room(c, least) > ROOM:
         raise RefusedError(f"too large to compute here (an input of {least} at least)")
     yield least
-    yield from (size for size in (odd, even) if _work(c, size) <= WORK)
+    for size in (odd, even):
+        if _work(c, size) <= WORK and _room(c, size) <= ROOM:
+            yield size
+
+
+def _asked(c: Convolution, size: Shape) -> Shape:
+    """Return the size that was asked for, unless it takes more than a machine has."""
+    is_suitable = len(size) == len(c.kernel_size)
+    if is_suitable and (_work(c, size) > ASKED**3 * WORK or _room(c, size) > ASKED * ROOM):
+        raise RefusedError(f"too large to compute here (an input of {size})")
+    return size
 
 
 def _least(c: Convolution) -> Shape:
@@ -228,3 +240,16 @@ def _work(c: Convolution, size: Shape) -> float:
     spread = [1.0 if c.output_padding is not None else 1.0 / s for s in c.stride]
     positions = prod((n + 2 * max(p)) * f for n, p, f in zip(size, c.padding, spread, strict=True))
     return BATCH * positions * prod(c.weight) * (c.groups if c.output_padding is None else 1)
+
+
+def _room(c: Convolution, size: Shape) -> float:
+    """Return how many numbers the padded input, the whole output and the weight hold."""
+    padded = [n + 2 * max(p) for n, p in zip(size, c.padding, strict=True)]
+    dilated = [d * (k - 1) + 1 for d, k in zip(c.dilation, c.kernel_size, strict=True)]
+    if c.output_padding is None:
+        output = [max(0, n - d) // s + 1 for n, d, s in zip(padded, dilated, c.stride, strict=True)]
+    else:
+        sides = zip(size, c.stride, dilated, c.output_padding, strict=True)
+        output = [(n - 1) * s + d + extra for n, s, d, extra in sides]
+    there = c.in_channels * prod(padded) + c.out_channels * prod(output)
+    return BATCH * there + prod(c.weight)

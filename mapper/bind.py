@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mapper.rulebook import ParameterSpec
+from mapper.rule import ParameterSpec
 
 
 class BindError(Exception):

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mapper.bind import Argument, bind
+from mapper.conditions import Version
 from mapper.dicts import known_keys
 from mapper.imports import Module
 from mapper.options import Options
 from mapper.plan import ManualError, Plan
-from mapper.rulebook import Effect, Rule, Rulebook, Version
+from mapper.rule import Effect, Rule
+from mapper.rulebook import Rulebook
 from mapper.scopes import Binding, Scope
 from mapper.strategies import BoundCall, plan
 from mapper.values import symbols

@@ -9,12 +9,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mapper.conditions import Condition, Version, VersionRange
 from mapper.pages import index, page
-from mapper.rulebook import Condition, Verdict, Version, VersionRange, load
+from mapper.rule import Verdict
+from mapper.rulebook import load
 from mapper.selection import SelectionError, names
 
 if TYPE_CHECKING:
-    from mapper.rulebook import Rule
+    from mapper.rule import Rule
 
 
 def explain(name: str) -> str:

@@ -49,12 +49,13 @@ def _check_versions(client: Any, address: str) -> None:
         versions = set(client.run(version).values())
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        raise ClusterError(f"--dask {address}: {_ADVICE} ({said})") from error
+        raise ClusterError(f"--dask {address}: {_advice()} ({said})") from error
     if wrong := versions - {mapper.__version__}:
-        raise ClusterError(f"--dask {address}: {_ADVICE}, not {', '.join(sorted(wrong))}")
+        raise ClusterError(f"--dask {address}: {_advice()}, not {', '.join(sorted(wrong))}")
 
 
-_ADVICE = f"its workers need tm2ms {mapper.__version__}"
+def _advice() -> str:
+    return f"its workers need tm2ms {mapper.__version__}"
 
 
 def version() -> str:

@@ -13,7 +13,7 @@ from mapper.rulebook import load
 
 if TYPE_CHECKING:
     from mapper.outcome import Site
-    from mapper.rulebook import Example, Rule
+    from mapper.rule import Example, Rule
 
 NEWEST = Options().target_version
 _IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"

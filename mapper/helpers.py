@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mapper.rulebook import ParameterSpec
+from mapper.rule import ParameterSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from mapper.names import Reference, read_names, wanted_lines
 from mapper.options import Options
 from mapper.outcome import Note, Proof, Site, Span, Status
 from mapper.plan import ManualError
-from mapper.rulebook import Kind, Rule, Rulebook
+from mapper.rule import Kind, Rule
+from mapper.rulebook import Rulebook
 from mapper.source import Edit, LineIndex, splice
 from mapper.suppress import Suppressions
 from mapper.type_tests import both, is_type_test, tests_already

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from mapper.examples import execute
 from mapper.outcome import Status
-from mapper.rulebook import Kind, Verdict
+from mapper.rule import Kind, Verdict
 
 if TYPE_CHECKING:
     from mapper.examples import Result
-    from mapper.rulebook import (
+    from mapper.rule import (
         Claim,
         Limit,
         MindSporeSide,

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from math import prod
 
 from mapper.bind import Argument
+from mapper.conditions import Version
 from mapper.plan import Api, ManualError, Plan, Wrapper
-from mapper.rulebook import Rule, Strategy, Version
+from mapper.rule import Rule, Strategy
 from mapper.values import Known, UnknownError, evaluate, is_bool, is_repeatable, known, symbols
 
 

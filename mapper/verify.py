@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mapper.bind import BindError, bind
+from mapper.conditions import Version
 from mapper.engine import mindspore_functions, mindspore_layers, torch_layers
 from mapper.engine.compare import Comparer, Difference, Evidence
 from mapper.engine.layer import Layer, RefusedError
 from mapper.engine.torch_layers import Convolution
 from mapper.helpers import HELPERS
 from mapper.outcome import Parameter, Proof
-from mapper.rulebook import Kind, ParameterSpec, Rule, Rulebook, Strategy, Version
+from mapper.rule import Kind, ParameterSpec, Rule, Strategy
+from mapper.rulebook import Rulebook
 from mapper.sample import Sampler, Trial, Values
 from mapper.values import UnknownError, evaluate, skeleton, symbols
 

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mapper.bind import Argument, BindError, bind
-from mapper.rulebook import ParameterSpec, Rule, load
+from mapper.rule import ParameterSpec, Rule
+from mapper.rulebook import load
 
 RULES = [rule for rule in load().rules if rule.torch.parameters]
 

@@ -10,12 +10,14 @@ import pytest
 
 from mapper import strategies
 from mapper.bind import bind
+from mapper.conditions import Version
 from mapper.helpers import HELPERS
 from mapper.migrate import Migrator
 from mapper.options import Options
 from mapper.outcome import Status
 from mapper.plan import Plan, Wrapper
-from mapper.rulebook import Strategy, Version, load
+from mapper.rule import Strategy
+from mapper.rulebook import load
 from mapper.strategies import BoundCall
 from mapper.verify import Claim, DisprovedError, Verifier
 

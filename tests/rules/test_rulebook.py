@@ -10,22 +10,9 @@ from pathlib import Path
 import pytest
 
 from mapper import rulebook
-from mapper.rulebook import (
-    Condition,
-    Effect,
-    Kind,
-    ParameterSpec,
-    Rule,
-    Rulebook,
-    RuleError,
-    Strategy,
-    Verdict,
-    Version,
-    VersionRange,
-    default_directory,
-    load,
-    read_rule,
-)
+from mapper.conditions import Condition, Version, VersionRange
+from mapper.rule import Effect, Kind, ParameterSpec, Rule, Strategy, Verdict
+from mapper.rulebook import Rulebook, RuleError, default_directory, load, read_rule
 
 RULES = load().rules
 MIGRATED = [rule for rule in RULES if rule.kind in (Kind.LAYER, Kind.FUNCTION)]

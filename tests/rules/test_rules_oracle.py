@@ -7,7 +7,8 @@ import inspect
 
 import pytest
 
-from mapper.rulebook import Kind, ParameterSpec, Rule, load
+from mapper.rule import Kind, ParameterSpec, Rule
+from mapper.rulebook import load
 
 pytestmark = pytest.mark.oracle
 

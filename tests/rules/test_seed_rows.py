@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mapper.rulebook import MindSporeSide, ParameterSpec, Row, RowKind, Rule, TorchSide, load
+from mapper.rule import MindSporeSide, ParameterSpec, Row, RowKind, Rule, TorchSide
+from mapper.rulebook import load
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 PAGES = {

@@ -1,0 +1,303 @@
+"""What a rule is: one torch API, its MindSpore counterpart, and what is known of the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mapper.conditions import Condition, Version, VersionRange
+
+Scalar = str | int | float | bool
+
+
+class Kind(StrEnum):
+    """What a rule is about. A new kind is added here and in `NEEDED`, nowhere else."""
+
+    LAYER = "layer"
+    FUNCTION = "function"
+    MANUAL = "manual"
+    SIGNATURE = "signature"
+
+
+NEEDED: Mapping[Kind, tuple[str, ...]] = {
+    Kind.LAYER: ("torch", "mindspore", "strategy", "rows", "provenance", "examples"),
+    Kind.FUNCTION: ("torch", "mindspore", "strategy", "rows", "provenance", "examples"),
+    Kind.MANUAL: ("torch", "remedy", "provenance", "examples"),
+    Kind.SIGNATURE: ("mindspore", "provenance"),
+}
+
+
+class Strategy(StrEnum):
+    """How arguments are carried over; `direct` is what renames and value maps alone can say."""
+
+    DIRECT = "direct"
+    CONV = "conv"
+    CONV_TRANSPOSE = "conv-transpose"
+    FUNCTIONAL_CONV = "functional-conv"
+    FUNCTIONAL_CONV_TRANSPOSE = "functional-conv-transpose"
+
+
+class RowKind(StrEnum):
+    """Which part of the difference table a row belongs to."""
+
+    PARAMETER = "parameter"
+    INPUT = "input"
+
+
+class Action(StrEnum):
+    """What the rewrite does about a row."""
+
+    SAME = "same"
+    RENAME = "rename"
+    CONVERT = "convert"
+    DROP = "drop"
+    ADDED = "added"
+
+
+class Verdict(StrEnum):
+    """What measurement says of a statement in the documents."""
+
+    CONFIRMED = "confirmed"
+    CONTRADICTED = "contradicted"
+
+
+class Device(StrEnum):
+    """The platform that a limit belongs to."""
+
+    ANY = "any"
+    CPU = "cpu"
+    GPU = "gpu"
+    ASCEND = "ascend"
+
+
+class Effect(StrEnum):
+    """What a limit does to a site: no rewrite for that target, or a remark."""
+
+    MANUAL = "manual"
+    FINDING = "finding"
+
+
+class Recipe(StrEnum):
+    """Which of the tool's recipes an example shows."""
+
+    EXACT = "exact"
+    TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A default that releases below `below` had."""
+
+    below: Version
+    default: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSpec:
+    """One parameter of a signature.
+
+    Exactly one of `required`, `default`, `default_none` and `default_code` (an expression such as
+    `mindspore.float32`) is given. `undocumented`: the documents' table has no row for it.
+    """
+
+    name: str
+    required: bool = False
+    default: Scalar | None = None
+    default_none: bool = False
+    default_code: str = ""
+    since: Version | None = None
+    undocumented: bool = False
+    earlier: tuple[Earlier, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = (self.required, self.default is not None, self.default_none, self.default_code)
+        if sum(map(bool, given)) != 1:
+            raise ValueError("needs one of required, default, default_none, default_code")
+
+    def exists_in(self, version: Version) -> bool:
+        """Say whether that release's signature has it."""
+        return self.since is None or self.since <= version
+
+    def default_in(self, version: Version) -> Scalar | None:
+        """Return that release's default (None also when the default is None or code)."""
+        olds = [old for old in self.earlier if version < old.below]
+        return min(olds, key=lambda old: old.below).default if olds else self.default
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What both sides of a rule share: a qualified name and how it is called."""
+
+    api: str
+    parameters: tuple[ParameterSpec, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the parameters' names in order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    def parameter(self, name: str) -> ParameterSpec | None:
+        """Return the parameter of that name."""
+        return next((p for p in self.parameters if p.name == name), None)
+
+    def known(self, kind: RowKind) -> tuple[str, ...]:
+        """Return the names that a row of that kind may use."""
+        return self.names if kind is RowKind.PARAMETER else self.inputs
+
+
+@dataclass(frozen=True, slots=True)
+class TorchSide(Signature):
+    """The torch API with every qualified name it goes by."""
+
+    spellings: tuple[str, ...] = ()
+    rank: int = 0
+
+    def canonical(self, spelling: str) -> str:
+        """Return the documented name behind a spelling (a rule may hold several classes)."""
+        last = spelling.rpartition(".")[2]
+        return next((s for s in self.spellings if s.rpartition(".")[2] == last), self.api)
+
+
+@dataclass(frozen=True, slots=True)
+class MindSporeSide(Signature):
+    """The MindSpore API in the newest verified release, with what earlier ones lacked."""
+
+    since: Version | None = None
+
+    def parameters_in(self, version: Version) -> tuple[ParameterSpec, ...]:
+        """Return the parameters that release has, in order."""
+        return tuple(p for p in self.parameters if p.exists_in(version))
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """Values without a counterpart, and why."""
+
+    values: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMap:
+    """Qualified torch values of one parameter and what stands for them."""
+
+    map: Mapping[str, str]
+    unsupported: tuple[Unsupported, ...] = ()
+
+    def reason(self, value: str) -> str | None:
+        """Return why a value cannot be carried over, if that is known."""
+        return next((u.reason for u in self.unsupported if value in u.values), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a difference table; `original` holds the words when they are not English."""
+
+    number: int
+    kind: RowKind
+    difference: str
+    action: Action
+    verdict: Verdict
+    evidence: str
+    torch: str = ""
+    mindspore: str = ""
+    original: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement of the documents (or a trap) outside the table."""
+
+    topic: str
+    text: str
+    verdict: Verdict
+    evidence: str
+    original: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """An error that an API page documents."""
+
+    error: str
+    text: str
+    verdict: Verdict
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What some platform or release cannot do."""
+
+    when: Condition
+    effect: Effect
+    text: str
+    source: str
+    device: Device = Device.ANY
+    versions: VersionRange | None = None
+
+    def applies(self, version: Version, device: str = Device.ANY) -> bool:
+        """Say whether it concerns that target; its condition is a separate question."""
+        here = self.device is Device.ANY or self.device == device
+        return here and (self.versions is None or version in self.versions)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a rule was transcribed from; `seed` names the copy in tests/seeds."""
+
+    document: str
+    branch: str
+    section: str
+    seed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A call and what becomes of it, or the reason why it stays."""
+
+    before: str
+    after: str = ""
+    stays: bool = False
+    reason: str = ""
+    recipe: Recipe = Recipe.EXACT
+    target: Version | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.after) == self.stays:
+            raise ValueError("needs either after or stays = true")
+        if self.stays and not self.reason:
+            raise ValueError("needs a reason for what stays")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule file. Kinds without a torch or MindSpore side have a side with an empty `api`."""
+
+    id: str
+    kind: Kind
+    summary: str
+    strategy: Strategy | None = None
+    remedy: str = ""
+    torch: TorchSide = field(default_factory=lambda: TorchSide(""))
+    mindspore: MindSporeSide = field(default_factory=lambda: MindSporeSide(""))
+    renames: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, ValueMap] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    raises: tuple[Raise, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    provenance: tuple[Provenance, ...] = ()
+    examples: tuple[Example, ...] = ()
+    file: str = field(default="", metadata={"key": False})
+
+    def verdicts(self) -> list[Verdict]:
+        """Return the verdict of each statement: rows, claims and documented errors."""
+        said = [row.verdict for row in self.rows] + [claim.verdict for claim in self.claims]
+        return said + [error.verdict for error in self.raises]
+
+    def matches(self, pattern: str) -> bool:
+        """Say whether a `--select` pattern means this rule: id, id prefix or torch name."""
+        return bool(pattern) and (self.id.startswith(pattern) or pattern in self.torch.spellings)

@@ -7,7 +7,8 @@ import pytest
 from mapper.migrate import Migrator
 from mapper.options import Options
 from mapper.outcome import Site, Status
-from mapper.rulebook import Device, Limit, Rule, load
+from mapper.rule import Device, Limit, Rule
+from mapper.rulebook import load
 from mapper.source import splice
 
 HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from mapper import discover as room
-from mapper.discover import DEFAULT_EXCLUDE, discover
+from mapper.discover import discover
+from mapper.prefilter import DEFAULT_EXCLUDE
 
 
 @pytest.fixture(autouse=True)

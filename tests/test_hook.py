@@ -139,6 +139,6 @@ def test_a_file_without_torch_costs_no_heavy_import(tmp_path: Path) -> None:
     )
     imported = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
     assert ran.returncode == 0
-    assert {"typer", "mapper.process"} <= imported
+    assert any(name.startswith("mapper.") for name in imported)
     heavy = {"libcst", "numpy", "rich", "mapper.rulebook", "mapper.migrate", "tomllib"}
     assert not heavy & imported

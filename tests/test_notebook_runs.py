@@ -70,6 +70,7 @@ def test_a_cell_that_does_not_parse_is_noted_and_the_others_are_done(tmp_path: P
     assert file["status"] == "changed"
     assert [site["cell"] for site in file["sites"]] == [2]
     assert sources(after)[1] == sources(text)[1]
+    (tmp_path / "a.ipynb").write_text(text)
     said = tm2ms("migrate", "--check", "a.ipynb", cwd=tmp_path)
     assert b"a.ipynb:cell 2:1:1: [note] this cell is skipped: line 1: not valid" in said.stdout
 
@@ -89,13 +90,31 @@ def test_what_is_no_python_is_left_and_a_convolution_in_it_is_noted(
     left: str, tmp_path: Path
 ) -> None:
     text = book(IMPORT, left, "x = nn.Conv2d(3, 8, 3)")
+    (tmp_path / "a.ipynb").write_text(text)
+    said = tm2ms("migrate", "--check", "--output-format", "concise", "a.ipynb", cwd=tmp_path)
+    (line,) = said.stdout.decode().splitlines()
     _, file, after = run(tmp_path, text)
     assert [site["cell"] for site in file["sites"]] == [2]
     assert sources(after)[1] == left
-    said = tm2ms("migrate", "--check", "--output-format", "concise", "a.ipynb", cwd=tmp_path)
-    (line,) = said.stdout.decode().splitlines()
     assert line.startswith("a.ipynb:cell 2:1:1: [note]")
     assert "convolution" in line
+
+
+@pytest.mark.parametrize("left", list(LEFT.values())[:4], ids=list(LEFT)[:4])
+def test_a_name_used_in_a_magic_keeps_its_torch_import(left: str, tmp_path: Path) -> None:
+    _, _, after = run(tmp_path, book(IMPORT, left, "x = nn.Conv2d(3, 8, 3)"))
+    assert sources(after)[0] == IMPORT + "import mindspore.nn as ms_nn\n"
+    assert sources(after)[2] == "x = ms_nn.Conv2d(3, 8, 3, pad_mode='valid', has_bias=True)"
+
+
+def test_an_imported_class_used_in_a_magic_is_a_site_of_its_own(tmp_path: Path) -> None:
+    cells = "from torch.nn import Conv2d\n", "%time Conv2d(3, 8, 3)", "x = Conv2d(3, 8, 3)"
+    code, file, _ = run(tmp_path, book(*cells))
+    assert [(site["cell"], site["status"]) for site in file["sites"]] == [
+        (1, "manual"),
+        (2, "migrated"),
+    ]
+    assert code == 1
 
 
 QUIET = {

@@ -13,7 +13,8 @@ from mapper import catalog
 from mapper.examples import execute
 from mapper.outcome import Status
 from mapper.pages import page
-from mapper.rulebook import Rule, Verdict, load
+from mapper.rule import Rule, Verdict
+from mapper.rulebook import load
 from mapper.selection import SelectionError
 
 RULES = load().rules

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.source import Edit, LineIndex, Source, SourceError, decode, may_mention_conv, splice
+from mapper.prefilter import may_mention_conv
+from mapper.source import Edit, LineIndex, Source, SourceError, decode, splice
 
 ROUND_TRIPS = {
     "empty file": (b"", "", "utf-8", False),

@@ -62,8 +62,8 @@ def test_the_shell_completes_commands_flags_and_values(
     typed: str, offered: str, here: Path
 ) -> None:
     words = typed.split(" ")
-    more = {"COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
-    ran = tm2ms(cwd=here, _TM2MS_COMPLETE="complete_bash", **more)
+    at = str(len(words) - 1)
+    ran = tm2ms(cwd=here, _TM2MS_COMPLETE="complete_bash", COMP_WORDS=typed, COMP_CWORD=at)
     assert offered in ran.stdout.decode().splitlines(), ran
 
 
@@ -112,6 +112,25 @@ def test_statistics_count_the_sites_per_rule_also_when_quiet(here: Path) -> None
     head, line = ran.stderr.decode().splitlines()
     assert head.split()[:4] == ["rule", "api", "sites", "migrated"]
     assert line.split() == ["TM101", "torch.nn.Conv2d", "2", "1", "0", "0", "1", "0"]
+
+
+OTHER_PRODUCTS = {"a diff": ("--diff", "src/b.py"), "source": ("-", "--stdin-filename", "src/b.py")}
+
+
+@pytest.mark.parametrize("flags", OTHER_PRODUCTS.values(), ids=OTHER_PRODUCTS.keys())
+def test_where_stdout_is_no_report_stderr_says_what_is_left(
+    flags: tuple[str, ...], here: Path
+) -> None:
+    ran = tm2ms("migrate", *flags, cwd=here, stdin=MANUAL.encode())
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(b"src/b.py:2:5: TM101 [manual] ")
+    assert b"TM101" not in tm2ms("migrate", "-q", *flags, cwd=here, stdin=MANUAL.encode()).stderr
+
+
+def test_a_failed_file_is_named_even_when_quiet(here: Path) -> None:
+    ran = tm2ms("migrate", "-q", "-", cwd=here, stdin=b"import torch\ndef (: Conv2d\n")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(b"<stdin>: [failed] line 2: not valid Python")
 
 
 # --- colour, pipes, interrupts ------------------------------------------------------------------
@@ -199,7 +218,7 @@ def test_ctrl_c_leaves_whole_files_and_says_how_far_it_got(jobs: str, tmp_path: 
     assert words[:3] == ["tm2ms:", "interrupted", "after"], said
     assert said.count(b"\n") == 1
     done = int(words[3])
-    assert 4 <= done < 400
+    assert 3 <= done < 400
     assert words[4:7] == ["of", "400", "files;"]
     changed = [f for f in sorted(tmp_path.glob("*.py")) if f.read_text().startswith("import minds")]
     assert len(changed) in (done, done + 1)

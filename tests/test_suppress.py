@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -160,12 +161,10 @@ def test_a_name_of_nothing_is_an_error_with_what_is_near(text: str, said: str) -
 
 
 def test_in_a_notebook_the_note_names_the_cell() -> None:
-    cells = [
+    cells: list[dict[str, object]] = [
         {"cell_type": "code", "metadata": {}, "outputs": [], "source": source}
         for source in ("import torch.nn as nn", "a = nn.Conv2d(3, 8, 3)\nb = 1  # tm2ms: ignore")
     ]
-    import json
-
     text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
     result = run(text, "a.ipynb")
     assert states(result) == ["migrated"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
@@ -20,8 +21,11 @@ INPUTS = [row for seed in (*PAGES, OPERATOR) for row in rows(seed) if row.kind =
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.id)
 def test_the_documents_source_prints_what_it_says(example: Example) -> None:
+    """Conv2d at 24×20 in place of 1024×640, which takes MindSpore minutes on a CPU."""
     for text, shape in zip((example.torch, example.mindspore), example.shapes, strict=True):
-        assert _run(text)[1].strip() == str(shape)
+        if "1024, 640" in text:
+            shape = (*shape[:2], shape[2] - 1000, shape[3] - 620)
+        assert _run(text.replace("1024, 640", "24, 20"))[1].strip() == str(shape)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.id)
@@ -34,8 +38,7 @@ def test_the_migrated_call_computes_what_torch_computes(example: Example) -> Non
     names, _ = _run(text)
     layer = names.get("net") or names["m"]
     after: dict[str, Any] = {}
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
-        exec(str(migrate(text).after), after)  # the lines around the call are torch's still
+    exec(_to_the_layer(str(migrate(text).after)), after)
     written = after.get("net") or after["m"]
     for parameter in layer.parameters():
         torch.nn.init.ones_(parameter)
@@ -90,3 +93,11 @@ def _run(text: str) -> tuple[dict[str, Any], str]:
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(text, names)
     return names, printed.getvalue()
+
+
+def _to_the_layer(text: str) -> str:
+    """Cut a module behind the layer: what follows is torch's still."""
+    body = ast.parse(text).body
+    bound = [ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else "" for node in body]
+    last = next(i for i, name in enumerate(bound) if name in ("net", "m"))
+    return ast.unparse(ast.Module(body[: last + 1], []))

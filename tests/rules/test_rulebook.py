@@ -457,7 +457,6 @@ class TestTheRules:
             ("TM105", "any", "2.0", {"groups": 2}),
             ("TM105", "any", "2.10", {"dilation": 2}),
             ("TM105", "any", "2.10", {"kernel_size": 8}),
-            ("TM102", "any", "2.0", {"padding": 1, "kernel_size": (1, 3, 3)}),
             ("TM101", "ascend", "2.10", {"padding_mode": "circular"}),
             ("TM101", "cpu", "2.10", {"dtype": "torch.bfloat16"}),
         ],

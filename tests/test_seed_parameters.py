@@ -13,7 +13,8 @@ from mapper.helpers import HELPERS
 from mapper.migrate import Migrator
 from mapper.options import Options
 from mapper.outcome import Site, Status
-from mapper.rulebook import Rule, load
+from mapper.rule import Rule
+from mapper.rulebook import load
 from tests.documents import OPERATOR, PAGES, Row, rows
 
 ROWS = [row for seed in PAGES for row in rows(seed)]

@@ -1,8 +1,8 @@
 """`tm2ms` and `python -m mapper`.
 
-A hook pays for the start every time, and half of it is the parser of the command line. So a plain
-`migrate` with paths and switches, as hooks give it, is read here; all else goes to `mapper.cli`,
-which would do the same with it.
+A hook pays for the start every time, and most of it is imports. So a plain `migrate` with paths and
+switches, as hooks give it, is read here, and answered here when the files hold nothing for us; all
+else goes to `mapper.cli`, which would say the same.
 """
 
 from __future__ import annotations
@@ -46,6 +46,12 @@ def plainly(arguments: Sequence[str]) -> tuple[list[str], dict[str, bool]] | Non
 
 
 def _migrate(paths: list[str], given: dict[str, bool]) -> int:
+    from mapper import quick
+
+    if (verdict := quick.verdict(paths, given)) is not None:
+        if "quiet" not in given:
+            print(verdict, file=sys.stderr)
+        return 0
     from pathlib import Path
 
     from mapper.config import ConfigError, load

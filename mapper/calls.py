@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mapper.arguments import BoundCall
 from mapper.bind import Argument, bind
 from mapper.conditions import Version
 from mapper.dicts import known_keys
@@ -16,7 +17,7 @@ from mapper.plan import ManualError, Plan
 from mapper.rule import Effect, Rule
 from mapper.rulebook import Rulebook
 from mapper.scopes import Binding, Scope
-from mapper.strategies import BoundCall, plan
+from mapper.strategies import plan
 from mapper.values import symbols
 from mapper.verify import Claim, Verdict, Verifier
 

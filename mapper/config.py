@@ -15,8 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mapper.discover import DEFAULT_EXCLUDE
 from mapper.paths import shown
+from mapper.prefilter import DEFAULT_EXCLUDE
 
 DEVICES = ("any", "cpu", "gpu", "ascend")
 OUTPUT_FORMATS = ("full", "concise", "json", "github", "gitlab", "sarif", "markdown")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapper.outcome import FileResult, FileStatus, Note, Site
-from mapper.source import Edit, Source, SourceError, decode, may_mention_conv, splice
+from mapper.prefilter import may_mention_conv
+from mapper.source import Edit, Source, SourceError, decode, splice
 from mapper.suppress import mentions
 
 if TYPE_CHECKING:

@@ -20,9 +20,8 @@ from mapper.discover import Found, discover
 from mapper.options import Options
 from mapper.outcome import FileResult, FileStatus, Status
 from mapper.paths import shown
+from mapper.prefilter import may_concern_us
 from mapper.process import Task, failed, process
-from mapper.source import may_mention_conv
-from mapper.suppress import mentions
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -120,7 +119,7 @@ def _read(found: Found) -> _File:
         data = found.path.read_bytes()
     except OSError as error:
         return _File(found, None, failed(name, f"cannot be read: {error.strerror or error}"))
-    if may_mention_conv(data) or mentions(data):
+    if may_concern_us(data):
         return _File(found, data)
     return _File(found, None, FileResult(name, FileStatus.UNCHANGED))
 

@@ -119,7 +119,8 @@ class Session:
             save(path, self._render(SUFFIXES[path.suffix], run, plain=True))
         self._step_summary(run)
         write_stdout(product.encode("utf-8", "surrogateescape"))
-        self._talk(run)
+        is_reported = self.settings.output_file is not None or not (self.settings.diff or is_stdin)
+        self._talk(run, is_reported)
 
     def _product(self, run: Run, is_stdin: bool) -> str:
         if self.settings.diff:
@@ -155,14 +156,26 @@ class Session:
             except OSError as error:
                 _talk(f"tm2ms: {file}: the job's summary is not written: {error.strerror or error}")
 
-    def _talk(self, run: Run) -> None:
+    def _talk(self, run: Run, is_reported: bool) -> None:
         from mapper.report.summary import statistics, verdict
 
+        if not is_reported:
+            self._tell(run)
         if self.settings.statistics:
             _talk(statistics(run).removesuffix("\n"))
         if not self.settings.quiet:
             dry = self.settings.check or self.settings.diff
             _talk(verdict(run, self._view(sys.stderr), dry=dry))
+
+    def _tell(self, run: Run) -> None:
+        """Say on stderr what the report would, where stdout carries source or a diff."""
+        from mapper.outcome import FileStatus
+        from mapper.report import render
+
+        if self.settings.quiet:  # that a file failed is said all the same
+            failed = tuple(file for file in run.files if file.status is FileStatus.FAILED)
+            run = replace(run, files=tuple(replace(f, sites=(), notes=()) for f in failed))
+        _talk(render("concise", run, self._view(sys.stderr)).removesuffix("\n"))
 
     def _exit_code(self, run: Run) -> int:
         counts = run.counts()

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mapper import strategies
+from mapper.arguments import BoundCall
 from mapper.bind import bind
 from mapper.conditions import Version
 from mapper.helpers import HELPERS
@@ -18,7 +19,6 @@ from mapper.outcome import Status
 from mapper.plan import Plan, Wrapper
 from mapper.rule import Strategy
 from mapper.rulebook import load
-from mapper.strategies import BoundCall
 from mapper.verify import Claim, DisprovedError, Verifier
 
 VERIFIER = Verifier(load())

@@ -1,0 +1,59 @@
+"""The answer that most runs of a hook give: named files, no settings, and no convolution in them.
+
+It needs none of the machinery, so it is given before any of it is imported. Wherever it is not
+sure, it gives none, and the run goes its usual way.
+"""
+
+# Strings, not Paths: importing pathlib takes as long as everything here.
+# ruff: noqa: PTH100, PTH109, PTH113, PTH118, PTH120, PTH123, PTH206
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+
+from mapper.prefilter import DEFAULT_EXCLUDE, may_concern_us
+
+_MOST = 1_000  # files; more of them are worth a look at several at a time
+
+
+def verdict(paths: Sequence[str], switches: Collection[str]) -> str | None:
+    """Return what the run has to say when there is nothing to do, None where there may be."""
+    if len(paths) > _MOST or _has_settings(os.getcwd()):
+        return None
+    if "force_exclude" in switches and any(map(_may_be_excluded, paths)):
+        return None
+    if not all(map(_is_no_concern, paths)):
+        return None
+    count = len({os.path.realpath(path) for path in paths})
+    return f"{count} file{'' if count == 1 else 's'}: no torch convolutions; 0.0 s"
+
+
+def _has_settings(directory: str) -> bool:
+    """Tell whether a pyproject.toml above might hold settings."""
+    above = ""
+    while directory != above:
+        try:
+            with open(os.path.join(directory, "pyproject.toml"), "rb") as stream:
+                if b"tm2ms" in stream.read():
+                    return True
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return True
+        directory, above = os.path.dirname(directory), directory
+    return False
+
+
+def _may_be_excluded(path: str) -> bool:
+    return not set(DEFAULT_EXCLUDE).isdisjoint(os.path.abspath(path).split(os.sep))
+
+
+def _is_no_concern(path: str) -> bool:
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as stream:
+            return not may_concern_us(stream.read())
+    except (OSError, ValueError):
+        return False

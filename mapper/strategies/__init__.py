@@ -1,0 +1,54 @@
+"""The named strategies that a table cannot say: from a bound torch call to a plan.
+
+Everything here decides and nothing edits: the plan is rendered elsewhere, and what is rendered is
+verified elsewhere, so a mistake here is caught and not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mapper.arguments import BoundCall
+from mapper.plan import Plan
+from mapper.rule import Strategy
+from mapper.strategies.conv import convolution
+from mapper.strategies.conv_transpose import conv_transpose
+from mapper.strategies.functional import functional_conv, functional_conv_transpose
+
+
+def plan(call: BoundCall) -> Plan:
+    """Decide what stands for the call.
+
+    Raises:
+        ManualError: nothing right is known; the message is for the user.
+    """
+    assert call.rule.strategy is not None
+    plan = STRATEGIES[call.rule.strategy](call)
+    if plan.target == call.rule.mindspore.api:
+        _name_positional(call, plan)
+    for name, argument in call.arguments.items():
+        if argument.unpacked:  # what is left of a `**` argument is written out
+            plan.changes.setdefault(name, [(name, call.text(argument.value))])
+    return plan
+
+
+def _name_positional(call: BoundCall, plan: Plan) -> None:
+    """Give positional arguments a name where MindSpore has another parameter at their place."""
+    places = [spec.name for spec in call.rule.mindspore.parameters_in(call.version)]
+    in_place = True
+    for name, argument in call.arguments.items():
+        if not argument.positional:
+            break
+        kept = plan.changes.get(name, [("", call.text(argument.value))])
+        is_bare = len(kept) == 1 and not kept[0][0]
+        in_place = in_place and is_bare and places[argument.index : argument.index + 1] == [name]
+        if is_bare and not in_place:
+            plan.changes[name] = [(name, kept[0][1])]
+
+
+STRATEGIES: Mapping[Strategy, Callable[[BoundCall], Plan]] = {
+    Strategy.CONV: convolution,
+    Strategy.CONV_TRANSPOSE: conv_transpose,
+    Strategy.FUNCTIONAL_CONV: functional_conv,
+    Strategy.FUNCTIONAL_CONV_TRANSPOSE: functional_conv_transpose,
+}

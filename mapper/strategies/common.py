@@ -1,0 +1,122 @@
+"""What both kinds of convolution share: extents, bias, dtype, device, initialisers."""
+
+from __future__ import annotations
+
+import ast
+from math import prod
+
+from mapper.arguments import BoundCall, Extent, as_int, operand, tuple_of
+from mapper.plan import Api, ManualError, Plan
+from mapper.values import is_bool, is_repeatable, known
+
+
+def common(call: BoundCall, names: tuple[str, ...] = ("kernel_size", "stride", "dilation")) -> Plan:
+    """Start a plan with what is carried over as it is, or only spelled differently."""
+    plan = Plan(call.rule.mindspore.api)
+    for name in names:
+        if call.given(name) and (written := call.extent(name).written) is not None:
+            plan.changes[name] = [("", written)]
+    if call.given("groups"):
+        plan.changes["groups"] = [("group", call.text(call.node("groups")))]
+    _dtype(call, plan)
+    if call.given("device"):
+        plan.changes["device"] = []
+        plan.notes.append("`device` is dropped: in MindSpore placement belongs to the context")
+    return plan
+
+
+def bias(call: BoundCall, plan: Plan) -> None:
+    """Write `has_bias`, whose default is the other one, as a bool."""
+    node = call.node("bias")
+    value = known(node)
+    if value is not None:
+        text = str(bool(value.value))
+    elif is_bool(node) or isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        text = call.text(node)  # anything but a bool raises in MindSpore
+    else:
+        text = f"bool({call.text(node)})"
+    plan.put("bias", call.given("bias"), [("has_bias", text)])
+
+
+def initial(call: BoundCall, plan: Plan, fan: str) -> None:
+    """Write torch's initialisers out where that release's defaults are others.
+
+    torch draws the weight from HeUniform(√5) and the bias from ±1/√(fan in); `fan` names the
+    channels that count, per group, times the kernel.
+    """
+    spec = call.rule.mindspore.parameter("weight_init")
+    if spec is None or spec.default_in(call.version) is None:
+        return
+    where = "mindspore.common.initializer"
+    plan.added.append(("weight_init", Api(f"{where}.HeUniform", behind="(5 ** 0.5)")))
+    bias = call.known("bias")
+    if bias is not None and not bias.value:
+        return
+    names = (fan, "groups", "kernel_size")
+    if not all(is_repeatable(call.node(name)) for name in names):
+        plan.notes.append(f"the bias starts at zero in MindSpore {call.version}, unlike torch's")
+        return
+    plan.added.append(("bias_init", Api(f"{where}.Uniform", behind=f"({_fan_in(call, fan)})")))
+
+
+def _fan_in(call: BoundCall, fan: str) -> str:
+    kernel = call.extent("kernel_size")
+    channels, groups = call.known(fan), call.known("groups")
+    if kernel.values and channels and groups:
+        count, parts = as_int(channels.value), as_int(groups.value)
+        if count and parts:
+            return f"{count // parts * prod(kernel.values)} ** -0.5"
+    factors = [operand(call.text(call.node(fan)))]
+    if groups is None or groups.value != 1:
+        factors.append(f"// {operand(call.text(call.node('groups')))}")
+    factors += [f"* {operand(axis.text)}" for axis in kernel.axes]
+    return f"({' '.join(factors)}) ** -0.5"
+
+
+def _dtype(call: BoundCall, plan: Plan) -> None:
+    if not call.given("dtype"):
+        return
+    node = call.node("dtype")
+    name = call.qualified(node) or ""
+    values = call.rule.values["dtype"]
+    if (value := known(node)) and value.value is None:
+        plan.changes["dtype"] = []
+    elif name not in values.map and (reason := values.reason(name)):
+        raise ManualError(f"`dtype={call.text(node)}`: {reason}")
+    elif name not in values.map:
+        _symbolic_dtype(call, plan, node)
+    elif call.rule.mindspore.parameter("dtype") in call.rule.mindspore.parameters_in(call.version):
+        plan.changes["dtype"] = [("dtype", Api(values.map[name]))]
+    elif name in ("torch.float32", "torch.float"):
+        plan.changes["dtype"] = []
+    else:
+        raise ManualError(f"MindSpore {call.version} has no `dtype` here: cast the cell instead")
+
+
+def _symbolic_dtype(call: BoundCall, plan: Plan, node: ast.expr) -> None:
+    """None is torch's float32; anything but None and MindSpore's own dtypes raises there."""
+    if call.rule.mindspore.parameter("dtype") not in call.rule.mindspore.parameters_in(
+        call.version
+    ):
+        raise ManualError(
+            f"MindSpore {call.version} has no `dtype` here, so `{call.text(node)}` cannot be "
+            "carried over: drop it, or cast the cell"
+        )
+    text = operand(call.text(node), ast.Call)
+    plan.changes["dtype"] = [("dtype", Api("mindspore.float32", before=f"{text} or "))]
+    plan.assumptions.append(f"`{call.text(node)}` is None or a MindSpore dtype (torch's raises)")
+
+
+def pad_keywords(mode: str, padding: str | None = None) -> list[tuple[str, str]]:
+    """Return `pad_mode`, and `padding` where there is any."""
+    keywords = [("pad_mode", repr(mode))]
+    return keywords if padding is None else [*keywords, ("padding", padding)]
+
+
+def doubled(call: BoundCall, padding: Extent) -> str:
+    """Write one int per axis as MindSpore wants it: both sides of each axis, one by one."""
+    if padding.scalar or call.rank == 1:
+        return padding.axes[0].text
+    if not is_repeatable(call.node("padding")):
+        return " + ".join(f"({axis.text},) * 2" for axis in padding.axes)
+    return tuple_of([axis.text for axis in padding.axes for _ in range(2)])

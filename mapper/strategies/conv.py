@@ -1,0 +1,81 @@
+"""Convolutions: zero padding by the layer, other padding by a layer before it."""
+
+from __future__ import annotations
+
+from mapper.arguments import BoundCall, tuple_of
+from mapper.plan import ManualError, Plan, Wrapper
+from mapper.strategies.common import bias, common, doubled, initial, pad_keywords
+
+
+def convolution(call: BoundCall) -> Plan:
+    """Decide what stands for a `ConvNd`."""
+    plan = common(call)
+    mode = call.known("padding_mode")
+    if mode is None:
+        plan.unsafe = {call.text(call.node("padding_mode")): "zeros"}
+    if call.given("padding_mode"):
+        plan.changes["padding_mode"] = []
+    padding = call.known("padding")
+    string = padding.value if padding and isinstance(padding.value, str) else None
+    if mode is not None and mode.value != "zeros":
+        keywords = _pad_layer(call, plan, str(mode.value), string)
+    elif string is not None:
+        keywords = pad_keywords(string)
+    else:
+        keywords = _zeros(call)
+    plan.put("padding", call.given("padding"), keywords)
+    bias(call, plan)
+    initial(call, plan, "in_channels")
+    return plan
+
+
+def _zeros(call: BoundCall) -> list[tuple[str, str]]:
+    padding = call.extent("padding")
+    if padding.is_zero:
+        return pad_keywords("valid")
+    return pad_keywords("pad", doubled(call, padding))
+
+
+def _pad_layer(call: BoundCall, plan: Plan, mode: str, string: str | None) -> list[tuple[str, str]]:
+    """Put a padding layer before the convolution, which then pads nothing."""
+    if string == "same":
+        sides = _same_sides(call)
+    elif string == "valid":
+        sides = [("0", "0")] * call.rank
+    else:
+        padding = call.extent("padding")
+        if padding.values and min(padding.values) < 0:
+            raise ManualError("a negative padding crops in torch: write the crop out by slicing")
+        if not padding.is_zero:
+            call.repeat("padding")
+        sides = [(axis.text, axis.text) for axis in padding.axes]
+        if padding.is_zero:
+            sides = [("0", "0")] * call.rank
+    if any(side != ("0", "0") for side in sides):
+        plan.before.append(_pad_wrapper(mode, sides))
+    return pad_keywords("valid")
+
+
+def _pad_wrapper(mode: str, sides: list[tuple[str, str]]) -> Wrapper:
+    rank = len(sides)
+    if mode == "reflect" and rank < 3:
+        pairs = ", ".join(f"({before}, {after})" for before, after in [("0", "0")] * 2 + sides)
+        return Wrapper("mindspore.nn.Pad", f'paddings=({pairs}), mode="REFLECT"')
+    if mode not in ("reflect", "replicate", "circular"):
+        raise ManualError(f"torch has no padding_mode {mode!r}")
+    flat = [text for side in reversed(sides) for text in side]
+    if mode == "circular":
+        return Wrapper("CircularPad", tuple_of(flat))
+    kind = "ReflectionPad" if mode == "reflect" else "ReplicationPad"
+    one = flat[0] if len(set(flat)) == 1 else tuple_of(flat)
+    return Wrapper(f"mindspore.nn.{kind}{rank}d", one)
+
+
+def _same_sides(call: BoundCall) -> list[tuple[str, str]]:
+    kernel, dilation = call.extent("kernel_size").values, call.extent("dilation").values
+    if kernel is None or dilation is None:
+        raise ManualError(
+            "padding='same' with this padding_mode needs kernel_size and dilation as plain numbers"
+        )
+    totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    return [(str(total // 2), str(total - total // 2)) for total in totals]

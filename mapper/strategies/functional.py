@@ -1,0 +1,28 @@
+"""Functional convolutions: operators, or a helper that computes from the weight's shape."""
+
+from __future__ import annotations
+
+from mapper.arguments import BoundCall
+from mapper.plan import Plan
+from mapper.strategies.common import pad_keywords
+
+
+def functional_conv(call: BoundCall) -> Plan:
+    """`ops.convNd` keeps torch's `groups`, and takes one padding per axis as torch does."""
+    plan = Plan(call.rule.mindspore.api)
+    for name in ("stride", "dilation"):
+        if call.given(name) and (written := call.extent(name).written) is not None:
+            plan.changes[name] = [("", written)]
+    if (padding := call.known("padding")) is not None and isinstance(padding.value, str):
+        keywords = pad_keywords(padding.value)
+    elif (extent := call.extent("padding")).is_zero:
+        keywords = pad_keywords("valid")
+    else:
+        keywords = pad_keywords("pad", extent.written or call.text(call.node("padding")))
+    plan.put("padding", call.given("padding"), keywords)
+    return plan
+
+
+def functional_conv_transpose(call: BoundCall) -> Plan:
+    """A helper with torch's own signature computes from the operands' shapes."""
+    return Plan(f"ms_conv_transpose{call.rank}d")

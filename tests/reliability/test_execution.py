@@ -1,0 +1,98 @@
+"""Nothing of the migrated code is run or imported, and nothing goes over the network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.shell import COMMAND, environment
+
+ROOT = Path(__file__).parents[2]
+TRAP = "(__import__('pathlib').Path({mark!r}).write_text('run'))"
+TRAPS = {
+    "a statement of the module": "{trap}\nc = nn.Conv2d(3, 8, 3)",
+    "a decorator": "@({trap} or (lambda f: f))\ndef f():\n    return nn.Conv2d(3, 8, 3)",
+    "a default argument": "def f(k={trap}):\n    return nn.Conv2d(3, 8, k)",
+    "the body of a class": "class A:\n    x = {trap}\n    c = nn.Conv2d(3, 8, 3)",
+    "the dtype": "c = nn.Conv2d(3, 8, 3, dtype={trap})",
+    "the kernel": "c = nn.Conv2d(3, 8, {trap})",
+    "a condition": "c = nn.Conv2d(3, 8, 3, bias=True if {trap} else False)",
+    "an annotation": "c: {trap} = nn.Conv2d(3, 8, 3)",
+    "an f-string": 'c = nn.Conv2d(3, 8, 3, padding_mode=f"{{{trap}}}")',
+    "an import of a neighbour": "import neighbour\nc = nn.Conv2d(3, 8, neighbour.k)",
+}
+
+
+def planted(directory: Path, text: str) -> tuple[Path, Path]:
+    mark, path = directory / "mark", directory / "model.py"
+    trap = TRAP.format(mark=str(mark))
+    (directory / "neighbour.py").write_text(trap + "\nk = 3\n")
+    path.write_text("import torch.nn as nn\n" + text.format(trap=trap) + "\n")
+    return path, mark
+
+
+def test_the_trap_works_when_it_is_run(tmp_path: Path) -> None:
+    path, mark = planted(tmp_path, "{trap}")
+    subprocess.run([sys.executable, "-c", path.read_text().split("\n", 1)[1]], check=True)
+    assert mark.exists()
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[str, Any], Path]]:
+    """Every trap processed under the audit hook, each with its own mark."""
+    pairs = {name: planted(tmp_path_factory.mktemp("trap"), text) for name, text in TRAPS.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.reliability.watched", *(str(p) for p, _ in pairs.values())],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *found, control = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any(event.startswith("exec") for event in control["events"]), "the hook sees nothing"
+    marks = [mark for _, mark in pairs.values()]
+    return dict(zip(pairs, zip(found, marks, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_no_code_of_the_file_is_run(
+    outcomes: dict[str, tuple[dict[str, Any], Path]], name: str
+) -> None:
+    found, mark = outcomes[name]
+    assert found["sites"], "nothing was looked at, so nothing was tested"
+    assert found["events"] == []
+    assert not mark.exists()
+
+
+OFFLINE = """
+import sys
+def hook(event, arguments):
+    if event.startswith("socket.") and event != "socket.__new__":
+        print("NETWORK", event, file=sys.stderr)
+        raise SystemExit(99)
+sys.addaudithook(hook)
+"""
+
+
+def test_the_command_line_makes_no_connection(tmp_path: Path) -> None:
+    path, mark = planted(tmp_path, "c = nn.Conv2d(3, 8, 3)")
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(OFFLINE)
+    roots = f"{tmp_path / 'hook'}:{ROOT}"
+    environ = {**environment(), "PYTHONPATH": roots}
+    reach = "import socket; socket.getaddrinfo('localhost', 1)"
+    probe = subprocess.run([sys.executable, "-c", reach], env=environ, check=False)
+    assert probe.returncode == 99, "the hook does not see connections"
+    done = subprocess.run(
+        [*COMMAND, "migrate", str(path)],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, b"NETWORK" in done.stderr) == (0, False)
+    assert "mindspore" in path.read_text()
+    assert not mark.exists()

@@ -97,12 +97,13 @@ class BoundCall:
         return Extent((Axis(text, as_int(value.value) if value else None),) * rank, True)
 
     def _sequence(self, name: str, node: ast.Tuple | ast.List) -> Extent:
+        if len(node.elts) != 1:
+            self._check_length(name, len(node.elts))
         items = [
             Axis(self.text(e), as_int(k.value) if (k := known(e)) else None) for e in node.elts
         ]
         if len(items) == 1:
             return Extent((items[0],) * self.rank, True, items[0].text)
-        self._check_length(name, len(items))
         written = None if isinstance(node, ast.Tuple) else "(" + self.text(node)[1:-1] + ")"
         return Extent(tuple(items), False, written)
 

@@ -24,8 +24,8 @@ from counter import count  # noqa: E402
 
 from mapper.options import Options  # noqa: E402
 from mapper.outcome import FileResult, FileStatus, Site, Status  # noqa: E402
+from mapper.prefilter import may_mention_conv  # noqa: E402
 from mapper.process import Task, process  # noqa: E402
-from mapper.source import may_mention_conv  # noqa: E402
 
 COLUMNS = (
     "files", "references", "sites", "lost", "calls", "migrated", "exact", "sampled", "unsafe",

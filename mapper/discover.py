@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".py", ".ipynb")
 
+_PLAIN = re.compile(r"[\w.-]+")  # a pattern that is a name, as the usual ones are
+
 # From a path below the ignore file's directory to: ignored, taken back, or not mentioned.
 _Ignore = tuple[str, Callable[[str], bool | None]]
 
@@ -187,9 +189,15 @@ def _why_missing(path: str) -> str:
 def path_matcher(patterns: Sequence[str], root: str) -> Callable[[str, str], bool]:
     """Compile exclude patterns to a test of an absolute path and its last name."""
     cleaned = [_slashed(pattern).rstrip("/") or "/" for pattern in patterns]
-    name = _compiled([pattern for pattern in cleaned if "/" not in pattern], "")
-    whole = _compiled(cleaned, root)
-    return lambda path, last: name(last) is not None or whole(_slashed(path)) is not None
+    names = frozenset(pattern for pattern in cleaned if _PLAIN.fullmatch(pattern))
+    globs = [pattern for pattern in cleaned if pattern not in names]
+    if not globs:
+        return lambda path, last: last in names
+    name = _compiled([pattern for pattern in globs if "/" not in pattern], "")
+    whole = _compiled(globs, root)
+    return lambda path, last: (
+        last in names or name(last) is not None or whole(_slashed(path)) is not None
+    )
 
 
 def _compiled(patterns: Sequence[str], root: str) -> Callable[[str], re.Match[str] | None]:

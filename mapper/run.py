@@ -26,7 +26,7 @@ from mapper.process import Task, failed, process
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-POOL_PAYS = 400_000  # bytes of files with convolutions above which starting processes pays
+POOL_PAYS = 1_000_000  # bytes of files with convolutions (a second of work) that pay for processes
 
 Watch = Callable[[int, Iterator[FileResult]], Iterator[FileResult]]
 """Sees the results pass by, e.g. to show progress; gets how many there will be."""
@@ -99,7 +99,7 @@ def _migrated(
             waiting.append(file)
             yield file.result or _task(file, here)
 
-    kept = _keeper(config.settings)
+    kept = keeper(config.settings, diff=config.settings.diff)
     for result in _results(read(), config.settings, work, executor):
         yield kept(_written(waiting.popleft(), result, config.settings))
 
@@ -181,9 +181,12 @@ def _here(files: Iterable[Task | FileResult], work: Process) -> Iterator[FileRes
 # --- what is kept of a result -------------------------------------------------------------------
 
 
-def _keeper(settings: Settings) -> Callable[[FileResult], FileResult]:
-    """Return what drops the texts of a result that no report of this run will show."""
-    changes = settings.diff or any(path.suffix == ".html" for path in settings.report)
+def keeper(settings: Settings, *, diff: bool) -> Callable[[FileResult], FileResult]:
+    """Return what drops the texts of a result that no report of this run will show.
+
+    `diff`: it is still to be shown as a diff.
+    """
+    changes = diff or any(path.suffix == ".html" for path in settings.report)
     is_shown = not settings.diff or settings.output_file is not None
     excerpts = settings.output_format == "full" and is_shown
     listed = tuple(Status) if settings.verbose else _LISTED

@@ -32,6 +32,7 @@ class Session:
         self.settings = config.settings
         self.started = time.perf_counter()
         self._total = self._done = 0
+        self._diffs: list[str] = []
 
     def run(self, paths: Sequence[str]) -> int:
         """Do the whole run and return the exit code.
@@ -85,10 +86,15 @@ class Session:
         return migrate_files(paths, self.config, options, self._watch)
 
     def _watch(self, total: int, results: Iterator[FileResult]) -> Iterator[FileResult]:
+        from mapper.run import keeper
+
         self._total = total
+        kept = keeper(self.settings, diff=False)
         for result in self._progress(total, results):
             self._done += 1
-            yield result
+            if self.settings.diff:  # file by file, so that a large tree need not be held
+                self._diffs.append(self._render("diff", self._as_run([result])))
+            yield kept(result)
 
     def _progress(self, total: int, results: Iterator[FileResult]) -> Iterator[FileResult]:
         if self.settings.quiet or total < 50 or not sys.stderr.isatty():
@@ -124,7 +130,7 @@ class Session:
 
     def _product(self, run: Run, is_stdin: bool) -> str:
         if self.settings.diff:
-            return self._render("diff", run)
+            return self._render("diff", run) if is_stdin else "".join(self._diffs)
         if is_stdin:
             return (run.files[0].encoded() or b"").decode("utf-8", "surrogateescape")
         if self.settings.output_file:

@@ -247,3 +247,17 @@ def test_texts_are_kept_only_where_a_report_shows_them(
     (result,) = migrate_files([str(tmp_path)], load(tmp_path, flags), Options())
     assert (result.before is not None, result.after is not None) == kept
     assert result.sites
+
+
+def test_a_command_that_has_shown_a_diff_holds_no_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mapper.session import Session
+
+    kept: list[FileResult] = []
+    monkeypatch.setattr(Session, "_emit", lambda self, run, is_stdin: kept.extend(run.files))
+    (tmp_path / "a.py").write_text(TEXT)
+    session = Session(load(tmp_path, {"diff": True}))
+    assert session.run([str(tmp_path)]) == 1
+    assert [(one.status, one.before, one.after) for one in kept] == [("changed", None, None)]
+    assert session._diffs[0].endswith("has_bias=True)\n")

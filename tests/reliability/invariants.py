@@ -6,6 +6,7 @@ import ast
 import difflib
 import json
 import warnings
+from itertools import pairwise
 
 from mapper.helpers import HELPERS
 from mapper.options import Options
@@ -108,7 +109,7 @@ def _only_imports_differ(text: str, after: str) -> None:
 def _lines(text: str) -> list[str]:
     index = LineIndex(text)
     starts = [index.line_start(line) for line in range(1, len(index) + 1)] + [len(text)]
-    return [text[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(starts)]
 
 
 def _movable(text: str, helpers: bool = False) -> set[int]:

@@ -87,7 +87,8 @@ def test_a_full_disk_fails_the_file_and_keeps_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", limit + "os.execv(sys.argv[1], sys.argv[1:])"]
     done = subprocess.run(
         [*command, *COMMAND, "migrate", "big.py"],
-        cwd=tmp_path, env=environment(PYTHONDONTWRITEBYTECODE="1"), capture_output=True, check=False,
+        cwd=tmp_path, env=environment(PYTHONDONTWRITEBYTECODE="1"),
+        capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr

@@ -6,9 +6,9 @@ import ast
 import textwrap
 
 import pytest
-from tool import migrate, only, rewritten
 
 from mapper.outcome import Status
+from tests.tool import migrate, only, rewritten
 
 _HEAD = """\
 import torch

@@ -123,9 +123,9 @@ def _module(task: Task, source: Source, options: Options) -> FileResult:
 
 
 def _place(task: Task) -> Path | None:
-    """Return where the file stands; a worker elsewhere may not have it."""
+    """Return where the file stands, also when this worker does not have it; None for a stream."""
     path = Path(task.place)
-    return path if path.is_file() else None
+    return path if path.is_absolute() or path.is_file() else None
 
 
 def _result(

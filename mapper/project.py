@@ -43,8 +43,11 @@ def handed_on_by_star(module: str, name: str, path: Path) -> str | None:
 
 
 def is_taken(path: Path, name: str) -> bool:
-    """Say whether another file may import `name` from the file at `path`."""
-    if path.name == "__init__.py":
+    """Say whether another file may import `name` from the file at `path`.
+
+    A package hands everything on, and so may a file that is not at hand here.
+    """
+    if path.name == "__init__.py" or not path.is_file():
         return True
     taken = _taken(_root(path.parent.resolve()))
     return taken is None or bool({name, "*"} & taken.get(path.stem, set()))

@@ -104,3 +104,10 @@ def test_an_import_in_a_packages_init_stays_torchs(tmp_path: Path) -> None:
     _write(tmp_path, {"package/__init__.py": "from torch.nn import Conv1d\nx = Conv1d(2, 4, 1)\n"})
     after = _migrated(tmp_path, "package/__init__.py").after or ""
     assert after.startswith("from torch.nn import Conv1d\n")
+
+
+def test_a_worker_without_the_files_leaves_the_imports_torchs(tmp_path: Path) -> None:
+    text = "import torch.nn as nn\n\n\ndef build(c):\n    return nn.Conv2d(c, c, 3)\n"
+    task = Task("layers.py", text.encode(), str(tmp_path / "elsewhere"))
+    after = process(task, Options()).after or ""
+    assert after.startswith("import torch.nn as nn\nimport mindspore.nn as ms_nn\n")

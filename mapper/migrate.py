@@ -177,6 +177,8 @@ class Migrator:
                 raise ManualError(advice(reference))
         except _LEFT as error:
             draft.leave(str(error))
+        except RecursionError:
+            draft.leave("the call is nested too deeply: put its arguments into variables")
         return draft
 
     def _call(
@@ -376,7 +378,7 @@ def _rename(draft: _Draft, imports: Imports) -> None:
 
 
 def _leave_outer_calls(drafts: list[_Draft]) -> None:
-    """A call with another rewritten site in its arguments would be edited twice: leave it."""
+    """A call and a rewritten site in its arguments would be two edits of one text: leave both."""
     inside = {
         id(parent)
         for draft in drafts
@@ -384,9 +386,13 @@ def _leave_outer_calls(drafts: list[_Draft]) -> None:
         for parent in draft.reference.parents
         if isinstance(parent, ast.Call) and parent is not draft.node
     }
+    outer = {id(d.node) for d in drafts if d.text is not None and id(d.node) in inside}
     for draft in drafts:
-        if draft.text is not None and id(draft.node) in inside:
+        around = {id(parent) for parent in draft.reference.parents}
+        if id(draft.node) in outer:
             draft.leave("another convolution stands in its arguments: put that into a variable")
+        elif draft.text is not None and around & outer:
+            draft.leave("it stands in another convolution's arguments: put it into a variable")
 
 
 def _spelling(imports: Imports, reference: Reference) -> Spelling:

@@ -15,6 +15,9 @@ Spell = Callable[[str], str]
 """How a MindSpore name or helper class is written in this file ("mindspore.nn.Pad" -> "nn.Pad")."""
 
 
+_LONGEST = 10_000  # characters; libcst parses on the native stack, which has an end
+
+
 class LayoutError(Exception):
     """The call is laid out in a way that cannot be edited without loss."""
 
@@ -30,6 +33,8 @@ def render(
     Raises:
         LayoutError: a comment would be lost, or the call cannot be read on its own.
     """
+    if len(text) > _LONGEST:
+        raise LayoutError("the call is too long to be edited: put its arguments into variables")
     config = cst.PartialParserConfig(default_newline=newline)
     try:
         call = cst.parse_expression(text, config=config)

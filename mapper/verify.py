@@ -14,7 +14,7 @@ from mapper.bind import BindError, bind
 from mapper.conditions import Version
 from mapper.engine import mindspore_functions, mindspore_layers, torch_layers
 from mapper.engine.compare import Comparer, Difference, Evidence
-from mapper.engine.layer import Layer, RefusedError
+from mapper.engine.layer import Layer, LimitError, RefusedError
 from mapper.engine.torch_layers import Convolution
 from mapper.helpers import HELPERS
 from mapper.outcome import Parameter, Proof
@@ -127,7 +127,7 @@ class Verifier:
             elif found.by_mindspore:
                 raised = raised or f"MindSpore raises: {found.words}{_given(trial)}"
             else:
-                why = why or f"torch refuses this call: {found.words}"
+                why = why or found.words
         if not evidence:
             raise DisprovedError(raised or why or "no admissible values were found to try")
         if raised and len(good) < 2:
@@ -162,7 +162,7 @@ class Verifier:
                 rule.torch.rank, rule.strategy in _TRANSPOSED, {**defaults, **given}
             )
         except (RefusedError, UnknownError) as error:
-            return _Refusal(str(error), by_mindspore=False)
+            return _Refusal(f"torch refuses this call: {error}", by_mindspore=False)
         try:
             operands = {"weight": torch.weight, "bias": torch.bias}
             written = [
@@ -181,6 +181,8 @@ class Verifier:
             return self._comparer.compare(
                 torch, side, claim.shape_only, claim.reduce, claim.input_size, is_layer
             )
+        except LimitError as error:
+            return _Refusal(str(error), by_mindspore=False)
         except RefusedError as error:
             return _Refusal(str(error), by_mindspore=True)
 

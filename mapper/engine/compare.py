@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mapper.engine.layer import Array, Layer, RefusedError, Shape
+from mapper.engine.layer import Array, Layer, LimitError, RefusedError, Shape
 from mapper.engine.torch_layers import Convolution, layer
 from mapper.outcome import Parameter
 
@@ -77,7 +77,8 @@ class Comparer:
             is_layer: the parameters are the layer's own, with MindSpore's extra axis in 1-d.
 
         Raises:
-            RefusedError: MindSpore refuses, or the case is too large to compute.
+            RefusedError: MindSpore refuses.
+            LimitError: the case is too large to compute.
             ValueError: `input_size` does not suit the convolution.
         """
         parameters = _match_parameters(torch, side.layer({}), is_layer)
@@ -201,7 +202,7 @@ def _sizes(c: Convolution) -> Iterator[Shape]:
     )
     even = tuple(max(e, m) for e, m in zip(even, least, strict=True))
     if _work(c, least) > 10 * WORK or _room(c, least) > ROOM:
-        raise RefusedError(f"too large to compute here (an input of {least} at least)")
+        raise LimitError(f"too large to compute here (an input of {least} at least)")
     yield least
     for size in (odd, even):
         if _work(c, size) <= WORK and _room(c, size) <= ROOM:
@@ -212,7 +213,7 @@ def _asked(c: Convolution, size: Shape) -> Shape:
     """Return the size that was asked for, unless it takes more than a machine has."""
     is_suitable = len(size) == len(c.kernel_size)
     if is_suitable and (_work(c, size) > ASKED**3 * WORK or _room(c, size) > ASKED * ROOM):
-        raise RefusedError(f"too large to compute here (an input of {size})")
+        raise LimitError(f"too large to compute here (an input of {size})")
     return size
 
 

@@ -17,6 +17,10 @@ class RefusedError(ValueError):
     """The framework raises for these arguments; the message says why, in its words."""
 
 
+class LimitError(RefusedError):
+    """The engine will not compute this much; no framework is to blame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """A layer with its arguments fixed.

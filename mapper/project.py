@@ -146,5 +146,8 @@ def _taken(root: Path) -> dict[str, set[str]] | None:
 
 def _python_files(root: Path) -> Iterator[Path]:
     for directory, folders, files in os.walk(root):
+        if "pyvenv.cfg" in files:  # a virtual environment, whatever it is called
+            folders.clear()
+            continue
         folders[:] = [folder for folder in folders if folder not in _SKIPPED]
         yield from (Path(directory, file) for file in files if file.endswith(".py"))

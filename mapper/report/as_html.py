@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from mapper.report.as_json import document, site_values
 from mapper.report.hunks import hunks
-from mapper.report.sites import is_written, needs_person
 from mapper.report.summary import verdict
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import json_text, name
@@ -68,7 +67,7 @@ def _data(run: Run) -> dict[str, Any]:
 
 def _file(run: Run, file: FileResult) -> dict[str, Any]:
     sites = [
-        site_values(site) | {"todo": needs_person(run, site), "written": is_written(run, site)}
+        site_values(site) | {"todo": run.needs_person(site), "written": run.is_written(site)}
         for site in file.sites
     ]
     notes = [{"line": note.line, "cell": note.cell, "message": note.message} for note in file.notes]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mapper.outcome import FileStatus, Status
 from mapper.report.concise import failure, headline, remark
 from mapper.report.excerpt import Source, excerpt, gutter
-from mapper.report.sites import assumptions, is_listed, is_written, proof_text
+from mapper.report.sites import assumptions, is_listed, proof_text
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import clipped, visible
 
@@ -45,7 +45,7 @@ def _block(run: Run, file: FileResult, site: Site, source: Source, view: View) -
 
 def _hints(run: Run, site: Site, view: View) -> Iterator[str]:
     if site.after is not None:
-        written = "written" if is_written(run, site) else "proposed"
+        written = "written" if run.is_written(site) else "proposed"
         yield f"{view.paint(written, 'green')}: {_indented(site.after)}"
     if proof := proof_text(site.proof):
         yield f"{view.paint('proof', 'cyan')}: {proof}"
@@ -58,7 +58,7 @@ def _hints(run: Run, site: Site, view: View) -> Iterator[str]:
 def _help(run: Run, site: Site) -> str:
     if site.status is Status.MANUAL:
         return f"`tm2ms explain {visible(site.rule)}` shows what maps to what"
-    if site.status is Status.UNSAFE and not is_written(run, site):
+    if site.status is Status.UNSAFE and not run.is_written(site):
         return "check what it rests on, then run with `--unsafe` to have it written"
     if site.status is Status.SHAPE_ONLY:
         return "`--recipe exact` keeps the values too"

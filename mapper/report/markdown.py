@@ -11,16 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mapper.outcome import FileStatus, Status
 from mapper.report.diff import file_diff
-from mapper.report.sites import (
-    assumptions,
-    each_site,
-    is_written,
-    message,
-    needs_person,
-    note_location,
-    position,
-    proof_text,
-)
+from mapper.report.sites import assumptions, each_site, message, note_location, position, proof_text
 from mapper.report.summary import verdict
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import clipped, name, one_line, visible
@@ -65,7 +56,7 @@ def _sorted(run: Run) -> tuple[list[Pair], list[Pair], list[Pair]]:
     done: list[Pair] = []
     rest: list[Pair] = []
     for file, site in each_site(run):
-        kind = left if needs_person(run, site) else done if is_written(run, site) else rest
+        kind = left if run.needs_person(site) else done if run.is_written(site) else rest
         kind.append((file, site))
     return left, done, rest
 

@@ -10,7 +10,7 @@ import mapper
 from mapper.outcome import FileStatus, Status
 from mapper.report.as_json import site_values
 from mapper.report.fingerprint import digest, fingerprints
-from mapper.report.sites import each_site, is_written, message, position
+from mapper.report.sites import each_site, message, position
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import json_text, octets, posix, visible
 
@@ -102,7 +102,7 @@ def _results(run: Run, file: FileResult, rules: list[str]) -> Iterator[Values]:
         }
         if site.status is Status.IGNORED:
             result["suppressions"] = [_suppression(site)]
-        if is_written(run, site) and site.cell is None:
+        if run.is_written(site) and site.cell is None:
             result["fixes"] = [_fix(file, site)]
         kept = ("status", "api", "target", "cell", "after", "assumptions", "parameters", "proof")
         result["properties"] = {key: values[key] for key in kept}

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from mapper.outcome import FileResult, Note, Proof, Run, Site
 
-WRITTEN = frozenset({Status.MIGRATED, Status.SHAPE_ONLY})
-
 
 def each_site(run: Run) -> Iterator[tuple[FileResult, Site]]:
     """Yield every site of the run with its file."""
@@ -23,26 +21,12 @@ def each_site(run: Run) -> Iterator[tuple[FileResult, Site]]:
             yield file, site
 
 
-def is_written(run: Run, site: Site) -> bool:
-    """Tell whether this site's `after` is in the rewritten text."""
-    if site.status is Status.UNSAFE:
-        return run.unsafe and site.after is not None
-    return site.status in WRITTEN
-
-
-def needs_person(run: Run, site: Site) -> bool:
-    """Tell whether something is left to do by hand at this site."""
-    return site.status is Status.MANUAL or (
-        site.status is Status.UNSAFE and not is_written(run, site)
-    )
-
-
 def is_listed(run: Run, site: Site, *, verbose: bool) -> bool:
     """Tell whether the formats for people show this site.
 
     A shape-only rewrite is always shown: it computes something else than torch did.
     """
-    return verbose or needs_person(run, site) or site.status is Status.SHAPE_ONLY
+    return verbose or run.needs_person(site) or site.status is Status.SHAPE_ONLY
 
 
 def location(file: FileResult, site: Site) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mapper.outcome import Status
-from mapper.report.sites import each_site, is_written, needs_person
+from mapper.report.sites import each_site
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import visible
 
@@ -35,7 +35,7 @@ def _sites(run: Run, view: View) -> list[str]:
     if counts["shape_only"]:
         out.append(view.paint(f"{counts['shape_only']} shape-only", "yellow"))
     if written := sum(
-        site.status is Status.UNSAFE and is_written(run, site) for _, site in each_site(run)
+        site.status is Status.UNSAFE and run.is_written(site) for _, site in each_site(run)
     ):
         out.append(view.paint(f"{written} unsafe written", "yellow"))
     if persons := _persons(run):
@@ -53,7 +53,7 @@ def _proofs(run: Run) -> str:
 
 def _persons(run: Run) -> str:
     """Return how many sites are left to people; those that `--unsafe` would write are named."""
-    left = [site.status for _, site in each_site(run) if needs_person(run, site)]
+    left = [site.status for _, site in each_site(run) if run.needs_person(site)]
     if not left:
         return ""
     unsafe = left.count(Status.UNSAFE)

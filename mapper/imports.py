@@ -180,7 +180,9 @@ class Imports:
         homes = {r.home: r.home.bindings.get(local, []) for r in migrated}
         bindings = [binding for own in homes.values() for binding in own]
         roots = {id(r.root) for r in migrated}
-        if any(b.kind != "import" for b in bindings) or self._is_used(local, roots, bindings):
+        if not all(map(self._module.names.brings_torch, bindings)):
+            return
+        if self._is_used(local, roots, bindings):
             return
         if any(home.kind == "module" for home in homes) and self._is_handed_on(local):
             return  # another file would get MindSpore's module or class in place of torch's

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapper.project import handed_on, handed_on_by_star
+from mapper.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
 from mapper.scopes import (
     Binding,
     Scope,
@@ -91,6 +91,25 @@ class Names:
             return False  # nothing is asked of other files in vain
         target = self._target(binding, self.scopes.module, 0)
         return bool(target) and self.canonical(str(target)) is not None
+
+    def renamed(self) -> Iterator[Reference]:
+        """Yield the wanted APIs that other files import from here under a name that hides them."""
+        if self.path is None or self.words is None or not self.path.is_file():
+            return
+        module = self.scopes.module
+        for name, bindings in module.bindings.items():
+            for binding in bindings:
+                if self.words.search(name) or not binding.alias or not self.is_wanted(binding):
+                    continue
+                api = self.canonical(self._target(binding, module, 0) or "")
+                if api is not None and is_taken(self.path, name):
+                    root = ast.copy_location(ast.Name(name, ast.Load()), binding.alias)
+                    yield Reference(api, root, None, module, root, module, ())
+
+    def brings_torch(self, binding: Binding) -> bool:
+        """Say whether a binding imports torch, or a name of torch's through another file."""
+        found = self._target(binding, self.scopes.module, 0)
+        return binding.kind == "import" and found is not None and _is_torch(found)
 
     def _may_be_wanted(self, words: list[str], scope: Scope) -> bool:
         """Say whether a chain of names could mean a wanted API, without resolving it."""
@@ -192,20 +211,26 @@ class Names:
         if not self._may_be_wanted(chain, scope):
             return
         found = self._meaning_of_name(root.id, scope, 8)
-        if found is None or not _is_torch(found.name):
+        if found is None:
             return
         name = found.name
         for index in range(len(levels) - 1, -1, -1):
             level = levels[index]
             if isinstance(level, ast.Attribute):
                 name = f"{name}.{level.attr}"
-            api = self.canonical(name)
+            api = self._api(name)
             if api is None:
                 continue
             above = (*reversed(levels[:index]), *link)
             call = above[0] if isinstance(above[0], ast.Call) and above[0].func is level else None
             yield Reference(api, level, call, scope, root, found.home, above, found.problem)
             return
+
+    def _api(self, name: str) -> str | None:
+        """Return the wanted API that a qualified name means, also through a project's module."""
+        if not _is_torch(name) and self.path is not None and "." in name.lstrip("."):
+            name = handed_on_by_module(name, self.path) or ""
+        return self.canonical(name) if _is_torch(name) else None
 
 
 def read_names(

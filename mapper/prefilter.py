@@ -39,8 +39,12 @@ DEFAULT_EXCLUDE = (
 
 # A literal first byte lets `re` search three times as fast as `[Cc]onv…`, and hits are as rare.
 _CONV = re.compile(rb"onv(?:_?[Tt]ranspose)?[123]d")
-# torch may also come through another file: `from .common import nn`, `from .layers import *`
-_HANDED_ON = re.compile(rb"\bfrom[ \t]+[.\w]+[ \t]+import\b[^\r\n]*(?:\*|\bnn\b|\btorch\b|onv)")
+# torch may also come through another file: `from .common import nn`, `from .layers import *`,
+# `layers.Conv2d`
+_HANDED_ON = re.compile(
+    rb"\bfrom[ \t]+[.\w]+[ \t]+import\b[^\r\n]*(?:\*|\bnn\b|\btorch\b|onv)"
+    rb"|\w\.[Cc]onv(?:_?[Tt]ranspose)?[123]d"
+)
 _MARK = b"tm2ms:"  # of a comment that switches sites off
 
 

@@ -101,6 +101,20 @@ class Scopes:
         for scope in self.all:
             scope.give_back()
 
+    def around(self, node: ast.expr) -> Scope:
+        """Return the scope of the statement that an expression is in.
+
+        An empty one where that is not known: in what was not looked into, or a scope of its own.
+        """
+        inner: ast.AST | None = None
+        for statement in self.home:
+            first, last = getattr(statement, "lineno", 0), getattr(statement, "end_lineno", 0)
+            if first <= node.lineno and (node.end_lineno or 0) <= last:
+                inner = statement  # outer statements come first
+        if inner is None or not any(one is node for one in _reached(inner)):
+            return Scope("function", node)
+        return self.home[inner]
+
     def _fill(self, tree: ast.Module) -> None:
         stack: list[tuple[ast.AST, Scope]] = [(s, self.module) for s in reversed(tree.body)]
         while stack:
@@ -151,6 +165,14 @@ def substatements(node: ast.AST) -> Iterator[ast.AST]:
             yield from below
 
 
+def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
+    """Yield every place below `tree` where a name is read or stored, with what is around it."""
+    for parent in ast.walk(tree):
+        for child in ast.iter_child_nodes(parent):
+            if isinstance(child, ast.Name) and child.id == name:
+                yield parent, child
+
+
 def own_expressions(statement: ast.AST) -> Iterator[ast.AST]:
     """Yield the expressions of a statement that are not inside its body."""
     for name, value in ast.iter_fields(statement):
@@ -179,6 +201,16 @@ def inner_scopes(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]
         yield from ((child, inner) for child in (first.target, *first.ifs))
     else:
         yield from ((child, scope) for child in ast.iter_child_nodes(node))
+
+
+def _reached(statement: ast.AST) -> Iterator[ast.AST]:
+    """Yield the expressions of a statement that run in its own scope."""
+    stack = list(own_expressions(statement))
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, (ast.Lambda, *COMPREHENSIONS)):
+            stack.extend(ast.iter_child_nodes(node))
 
 
 def _borrow(definition: ast.AST, scope: Scope) -> None:

@@ -153,7 +153,12 @@ def loaded_by(directory: Path, *arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "text",
-    ["x = 1\n", "import torch\ntorch.zeros(3)\n", "import mine\nmine.Conv2d(3)\n", "not ( Python"],
+    [
+        "x = 1\n",
+        "import torch\ntorch.zeros(3)\n",
+        "from mine import Wide2d\nConv2d = Wide2d\n",
+        "not ( Python",
+    ],
     ids=["plain", "torch without convolutions", "convolutions without torch", "not Python"],
 )
 def test_a_file_that_the_prefilter_rejects_loads_nothing_costly(tmp_path: Path, text: str) -> None:

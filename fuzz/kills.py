@@ -1,8 +1,8 @@
 """Kills real runs of `tm2ms migrate` over a tree; every file must stay whole, nothing may stay.
 
 Run: python fuzz/kills.py [KILLS] [SEED]
-Each round starts from the old tree. Every other kill is aimed: it strikes when a temporary file is
-seen, where a kill at a random moment hardly ever does. After each kill every file must be the old or
+Each round starts from the old tree. Every other kill is aimed: it strikes when a temporary file
+is seen; at a random moment it hardly ever does. After each kill every file must be the old or
 the new one; after the next run every file is new, and no temporary file and no process is left.
 Prints the counts; exits 1 when a promise is broken, or when the kills have tested nothing.
 """
@@ -65,18 +65,18 @@ def wait_for_a_write(run: subprocess.Popen[bytes], tree: Path, skip: int) -> Non
     seen = set[str]()
     while run.poll() is None and len(seen) <= skip:
         for folder in "abc":
-            seen.update(n for n in os.listdir(tree / folder) if n.startswith(".tm2ms-"))
+            seen.update(path.name for path in (tree / folder).glob(".tm2ms-*"))
 
 
 def lives(group: int) -> bool:
-    """Say whether a process of the group is left, allowing it two seconds to end."""
-    for _ in range(20):
-        try:
+    """Say whether a process of the group is left, allowing it some seconds to end."""
+    try:
+        for _ in range(100):
             os.killpg(group, 0)
-        except ProcessLookupError:
-            return False
-        time.sleep(0.1)
-    os.killpg(group, signal.SIGKILL)
+            time.sleep(0.1)
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
     return True
 
 

@@ -40,7 +40,8 @@ DEFAULT_EXCLUDE = (
 # A literal first byte lets `re` search three times as fast as `[Cc]onv…`, and hits are as rare.
 _CONV = re.compile(rb"onv(?:_?[Tt]ranspose)?[123]d")
 # torch may also come through another file: `from .common import nn`, `from .layers import *`
-_HANDED_ON = re.compile(rb"\bfrom[ \t]+[.\w]+[ \t]+import\b[^\r\n]*(?:\*|\bnn\b|\btorch\b|onv)")
+_IMPORT = re.compile(rb"\bfrom[ \t]+[.\w]+[ \t]+import\b([^\r\n]*)")  # to the end: once a line
+_HANDED_ON = re.compile(rb"\*|\bnn\b|\btorch\b|onv|\([ \t]*(?:#|$)")
 _MARK = b"tm2ms:"  # of a comment that switches sites off
 
 
@@ -52,5 +53,5 @@ def may_concern_us(data: bytes) -> bool:
 def may_mention_conv(data: bytes) -> bool:
     """Tell quickly whether a file could refer to a torch convolution; errs towards yes."""
     return _CONV.search(data) is not None and (
-        b"torch" in data or _HANDED_ON.search(data) is not None
+        b"torch" in data or any(map(_HANDED_ON.search, _IMPORT.findall(data)))
     )

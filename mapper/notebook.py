@@ -298,10 +298,13 @@ def _cell_changes(raw: str, place: _Place, edits: Sequence[Edit], ascii_only: bo
         chars: list[str] = []
         for literal in place.literals[first : last + 1]:
             chars += _CHARACTER.findall(raw, literal.start, literal.end)
-        for edit in reversed(inside):
-            at = slice(edit.start - starts[first], edit.end - starts[first])
-            chars[at] = _encode(edit.text, ascii_only)
-        lines = _lines(chars) if place.listed else [f'"{"".join(chars)}"']
+        new, done = list[str](), 0
+        for edit in inside:
+            new += chars[done : edit.start - starts[first]]
+            new += _encode(edit.text, ascii_only)
+            done = edit.end - starts[first]
+        new += chars[done:]
+        lines = _lines(new) if place.listed else [f'"{"".join(new)}"']
         changes.append(_replace_lines(raw, place, first, last, lines))
     return changes
 

@@ -15,10 +15,11 @@ from functools import cache
 from pathlib import Path
 
 from mapper.scopes import Scope, Scopes
+from mapper.source import LARGEST
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _IMPORT = re.compile(
-    rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\r\n#]+)", re.MULTILINE
+    rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*(?:\)|\Z)|[^\r\n#]+)", re.MULTILINE
 )
 _HOPS = 8  # modules that a name may be handed on through
 _FILES = 20_000  # beyond this a project is not searched, and every name counts as taken
@@ -115,6 +116,8 @@ def _exported(file: Path, name: str, hops: int) -> str | None:
 @cache
 def _module_scope(file: Path) -> Scope | None:
     try:
+        if file.stat().st_size > LARGEST:
+            return None
         text = file.read_text(encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -17,14 +17,23 @@ import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-ROOMS = ("calls", "imports", "migrate", "notebook", "process", "rewrite", "strategies", "values")
+ROOMS = (
+    "calls",
+    "imports",
+    "joined",
+    "migrate",
+    "notebook",
+    "process",
+    "rewrite",
+    "strategies",
+    "values",
+)
 with atheris.instrument_imports(include=["mapper"]):
     for room in (*ROOMS, "verify", "source", "suppress", "selection", "names", "scopes", "bind"):
         importlib.import_module(f"mapper.{room}")  # by name: none of them is used here
 
 from mapper.options import Options  # noqa: E402
-from mapper.process import Task, process  # noqa: E402
-from tests.reliability.invariants import BrokenError, checked  # noqa: E402
+from tests.reliability.invariants import checked  # noqa: E402
 
 HEADS = {
     0: b"",
@@ -35,32 +44,18 @@ HEADS = {
 OPTIONS = (Options(), Options(unsafe=True), Options(recipe="table"))
 
 
-KNOWN = "another convolution stands in its arguments"  # reported: a second run changes such a call
-
-
-def watched(path: str, data: bytes, options: Options) -> None:
-    """Insist on every promise but the one that is known to be broken, and only there."""
-    try:
-        checked(path, data, options)
-    except BrokenError as error:
-        sites = process(Task(path, data), options).sites
-        is_known = any(KNOWN in site.message for site in sites)
-        if not (str(error).startswith("second run: changed") and is_known):
-            raise
-
-
 def one(data: bytes) -> None:
     """Process one input and insist on every promise."""
     if not data:
         return
     kind, options = data[0] % 5, OPTIONS[data[0] // 5 % len(OPTIONS)]
     if kind < 4:
-        watched("fuzz.py", HEADS[kind] + data[1:], options)
+        checked("fuzz.py", HEADS[kind] + data[1:], options)
         return
     text = data[1:].decode("utf-8", "replace")
     cell = {"cell_type": "code", "source": "from torch import nn\n" + text, "metadata": {}}
     book = {"cells": [cell, {**cell, "source": text}], "nbformat": 4, "metadata": {}}
-    watched("fuzz.ipynb", json.dumps(book).encode(), options)
+    checked("fuzz.ipynb", json.dumps(book).encode(), options)
 
 
 def seeds(directory: Path) -> None:

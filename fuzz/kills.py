@@ -1,11 +1,15 @@
-"""Kills real runs of `tm2ms migrate` over a tree at random moments; every file must stay whole.
+"""Kills real runs of `tm2ms migrate` over a tree; every file must stay whole, nothing may stay.
 
-Run: python fuzz/kills.py [KILLS] [FILES]
-Each round starts from the old tree, so every round has writes to hit. Prints the counts.
+Run: python fuzz/kills.py [KILLS] [SEED]
+Each round starts from the old tree. Every other kill is aimed: it strikes when a temporary file
+is seen; at a random moment it hardly ever does. After each kill every file must be the old or
+the new one; after the next run every file is new, and no temporary file and no process is left.
+Prints the counts; exits 1 when a promise is broken, or when the kills have tested nothing.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -20,60 +24,108 @@ sys.path.insert(0, str(ROOT))
 
 from tests.shell import COMMAND, environment  # noqa: E402
 
-OLD = "import torch.nn as nn\n" + "".join(f"c{i} = nn.Conv2d(3, 8, 3)\n" for i in range(300))
+CALLS = "".join(f"c{i} = nn.Conv2d(3, {i}, 3)\n" for i in range(1, 9))
+OLD = "import torch.nn as nn\n" + CALLS + "# a long file takes its time to write\n" * 20_000
+FILES = [f"{folder}/m{number}.py" for folder in "abc" for number in range(8)]
+BROKEN = (
+    "torn files", "not new after the next run", "temporary files after the next run",
+    "processes left", "failed runs", "failed of two at once", "torn by two at once",
+)  # fmt: skip
+KEYS = (
+    "killed", "killed in the middle of the tree", "killed inside a write", "ended before",
+    *BROKEN,
+)  # fmt: skip
 
 
-def fill(tree: Path, files: int) -> list[Path]:
+def fill(tree: Path) -> list[Path]:
     """Write the old tree, leaving what else is there."""
-    paths = [tree / f"m{number}.py" for number in range(files)]
+    paths = [tree / name for name in FILES]
     for path in paths:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(OLD)
     return paths
 
 
-def start(tree: Path) -> subprocess.Popen[bytes]:
+def start(tree: Path, jobs: int) -> subprocess.Popen[bytes]:
     """Start one run."""
     quiet = subprocess.DEVNULL
-    command = [*COMMAND, "migrate", "-q", "-j1", str(tree)]
-    return subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment(), cwd=tree)
+    command = [*COMMAND, "migrate", "-q", f"-j{jobs}", str(tree)]
+    return subprocess.Popen(
+        command, stdout=quiet, stderr=quiet, env=environment(), cwd=tree, start_new_session=True
+    )
 
 
-def main(kills: int, files: int) -> int:
+def temporary(tree: Path) -> list[Path]:
+    """Return the temporary files that are there."""
+    return list(tree.rglob(".tm2ms-*"))
+
+
+def wait_for_a_write(run: subprocess.Popen[bytes], tree: Path, skip: int) -> None:
+    """Return when a temporary file is seen, so many files after the first; or at the run's end."""
+    seen = set[str]()
+    while run.poll() is None and len(seen) <= skip:
+        for folder in "abc":
+            seen.update(path.name for path in (tree / folder).glob(".tm2ms-*"))
+
+
+def lives(group: int) -> bool:
+    """Say whether a process of the group is left, allowing it some seconds to end."""
+    try:
+        for _ in range(100):
+            os.killpg(group, 0)
+            time.sleep(0.1)
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def one(tree: Path, whole: float, new: str, choose: random.Random, seen: Counter[str]) -> None:
+    """Kill one run, look, run again, and look again."""
+    paths, jobs = fill(tree), choose.choice((1, 2))
+    run = start(tree, jobs)
+    if choose.random() < 0.5:
+        wait_for_a_write(run, tree, choose.randrange(len(FILES) - 2))
+    else:
+        time.sleep(choose.uniform(0.2 * whole, whole))
+    run.kill()
+    is_killed = run.wait() == -signal.SIGKILL
+    seen["killed" if is_killed else "ended before"] += 1
+    seen["processes left"] += lives(run.pid)
+    texts = [path.read_text() for path in paths]
+    seen["torn files"] += sum(text not in (OLD, new) for text in texts)
+    seen["killed in the middle of the tree"] += 0 < texts.count(new) < len(texts)
+    seen["killed inside a write"] += bool(temporary(tree))
+    seen["failed runs"] += start(tree, jobs).wait() != 0
+    seen["not new after the next run"] += sum(path.read_text() != new for path in paths)
+    seen["temporary files after the next run"] += len(temporary(tree))
+
+
+def main(kills: int, number: int) -> int:
     """Kill so often; return the exit code."""
     seen: Counter[str] = Counter()
-    choose = random.Random(7)
+    choose = random.Random(number)
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name)
-        paths = fill(tree, files)
+        paths = fill(tree)
         began = time.perf_counter()
-        seen["failed runs"] += start(tree).wait() != 0
+        seen["failed runs"] += start(tree, 1).wait() != 0
         whole = time.perf_counter() - began
         new = paths[0].read_text()
         assert new != OLD
-        for _ in range(kills):
-            fill(tree, files)
-            process = start(tree)
-            time.sleep(choose.uniform(0.4 * whole, 1.05 * whole))
-            process.kill()
-            seen["killed" if process.wait() == -signal.SIGKILL else "ended before"] += 1
-            texts = [path.read_text() for path in paths]
-            seen["torn files"] += sum(text not in (OLD, new) for text in texts)
-            seen["killed half way"] += 0 < texts.count(new) < files
-            seen["temporary files left"] += len(list(tree.glob(".tm2ms-*")))
-        fill(tree, files)
-        both = [start(tree), start(tree)]
-        seen["failed of two at once"] += sum(run.wait() != 0 for run in both)
-        seen["torn by two at once"] += sum(path.read_text() != new for path in paths)
-        seen["left after the last run"] += len(list(tree.glob(".tm2ms-*")))
-    keys = (
-        "killed", "ended before", "killed half way", "torn files", "temporary files left",
-        "left after the last run", "failed of two at once", "torn by two at once", "failed runs",
-    )  # fmt: skip
-    print(", ".join(f"{key} {seen[key]}" for key in keys))
-    bad = ("torn files", "left after the last run", "torn by two at once", "failed runs")
-    return int(any(seen[key] for key in bad) or not seen["killed half way"])
+        while seen["killed"] < kills and seen["ended before"] <= kills:
+            one(tree, whole, new, choose, seen)
+        for _ in range(10):
+            fill(tree)
+            both = [start(tree, 1), start(tree, 1)]
+            seen["failed of two at once"] += sum(run.wait() != 0 for run in both)
+            seen["torn by two at once"] += sum(path.read_text() != new for path in paths)
+            seen["temporary files after the next run"] += len(temporary(tree))
+    print(", ".join(f"{key} {seen[key]}" for key in KEYS))
+    tested = seen["killed"] >= kills and seen["killed inside a write"]
+    return int(any(seen[key] for key in BROKEN) or not tested)
 
 
 if __name__ == "__main__":
     numbers = [int(argument) for argument in sys.argv[1:]]
-    sys.exit(main(*(numbers + [220, 25][len(numbers) :])))
+    sys.exit(main(*(numbers + [200, 7][len(numbers) :])))

@@ -22,6 +22,8 @@ from mapper.source import Edit, LineIndex
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
 """The MindSpore modules that rewrites name, inner ones first, and the local names they get."""
 
+_MOST_NAMES = 100  # local names for torch whose imports are looked after; with more, all stay
+
 _COUNTERPARTS = {
     "torch": "mindspore",
     "torch.nn": "mindspore.nn",
@@ -85,8 +87,12 @@ class Imports:
         self._removed: list[ast.stmt] = []
         first = min((r.node.lineno for r in migrated), default=len(module.index) + 1)
         self._leading = _leading(module.tree, first)
-        for local in {r.root.id: None for r in migrated}:
-            self._decide(local, [r for r in migrated if r.root.id == local])
+        by_name: dict[str, list[Reference]] = {}
+        for reference in migrated:
+            by_name.setdefault(reference.root.id, []).append(reference)
+        for local, references in by_name.items():
+            if len(by_name) <= _MOST_NAMES:  # each is looked for in the whole text
+                self._decide(local, references)
 
     @property
     def is_plain(self) -> bool:
@@ -146,7 +152,8 @@ class Imports:
 
     def _fresh(self, wanted: str) -> str:
         name, number = wanted, 1
-        while re.search(rf"\b{name}\b", self._module.text):
+        taken = set(re.findall(rf"\b{wanted}\d*\b", self._module.text))
+        while name in taken:
             number += 1
             name = f"{wanted}{number}"
         return name

@@ -22,6 +22,9 @@ from mapper.scopes import (
     substatements,
 )
 
+_LISTED = 10  # lines that a message names
+_MOST_NAMES = 100  # local names that are searched for; with more, every line is looked at
+
 # Maps a qualified name to the API it means ("torch.nn.modules.conv.Conv2d" -> "torch.nn.Conv2d").
 Canonical = Callable[[str], str | None]
 
@@ -76,6 +79,8 @@ class Names:
         self.path = path
         self.canonical = canonical
         self.scopes = Scopes(tree, has_walrus, has_borrowing, lines)
+        self._wanted: dict[tuple[Scope, str], bool] = {}
+        self._meanings: dict[tuple[Scope, str, int], Meaning | None] = {}
 
     def imports(self) -> Iterator[tuple[Scope, str, Binding]]:
         """Yield every import of the file: the scope, the local name and the binding."""
@@ -116,7 +121,12 @@ class Names:
         if self.words is None or any(map(self.words.search, words)):
             return True
         found = scope.lookup(words[0])
-        return found is not None and any(map(self.is_wanted, found[1]))
+        if found is None:
+            return False
+        key = found[0], words[0]  # a name may be bound on every line
+        if key not in self._wanted:
+            self._wanted[key] = any(map(self.is_wanted, found[1]))
+        return self._wanted[key]
 
     def is_bound(self, name: str) -> bool:
         """Say whether any scope of the file binds `name`."""
@@ -141,7 +151,14 @@ class Names:
         home = scope.lookup(name)
         if home is None:
             return self._meaning_of_star(name, scope)
-        where, bindings = home
+        key = home[0], name, depth
+        if key not in self._meanings:
+            self._meanings[key] = self._meaning_of_bindings(name, *home, depth)
+        return self._meanings[key]
+
+    def _meaning_of_bindings(
+        self, name: str, where: Scope, bindings: Sequence[Binding], depth: int
+    ) -> Meaning | None:
         meanings = {self._target(binding, where, depth) for binding in bindings}
         meanings = {self.canonical(m) or m if m else m for m in meanings if m != ""}
         torch = sorted(m for m in meanings if m and _is_torch(m))
@@ -150,7 +167,8 @@ class Names:
             return Meaning(others[0], where) if len(meanings) == 1 and others else None
         if len(meanings) == 1:
             return Meaning(torch[0], where)
-        lines = ", ".join(str(getattr(b.statement, "lineno", "?")) for b in bindings)
+        places = [str(getattr(b.statement, "lineno", "?")) for b in bindings]
+        lines = ", ".join([*places[:_LISTED], *(["…"] if places[_LISTED:] else [])])
         return Meaning(torch[0], where, f"`{name}` is bound more than once (lines {lines})")
 
     def _meaning_of_star(self, name: str, scope: Scope) -> Meaning | None:
@@ -257,6 +275,8 @@ def wanted_lines(text: str, names: Names, words: str) -> list[int]:
     added = sorted(local for local in locals_ if not re.search(words, local))
     if not added:
         return lines_with(text, words)
+    if len(added) > _MOST_NAMES:
+        return list(range(1, _newlines(text, 0, len(text)) + 2))
     return lines_with(text, rf"{words}|\b(?:{'|'.join(map(re.escape, added))})\b")
 
 
@@ -274,7 +294,7 @@ def lines_with(text: str, pattern: str) -> list[int]:
 def _newlines(text: str, start: int, end: int) -> int:
     """Count line ends as the ast does: LF, CRLF and CR."""
     count = text.count("\n", start, end)
-    if "\r" in text:
+    if text.find("\r", start, end + 1) != -1:
         lone = text.count("\r", start, end) - text.count("\r\n", start, end)
         if text[end - 1 : end + 1] == "\r\n":
             lone -= 1

@@ -20,6 +20,9 @@ from mapper.source import Edit, LineIndex, SourceError, splice
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+LARGEST = 100_000_000
+"""Bytes of JSON that are read: most of a large notebook are pictures."""
+
 # Cell magics that run the rest of the cell as Python in the notebook's own namespace.
 PYTHON_CELL_MAGICS = frozenset({"capture", "debug", "memit", "prun", "snakeviz", "time", "timeit"})
 
@@ -295,10 +298,13 @@ def _cell_changes(raw: str, place: _Place, edits: Sequence[Edit], ascii_only: bo
         chars: list[str] = []
         for literal in place.literals[first : last + 1]:
             chars += _CHARACTER.findall(raw, literal.start, literal.end)
-        for edit in reversed(inside):
-            at = slice(edit.start - starts[first], edit.end - starts[first])
-            chars[at] = _encode(edit.text, ascii_only)
-        lines = _lines(chars) if place.listed else [f'"{"".join(chars)}"']
+        new, done = list[str](), 0
+        for edit in inside:
+            new += chars[done : edit.start - starts[first]]
+            new += _encode(edit.text, ascii_only)
+            done = edit.end - starts[first]
+        new += chars[done:]
+        lines = _lines(new) if place.listed else [f'"{"".join(new)}"']
         changes.append(_replace_lines(raw, place, first, last, lines))
     return changes
 

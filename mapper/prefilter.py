@@ -41,10 +41,9 @@ DEFAULT_EXCLUDE = (
 _CONV = re.compile(rb"onv(?:_?[Tt]ranspose)?[123]d")
 # torch may also come through another file: `from .common import nn`, `from .layers import *`,
 # `layers.Conv2d`
-_HANDED_ON = re.compile(
-    rb"\bfrom[ \t]+[.\w]+[ \t]+import\b[^\r\n]*(?:\*|\bnn\b|\btorch\b|onv)"
-    rb"|\w\.[Cc]onv(?:_?[Tt]ranspose)?[123]d"
-)
+_IMPORT = re.compile(rb"\bfrom[ \t]+[.\w]+[ \t]+import\b([^\r\n]*)")  # to the end: once a line
+_HANDED_ON = re.compile(rb"\*|\bnn\b|\btorch\b|onv|\([ \t]*(?:#|$)")
+_READ = re.compile(rb"\w\.[Cc]onv(?:_?[Tt]ranspose)?[123]d")
 _MARK = b"tm2ms:"  # of a comment that switches sites off
 
 
@@ -56,5 +55,7 @@ def may_concern_us(data: bytes) -> bool:
 def may_mention_conv(data: bytes) -> bool:
     """Tell quickly whether a file could refer to a torch convolution; errs towards yes."""
     return _CONV.search(data) is not None and (
-        b"torch" in data or _HANDED_ON.search(data) is not None
+        b"torch" in data
+        or any(map(_HANDED_ON.search, _IMPORT.findall(data)))
+        or _READ.search(data) is not None
     )

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import traceback
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapper.outcome import FileResult, FileStatus, Note, Site
 from mapper.prefilter import may_mention_conv
-from mapper.source import Edit, Source, SourceError, decode, splice
+from mapper.source import LARGEST, Source, SourceError, check_size, decode, not_python, splice
 from mapper.suppress import mentions
 
 if TYPE_CHECKING:
+    from mapper.joined import Joined
     from mapper.migrate import Migrator
-    from mapper.notebook import Cell
     from mapper.options import Options
     from mapper.selection import Selection
     from mapper.suppress import Suppressions
 
-_CONV = re.compile(r"\b(?:Lazy)?Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\(")
 REPORT_BUG = "please report it with the file at hand; the file is left as it was"
 
 
@@ -47,14 +43,13 @@ def process(task: Task, options: Options) -> FileResult:
     if not may_mention_conv(task.data):
         return FileResult(task.path, FileStatus.UNCHANGED, notes=_useless_comments(task, options))
     try:
-        source = decode(task.data)
         if task.path.endswith(".ipynb"):
-            return _notebook(task, source, options)
-        return _module(task, source, options)
+            return _notebook(task, options)
+        return _module(task, options)
     except SourceError as error:
         return failed(task.path, str(error))
     except SyntaxError as error:
-        return failed(task.path, _syntax(error))
+        return failed(task.path, not_python(error))
     except (RecursionError, MemoryError) as error:
         words = f"too deeply nested or too large ({type(error).__name__}); {REPORT_BUG}"
         return failed(task.path, words)
@@ -97,12 +92,17 @@ def _switches(text: str, path: str, options: Options) -> Suppressions:
 
 
 def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
-    """Return the notes for suppressions in a module that has nothing to suppress."""
-    if not mentions(task.data) or task.path.endswith(".ipynb"):
+    """Return the notes for suppressions in a file that has nothing to suppress."""
+    if not mentions(task.data):
         return ()
     try:
+        if task.path.endswith(".ipynb"):
+            book = _opened(task)[1]
+            notes = _switches(book.text, task.place, options).notes()
+            return tuple(map(book.moved_note, notes))
+        check_size(len(task.data), LARGEST)
         return _switches(decode(task.data).text, task.place, options).notes()
-    except SourceError:
+    except (SourceError, RecursionError, MemoryError):
         return ()  # no concern of ours: the file holds no convolution
 
 
@@ -111,12 +111,9 @@ def failed(path: str, message: str) -> FileResult:
     return FileResult(path, FileStatus.FAILED, message=message)
 
 
-def _syntax(error: SyntaxError) -> str:
-    where = f"line {error.lineno}: " if error.lineno else ""
-    return f"{where}not valid Python: {error.msg}"
-
-
-def _module(task: Task, source: Source, options: Options) -> FileResult:
+def _module(task: Task, options: Options) -> FileResult:
+    check_size(len(task.data), LARGEST)
+    source = decode(task.data)
     off = _switches(source.text, task.place, options)
     found = migrator(options).migrate(source.text, source.newline, off, _place(task))
     return _result(task, source, found.sites, found.notes, splice(source.text, found.edits))
@@ -147,95 +144,20 @@ def _result(
     )
 
 
-def _notebook(task: Task, source: Source, options: Options) -> FileResult:
-    """Migrate a notebook as one module: imports of one cell count in the others."""
-    from mapper import notebook
-
-    book = notebook.read(source.text)
-    notes = list[Note]()
-    texts = [_cell_text(cell, notes) for cell in book.cells]
-    joined, newline = "\n".join(texts), Source("".join(texts)).newline
-    off = _switches(joined, task.place, options)
-    found = migrator(options).migrate(joined, newline, off, _place(task))
-    places = _Places(texts, [cell.index for cell in book.cells])
-    edits: dict[int, list[Edit]] = {}
-    for edit in found.edits:
-        index, moved = places.moved_edit(edit)
-        edits.setdefault(index, []).append(moved)
-    sites = [places.moved_site(site) for site in found.sites]
-    notes += [places.moved_note(note) for note in found.notes]
-    return _result(task, source, sites, notes, book.apply(edits))
+def _notebook(task: Task, options: Options) -> FileResult:
+    """Migrate a notebook as one module, and put the edits back into its cells."""
+    source, book = _opened(task)
+    off = _switches(book.text, task.place, options)
+    found = migrator(options).migrate(book.text, book.newline, off, _place(task))
+    sites = map(book.moved_site, found.sites)
+    notes = [*book.notes, *map(book.moved_note, found.notes)]
+    return _result(task, source, sites, notes, book.apply(found.edits))
 
 
-def _cell_text(cell: Cell, notes: list[Note]) -> str:
-    """Return a cell's Python; blank, and with a note, where it is none."""
-    notes += _unread(cell)
-    if cell.skipped is not None or (why := _unparsable(cell.text)) is None:
-        return cell.text
-    notes.append(Note(1, f"this cell is skipped: {why}", cell.index))
-    return re.sub(r"[^\r\n]", " ", cell.text)
+def _opened(task: Task) -> tuple[Source, Joined]:
+    from mapper.joined import Joined
+    from mapper.notebook import LARGEST as LARGEST_NOTEBOOK
 
-
-def _unread(cell: Cell) -> Iterator[Note]:
-    """Yield a note for each convolution where no Python is read: magics, other languages."""
-    if not cell.masked or not _CONV.search(cell.original):
-        return
-    if cell.skipped is not None:
-        yield Note(1, f"{cell.skipped}: the convolutions in it are left", cell.index)
-        return
-    lines = re.split(r"\r\n|\r|\n", cell.original)
-    for line in cell.masked:
-        if line <= len(lines) and _CONV.search(lines[line - 1]):
-            said = "the convolution in this magic is left: put it on a line of Python"
-            yield Note(line, said, cell.index)
-
-
-def _unparsable(text: str) -> str | None:
-    import ast
-    import warnings
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except SyntaxError as error:
-        return _syntax(error)
-    except (ValueError, RecursionError, MemoryError) as error:
-        return str(error) or type(error).__name__
-    return None
-
-
-class _Places:
-    """Where each cell lies in the text of all, one below the other: by offset and by line."""
-
-    def __init__(self, texts: Sequence[str], indices: Sequence[int]) -> None:
-        from mapper.source import LineIndex
-
-        ends = list(accumulate(len(text) + 1 for text in texts))
-        self._starts = [0, *ends[:-1]]
-        self._ends = [end - 1 for end in ends]
-        self._indices = indices
-        index = LineIndex("\n".join(texts))
-        self._lines = [index.position(start)[0] for start in self._starts]
-
-    def moved_edit(self, edit: Edit) -> tuple[int, Edit]:
-        """Return the index of the edit's cell, and the edit as it is in there."""
-        at = bisect_right(self._starts, edit.start) - 1
-        start, end = self._starts[at], min(edit.end, self._ends[at])
-        return self._indices[at], Edit(edit.start - start, end - start, edit.text)
-
-    def moved_site(self, site: Site) -> Site:
-        """Return the site with its lines counted from its cell's first."""
-        cell, above = self._cell_of(site.span.line)
-        span = replace(site.span, line=site.span.line - above, end_line=site.span.end_line - above)
-        return replace(site, span=span, cell=cell)
-
-    def moved_note(self, note: Note) -> Note:
-        """Return the note with its line counted from its cell's first."""
-        cell, above = self._cell_of(note.line)
-        return replace(note, line=note.line - above, cell=cell)
-
-    def _cell_of(self, line: int) -> tuple[int, int]:
-        """Return the index of the cell that holds a line, and how many lines are above it."""
-        at = bisect_right(self._lines, line) - 1
-        return self._indices[at], self._lines[at] - 1
+    check_size(len(task.data), LARGEST_NOTEBOOK, "notebook")
+    source = decode(task.data)
+    return source, Joined(source.text)

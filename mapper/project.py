@@ -16,10 +16,11 @@ from functools import cache
 from pathlib import Path
 
 from mapper.scopes import Scope, Scopes
+from mapper.source import LARGEST
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _IMPORT = re.compile(
-    rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]*(\([^)]*\)|[^\r\n#]+)", re.MULTILINE
+    rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]*(\([^)]*(?:\)|\Z)|[^\r\n#]+)", re.MULTILINE
 )
 _IMPORTED = re.compile(rb"(?:^|[,(])\s*([\w.*]+)(?:\s+as\s+(\w+))?")
 _HOPS = 8  # modules that a name may be handed on through
@@ -130,6 +131,8 @@ def _exported(file: Path, name: str, hops: int) -> str | None:
 @cache
 def _module_scope(file: Path) -> Scope | None:
     try:
+        if file.stat().st_size > LARGEST:
+            return None
         text = file.read_text(encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

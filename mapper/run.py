@@ -100,8 +100,12 @@ def _migrated(
             yield file.result or _task(file, here)
 
     kept = keeper(config.settings, diff=config.settings.diff)
+    swept = set[Path]()
     for result in _results(read(), config.settings, work, executor):
-        yield kept(_written(waiting.popleft(), result, config.settings))
+        file = waiting.popleft()
+        if not (config.settings.check or config.settings.diff or file.found.error):
+            _sweep(_target(file, config.settings), swept)
+        yield kept(_written(file, result, config.settings))
 
 
 def _task(file: _File, here: str) -> Task:
@@ -204,9 +208,27 @@ def keeper(settings: Settings, *, diff: bool) -> Callable[[FileResult], FileResu
 # --- writing ------------------------------------------------------------------------------------
 
 
+def _target(file: _File, settings: Settings) -> Path:
+    """Return the path that a file is written to."""
+    path, root = file.found.path, file.found.root
+    if settings.output is not None:
+        return settings.output / (path.relative_to(root) if root != path else path.name)
+    return path.resolve() if path.is_symlink() else path
+
+
+def _sweep(target: Path, swept: set[Path]) -> None:
+    """Remove what killed runs left beside a file; once in each directory."""
+    directory = target.parent
+    if directory not in swept:
+        from mapper.write import clean_leftovers
+
+        swept.add(directory)
+        clean_leftovers(directory)
+
+
 def _written(file: _File, result: FileResult, settings: Settings) -> FileResult:
     if settings.output is not None:
-        return _mirror(file, result, settings.output)
+        return _mirror(file, result, _target(file, settings))
     if result.status is FileStatus.CHANGED and not (settings.check or settings.diff):
         return _in_place(file, result)
     return result
@@ -216,13 +238,10 @@ def _in_place(file: _File, result: FileResult) -> FileResult:
     return _write(file.found.path, file.data, result)
 
 
-def _mirror(file: _File, result: FileResult, output: Path) -> FileResult:
+def _mirror(file: _File, result: FileResult, target: Path) -> FileResult:
     """Write the file, changed or not, to its place below the output directory."""
     if file.found.error is not None:
         return result
-    root = file.found.root
-    below = file.found.path.relative_to(root) if root != file.found.path else file.found.path.name
-    target = output / below
     changed = result.status is FileStatus.CHANGED
     try:
         data = result.encoded() if changed else file.found.path.read_bytes()
@@ -236,13 +255,12 @@ def _write(
     target: Path, expected: bytes | None, result: FileResult, data: bytes | None = None
 ) -> FileResult:
     from mapper.outcome import Note
-    from mapper.write import WriteError, clean_leftovers
+    from mapper.write import WriteError
     from mapper.write import replace as replace_file
 
     content = data if data is not None else result.encoded()
     assert content is not None
     try:
-        clean_leftovers(target.parent)
         remark = replace_file(target, content, expected)
     except WriteError as error:
         return replace(result, status=FileStatus.FAILED, message=str(error))

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LARGEST = 5_000_000
+"""Bytes of Python that are read: its tree may take 700 times as much memory."""
+
 _BOM = b"\xef\xbb\xbf"
 _FIRST_LINES = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n)?([^\r\n]*)")
 _COOKIE = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -56,6 +59,22 @@ class Source:
             "\r": self.text.count("\r") - windows,
         }
         return max(counts, key=lambda newline: counts[newline])
+
+
+def check_size(size: int, largest: int, what: str = "Python") -> None:
+    """Raise SourceError for more bytes than can be read in bounded time and memory."""
+    if size > largest:
+        raise SourceError(
+            f"too large: {size / 1e6:.1f} MB, and at most {largest / 1e6:.0f} MB of {what} are "
+            "read; put the convolutions into a smaller file, or leave this one out with "
+            "--extend-exclude"
+        )
+
+
+def not_python(error: SyntaxError) -> str:
+    """Return Python's reason for not reading a text, in our words."""
+    where = f"line {error.lineno}: " if error.lineno else ""
+    return f"{where}not valid Python: {error.msg}"
 
 
 @dataclass(frozen=True, slots=True)

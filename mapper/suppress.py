@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import tokenize
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mapper.outcome import Note, Span
@@ -78,7 +78,7 @@ class Suppressions:
 
     def __init__(self, text: str, understands: Understands, selected: Selected) -> None:
         self._selected = selected
-        self._lines: list[str] = []
+        self._ends: list[int] = []
         self._notes: list[Note] = []
         self._skip: _Comment | None = None
         self._ignores: dict[int, _Comment] = {}
@@ -87,7 +87,7 @@ class Suppressions:
 
     def _read(self, text: str, understands: Understands) -> None:
         plain = _NEWLINE.sub("\n", text)
-        self._lines = plain.split("\n")
+        self._ends = _carried(plain.split("\n"))
         for line, alone, comment in _comments(plain):
             found = _COMMENT.search(comment)
             if found:
@@ -109,17 +109,15 @@ class Suppressions:
 
     def reason(self, rule: str, api: str, span: Span) -> str | None:
         """Return what switches off the site there, or None."""
-        lines = dict.fromkeys((self._carried(span.line), self._carried(span.end_line)))
+        lines = dict.fromkeys((self._end(span.line), self._end(span.end_line)))
         for comment in (self._skip, *(self._ignores.get(line) for line in lines)):
             if comment is not None and comment.switches_off(rule, api):
                 return f"switched off by `{comment.text}` on line {comment.line}"
         return self._selected(rule, api)
 
-    def _carried(self, line: int) -> int:
+    def _end(self, line: int) -> int:
         """Return the line on which a comment about this one can stand: behind the backslashes."""
-        while line < len(self._lines) and self._lines[line - 1].endswith("\\"):
-            line += 1
-        return line
+        return self._ends[line - 1] if line <= len(self._ends) else line
 
     def notes(self) -> tuple[Note, ...]:
         """Return what to remark: comments not understood, and those of no use."""
@@ -128,6 +126,15 @@ class Suppressions:
             comments = [self._skip]
         remarks = [remark for comment in comments for remark in comment.remarks()]
         return tuple(sorted([*self._notes, *remarks], key=lambda note: note.line))
+
+
+def _carried(lines: Sequence[str]) -> list[int]:
+    """Return for each line the 1-based line that it is carried on to by backslashes."""
+    ends = list(range(1, len(lines) + 1))
+    for at in range(len(lines) - 2, -1, -1):
+        if lines[at].endswith("\\"):
+            ends[at] = ends[at + 1]
+    return ends
 
 
 def _comments(text: str) -> Iterator[tuple[int, bool, str]]:

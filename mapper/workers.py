@@ -153,6 +153,19 @@ def processes(jobs: int) -> Executor:
 def _prepare() -> None:
     """Let Ctrl-C reach the first process only, which says how far it got; share the cores out."""
     import os
+    from threading import Thread
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    Thread(target=_end_with_the_first, daemon=True).start()
+
+
+def _end_with_the_first() -> None:
+    """End with the process that started this one: a killed one can tell nobody to stop."""
+    import os
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    if (parent := parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -1,6 +1,7 @@
 """One site of a stranger's module executed on both frameworks: its two texts and nothing else.
 
-Of the module only its imports of the two frameworks, and what the tool inserted, are executed; the names in the call are bound to values of ours (`standins`).
+Of the module only its imports of the two frameworks, and what the tool inserted, are executed; the
+names in the call are bound to values of ours (`standins`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -30,7 +32,7 @@ from tests.oracle.trials import Found, Outcome, compare_layers, compare_results
 
 INSIDE = 6  # trials with expected values
 TRIES = 500  # draws to find them
-SIZE = (9, 10, 8)  # of a function's input
+SIZE = (15, 16, 14)  # of a function's input: room for the kernel without padding too
 
 _FRAMEWORKS = ("torch", "mindspore")
 _ASSUMED = re.compile(r"`(.+)` is (an int or a tuple|an int|True or False|None or a M.+?) \((.*)\)")
@@ -72,6 +74,8 @@ def execute(file: FileResult, site: Site, seed: str) -> Executed:
         for values, (outcome, words) in _inside(pair, random):
             found.add(pair.expected_kind(outcome), words, values)
             good += [values] if outcome is Outcome.EQUAL else []
+        for words in pair.repeated():
+            found.add(Kind.DIFFERENT, words, {})
         for values in pair.outside(good[0]) if good else ():
             outcome, words = pair.compare(values)
             found.add(pair.other_kind(outcome, values), words, values)
@@ -112,8 +116,9 @@ class Pair:
     @cached_property
     def codes(self) -> tuple[CodeType, CodeType]:
         """Both texts; torch's function is the one that the report names."""
-        self.before.func = ast.Name("<api>", ast.Load())
-        return self.call.compiled(self.before), self.call.compiled(self.after)
+        before, after = _parsed(self.site.before), _parsed(str(self.site.after))
+        before.func = ast.Name("<api>", ast.Load())
+        return self.call.compiled(before), self.call.compiled(after)
 
     @cached_property
     def assumed(self) -> Mapping[str, tuple[str, str]]:
@@ -138,6 +143,14 @@ class Pair:
                 yield {**good, source: other}
             if leaf.parameter == "dtype":
                 yield from ({**good, source: other} for other in (_torch().float32, "float32"))
+
+    def repeated(self) -> Iterator[str]:
+        """Say which unknown calls the rewritten text makes more often."""
+        for source in self.call.leaves:
+            if any(isinstance(node, ast.Call) for node in ast.walk(_parsed(source))):
+                before, after = (_count(tree, source) for tree in (self.before, self.after))
+                if after > before:
+                    yield f"`{source}` is evaluated {after} times instead of {before}"
 
     def compare(self, values: Values) -> Found:
         """Execute both sides."""
@@ -213,12 +226,18 @@ class Pair:
         if given is None:
             bundled = [v for k, v in values.items() if k.endswith("['groups']")]
             return int(bundled[0]) if bundled else 1
-        found = attempt(lambda: eval(self.call.compiled(given), self.call.bindings(values)))
+        found = attempt(
+            lambda: eval(self.call.compiled(deepcopy(given)), self.call.bindings(values))
+        )
         return found if isinstance(found, int) and found > 0 else 1
 
 
 def _parsed(text: str) -> Any:
     return ast.parse(f"({text}\n)", mode="eval").body
+
+
+def _count(tree: ast.expr, source: str) -> int:
+    return sum(isinstance(n, ast.expr) and ast.unparse(n) == source for n in ast.walk(tree))
 
 
 def _keys(after: ast.expr) -> set[str]:
@@ -251,8 +270,9 @@ def _is_import(node: ast.AST) -> bool:
 
 
 def _is_helper(node: ast.AST) -> bool:
-    defines = isinstance(node, ast.ClassDef | ast.FunctionDef)
-    return defines and node.name.startswith(tuple(HELPERS))
+    if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return False
+    return node.name.startswith(tuple(HELPERS))
 
 
 def _torch() -> Any:

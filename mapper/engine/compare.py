@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Protocol
@@ -89,7 +90,8 @@ class Comparer:
         if key not in self._memory:
             sizes = list(_sizes(small)) if input_size is None else [_asked(small, input_size)]
             paths = {name: pair.path for name, pair in parameters.items()}
-            self._memory[key] = _run(small, side.layer(channels), paths, shape_only, sizes)
+            layers = (small, side.layer(channels), paths, shape_only)
+            self._memory[key] = _run(*layers, sizes, () if input_size else _ample(small))
         found = self._memory[key]
         if isinstance(found, Difference):
             return found
@@ -138,6 +140,29 @@ def _reduced(c: Convolution) -> tuple[Convolution, dict[str, object]]:
 
 
 def _run(
+    torch: Convolution,
+    mindspore: Layer,
+    paths: Mapping[str, str],
+    shape_only: bool,
+    sizes: Iterable[Shape],
+    ample: Iterable[Shape],
+) -> Evidence | Difference:
+    """Compare over the sizes; where MindSpore refuses them all, it must not compute the ample ones.
+
+    A small input may be refused only because MindSpore pads less, which is wrong for a larger one.
+    """
+    try:
+        return _over(torch, mindspore, paths, shape_only, sizes)
+    except RefusedError:
+        with suppress(RefusedError):
+            for size in ample:
+                wider = _over(torch, mindspore, paths, shape_only, [size])
+                if isinstance(wider, Difference):
+                    return wider
+        raise
+
+
+def _over(
     torch: Convolution,
     mindspore: Layer,
     paths: Mapping[str, str],
@@ -207,6 +232,14 @@ def _sizes(c: Convolution) -> Iterator[Shape]:
     for size in (odd, even):
         if _work(c, size) <= WORK and _room(c, size) <= ROOM:
             yield size
+
+
+def _ample(c: Convolution) -> Iterator[Shape]:
+    """Yield a size with room for the kernel where nothing is padded, if it can be computed."""
+    reach = [d * (k - 1) + 1 for k, d in zip(c.kernel_size, c.dilation, strict=True)]
+    size = tuple(m + r + i for i, (m, r) in enumerate(zip(_least(c), reach, strict=True)))
+    if _work(c, size) <= 10 * WORK and _room(c, size) <= ROOM:
+        yield size
 
 
 def _asked(c: Convolution, size: Shape) -> Shape:

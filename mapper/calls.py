@@ -12,6 +12,7 @@ from mapper.bind import Argument, bind
 from mapper.conditions import Version
 from mapper.dicts import known_keys
 from mapper.imports import Module
+from mapper.layout import LayoutError, render
 from mapper.options import Options
 from mapper.plan import ManualError, Plan
 from mapper.rule import Effect, Rule
@@ -147,11 +148,18 @@ def _render(
     arguments: Mapping[str, Argument],
     spelling: Spelling,
 ) -> str:
-    from mapper.rewrite import LayoutError, render
-
+    start = module.start(call)
     places = {name: argument.index for name, argument in arguments.items()}
     try:
-        return render(module.source(call), decided, places, spelling.write, module.newline)
+        return render(
+            module.source(call),
+            call,
+            lambda line, column: module.index.offset(line, column) - start,
+            decided,
+            places,
+            spelling.write,
+            module.newline,
+        )
     except LayoutError as error:
         raise ManualError(str(error)) from error
 

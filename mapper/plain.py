@@ -138,23 +138,25 @@ def _changed(
 ) -> list[_Argument]:
     """Return what takes an argument's place; a value that stays is written as it stands."""
     equal, value = "=", argument.text
-    if isinstance(node, ast.keyword):
-        equal, value = _keyword_parts(node, text, offset)
+    if isinstance(node, ast.keyword) and node.arg is not None:
+        equal, value = _keyword_parts(node, node.arg, text, offset)
     new = []
     for keyword, wanted in keywords:
         if isinstance(node, ast.keyword) and not keyword:
-            keyword = node.arg or ""
+            if node.arg is None:
+                raise _NotPlainError
+            keyword = node.arg
         new.append(_Argument(_keyword(keyword, wanted, spell, equal, value)))
     new[-1] = replace(new[-1], before=argument.before, comma=argument.comma, after=argument.after)
     return new
 
 
-def _keyword_parts(node: ast.keyword, text: str, offset: Offset) -> tuple[str, str]:
+def _keyword_parts(node: ast.keyword, name: str, text: str, offset: Offset) -> tuple[str, str]:
     """Return the equal sign with the blanks around it, and the value, of a keyword argument."""
     start, end, own = _start(node.value, offset), _end(node.value, offset), _start(node, offset)
-    if node.arg is None or end != _end(node, offset) or not text.startswith(node.arg, own):
-        raise _NotPlainError  # `**`, a value in parentheses, a name that Python spells otherwise
-    return _gap(_EQUAL, text, own + len(node.arg), start)[0], text[start:end]
+    if end != _end(node, offset) or not text.startswith(name, own):
+        raise _NotPlainError  # a value in parentheses, or a name that Python spells otherwise
+    return _gap(_EQUAL, text, own + len(name), start)[0], text[start:end]
 
 
 def _keyword(keyword: str, value: str, spell: Spell, equal: str = "=", kept: str = "") -> str:

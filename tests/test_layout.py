@@ -58,7 +58,8 @@ def calls(draw: st.DrawFn, gaps: tuple[str, ...]) -> tuple[str, int]:
     named = draw(st.lists(st.sampled_from(VALUES), min_size=0 if positional else 1, max_size=4))
     blanks = ("", "", " ")
     equal = draw(st.sampled_from(("=", "=", " = ")))
-    texts = positional + [f"k{i}{equal}{value}" for i, value in enumerate(named)]
+    tail = draw(st.lists(st.just("**more"), max_size=1))
+    texts = positional + [f"k{i}{equal}{value}" for i, value in enumerate(named)] + tail
     text = draw(st.sampled_from(("nn.Conv2d(", "é . Conv2d (", "Conv2d("))) + draw(gap)
     for number, argument in enumerate(texts):
         is_last = number == len(texts) - 1
@@ -140,7 +141,7 @@ def test_the_plain_writer_leaves(text: str) -> None:
 
 UNSURE: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "a changed value in parentheses": ("f(k0=(1))", [("", "1")]),
-    "a changed `**`": ("f(**k)", [("a", "1")]),
+    "a changed `**`": ("f(**k)", [("", "1")]),
     "a value over lines that is not the call's": ("f(1)", [("a", "b +\nc")]),
     "a walrus that gets a keyword": ("f(k := 3)", [("a", "k := 3")]),
     "a comment in a value": ("f(1)", [("a", "(1, # one\n)")]),

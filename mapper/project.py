@@ -17,9 +17,7 @@ from pathlib import Path
 from mapper.scopes import Scope, Scopes
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
-_IMPORT = re.compile(
-    rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\r\n#]+)", re.MULTILINE
-)
+_IMPORT = re.compile(rb"from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\r\n#]+)")
 _HOPS = 8  # modules that a name may be handed on through
 _FILES = 20_000  # beyond this a project is not searched, and every name counts as taken
 _SKIPPED = {".git", ".hg", ".venv", "venv", "node_modules", "build", "dist", "__pycache__"}
@@ -118,7 +116,7 @@ def _module_scope(file: Path) -> Scope | None:
         text = file.read_text(encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Scopes(ast.parse(text), False, False, lines=()).module
+            return Scopes(ast.parse(text), (), False, lines=()).module
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 
@@ -137,11 +135,22 @@ def _taken(root: Path) -> dict[str, set[str]] | None:
             data = file.read_bytes()
         except OSError:
             continue
-        for module, names in _IMPORT.findall(data):
+        for module, names in _imports(data):
             stem = module.rpartition(b".")[2].decode("utf-8", "replace")
             words = re.findall(rb"(?:^|[,(])\s*([\w*]+)", names)
             taken.setdefault(stem, set()).update(w.decode("utf-8", "replace") for w in words)
     return taken
+
+
+def _imports(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the modules and what is taken from them, of `from` at the start of a line."""
+    at = data.find(b"from")
+    while at >= 0:
+        before = data[data.rfind(b"\n", 0, at) + 1 : at]
+        found = None if before.strip(b" \t") else _IMPORT.match(data, at)
+        if found:
+            yield found[1], found[2]
+        at = data.find(b"from", found.end() if found else at + 1)
 
 
 def _python_files(root: Path) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from mapper.bind import Argument, bind
 from mapper.conditions import Version
 from mapper.dicts import known_keys
 from mapper.imports import Module
+from mapper.layout import LayoutError, render
 from mapper.options import Options
 from mapper.partials import CLASS, as_one, joined, split
 from mapper.plan import Api, ManualError, Plan
@@ -207,10 +208,17 @@ def _render(
 def _written(
     module: Module, call: ast.Call, decided: Plan, places: Mapping[str, int], spelling: Spelling
 ) -> str:
-    from mapper.rewrite import LayoutError, render
-
+    start = module.start(call)
     try:
-        return render(module.source(call), decided, places, spelling.write, module.newline)
+        return render(
+            module.source(call),
+            call,
+            lambda line, column: module.index.offset(line, column) - start,
+            decided,
+            places,
+            spelling.write,
+            module.newline,
+        )
     except LayoutError as error:
         raise ManualError(str(error)) from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 import symtable
 import warnings
 from collections.abc import Sequence
@@ -79,7 +78,7 @@ class Migrator:
     def _parse(self, text: str, newline: str, path: Path | None) -> Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the migrated code, and not ours to give
-            tree = _parsed(text)
+            tree = ast.parse(text)
         names = read_names(tree, text, self._canonical, _WANTED, path)
         return Module(text, tree, names, LineIndex(text), newline, path)
 
@@ -104,17 +103,6 @@ class Migrator:
             edits.append(Edit(module.start(draft.node), module.end(draft.node), after))
         edits.extend(imports.edits())
         return sorted(edits, key=lambda edit: (edit.start, edit.end))
-
-
-def _parsed(text: str) -> ast.Module:
-    """Parse with the garbage collector at rest: a tree has no cycles, and many new objects."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return ast.parse(text)
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _check(text: str) -> None:

@@ -58,7 +58,7 @@ class Meaning:
 
 
 class Names:
-    """The scopes of one module and the references in it; `lines` as in Scopes.
+    """The scopes of one module and the references in it; `walrus` and `lines` as in Scopes.
 
     With a `path`, names that other files of the project hand on are understood too. `words` is a
     regular expression for the ends of the wanted APIs' names.
@@ -68,7 +68,7 @@ class Names:
         self,
         tree: ast.Module,
         canonical: Canonical,
-        has_walrus: bool = True,
+        walrus: Sequence[int] | None = None,
         has_borrowing: bool = True,
         lines: Sequence[int] | None = None,
         path: Path | None = None,
@@ -78,7 +78,7 @@ class Names:
         self.words = re.compile(words) if words else None
         self.path = path
         self.canonical = canonical
-        self.scopes = Scopes(tree, has_walrus, has_borrowing, lines)
+        self.scopes = Scopes(tree, walrus, has_borrowing, lines)
         self._wanted: dict[tuple[Scope, str], bool] = {}
         self._meanings: dict[tuple[Scope, str, int], Meaning | None] = {}
 
@@ -201,16 +201,19 @@ class Names:
         """Yield, in source order, the references on the given lines (those of `wanted_lines`)."""
         wanted = sorted(set(lines))
         if wanted:
-            found = [r for s in _statements(self.tree, wanted) for r in self._in_statement(s)]
+            statements = _statements(self.tree, wanted)
+            found = [r for s in statements for r in self._in_statement(s, wanted)]
             found.sort(key=lambda r: (r.node.lineno, r.node.col_offset))
             yield from found
 
-    def _in_statement(self, statement: ast.AST) -> Iterator[Reference]:
+    def _in_statement(self, statement: ast.AST, lines: list[int]) -> Iterator[Reference]:
         home = self.scopes.home[statement]
         top = _Link(statement, None)
         stack = [(child, home, top) for child in own_expressions(statement)]
         while stack:
             node, scope, above = stack.pop()
+            if isinstance(node, _LONG) and not spans(node, lines) and not _in_f_string(above):
+                continue  # the elements of a large table need not be looked at
             if isinstance(node, ast.Name | ast.Attribute) and _chain(node) is not None:
                 yield from self._in_chain(node, scope, above)
                 continue
@@ -256,10 +259,10 @@ def read_names(
 ) -> Names:
     """Return the names of a module, looking only where a wanted word stands."""
     has_borrowing = "global" in text or "nonlocal" in text
-    lines = lines_with(text, words)
+    lines, walrus = lines_with(text, words), lines_with(text, ":=")
     while True:
         within = None if has_borrowing else lines
-        names = Names(tree, canonical, ":=" in text, has_borrowing, within, path, words)
+        names = Names(tree, canonical, walrus, has_borrowing, within, path, words)
         wanted = wanted_lines(text, names, words)
         if within is None or len(wanted) == len(lines):
             return names
@@ -314,6 +317,14 @@ class _Link:
         while link:
             yield link.node
             link = link.outer
+
+
+def _in_f_string(link: _Link) -> bool:
+    """Say whether a node's position cannot be relied on, before Python 3.12."""
+    return any(isinstance(node, ast.JoinedStr) for node in link)
+
+
+_LONG = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Call)
 
 
 def _is_torch(name: str) -> bool:

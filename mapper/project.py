@@ -136,7 +136,7 @@ def _module_scope(file: Path) -> Scope | None:
         text = file.read_text(encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Scopes(ast.parse(text), False, False, lines=()).module
+            return Scopes(ast.parse(text), (), False, lines=()).module
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 

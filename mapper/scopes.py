@@ -80,21 +80,22 @@ BODIES = ("cases", "finalbody", "orelse", "handlers", "body")  # the last in sou
 class Scopes:
     """The scopes of a module; `home` tells the scope in which a statement runs.
 
-    `has_walrus` and `has_borrowing` (global, nonlocal) say what the text holds at all. With sorted
-    `lines`, a function or class that spans none of them is not looked into.
+    `walrus` names the sorted lines that may hold one (None: any line), `has_borrowing` says whether
+    the text holds `global` or `nonlocal`. With sorted `lines`, a function or class that spans none
+    of them is not looked into.
     """
 
     def __init__(
         self,
         tree: ast.Module,
-        has_walrus: bool = True,
+        walrus: Sequence[int] | None = None,
         has_borrowing: bool = True,
         lines: Sequence[int] | None = None,
     ) -> None:
         self.module = Scope("module", tree)
         self.all = [self.module]
         self.home: dict[ast.AST, Scope] = {}
-        self._has_walrus = has_walrus
+        self._walrus = walrus
         self._has_borrowing = has_borrowing
         self._lines = lines
         self._fill(tree)
@@ -127,7 +128,7 @@ class Scopes:
                 scope = self._definition(node, scope)
             else:
                 _bind_statement(node, scope)
-            if self._has_walrus:
+            if self._walrus is None or spans(node, self._walrus):
                 _bind_walrus(node, self.home[node])
             for name in BODIES:
                 if below := getattr(node, name, None):

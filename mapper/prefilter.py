@@ -45,7 +45,9 @@ _CONV = re.compile(rb"onv(?:_?[Tt]ranspose)?[123]d")
 _IMPORT = re.compile(rb"\bfrom[ \t]+[.\w]+[ \t]+import\b([^\r\n]*)")  # to the end: once a line
 _HANDED_ON = re.compile(rb"\*|\bnn\b|\btorch\b|onv|\([ \t]*(?:#|$)")
 _READ = re.compile(rb"\b(\w{1,64})\.(?:\w{1,64}\.){0,4}[Cc]onv(?:_?[Tt]ranspose)?[123]d")
-_OTHERS = rb"\b(?:import|from)[ \t]+(?:mindspore|keras|tensorflow|jax|flax|paddle)\b[^\r\n]*\b%s\b"
+_OTHERS = (
+    rb"\b(?:import|from)[ \t]+(?=(?:mindspore|keras|tensorflow|jax|flax|paddle)\b)[^\r\n]*\b%s\b"
+)
 _MARK = b"tm2ms:"  # of a comment that switches sites off
 
 

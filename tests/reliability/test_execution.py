@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,21 @@ def test_the_command_line_makes_no_connection(tmp_path: Path) -> None:
     assert (done.returncode, b"NETWORK" in done.stderr) == (0, False)
     assert "mindspore" in path.read_text()
     assert not mark.exists()
+
+
+def test_the_command_line_works_with_the_network_off(tmp_path: Path) -> None:
+    off = ["unshare", "--net", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*off, "true"], check=False).returncode:
+        pytest.skip("the system does not let a process have a network of its own")
+    reach = "import socket; socket.create_connection(('192.0.2.1', 80), 5)"
+    probe = subprocess.run(
+        [*off, sys.executable, "-c", reach], capture_output=True, text=True, check=False
+    )
+    assert "Network is unreachable" in probe.stderr
+    path, mark = planted(tmp_path, "c = nn.Conv2d(3, 8, 3)")
+    done = subprocess.run(
+        [*off, *COMMAND, "migrate", "-j2", str(path)],
+        cwd=tmp_path, env=environment(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, mark.exists()) == (0, False)
+    assert "mindspore" in path.read_text()

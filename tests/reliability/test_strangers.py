@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.shell import tm2ms
 
@@ -20,18 +24,32 @@ EVIL = {
     "bytes that are no text": "\udcff\udcfeforged",
 }
 FORMATS = ("full", "concise", "json", "github", "gitlab", "sarif", "markdown")
+REPORTS = ("html", "md", "json", "sarif")
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def plant(tree: Path, strings: Iterable[str]) -> None:
+    """Put each string into a name, an argument and a comment, as Python and the system allow."""
+    tree.mkdir()
+    for number, evil in enumerate(strings):
+        text = evil.encode("utf-8", "ignore").decode()
+        comment = text.replace("\n", " ")
+        quoted = comment.replace("\\", "").replace('"', '\\"')
+        name = f"{evil.replace('/', '_')[:60]}{number}.py"
+        call = f'c = nn.Conv2d(3, 8, 3, padding_mode="{quoted}")  # {comment}\n'
+        source = f"import torch.nn as nn\n{call}# tm2ms: ignore[{comment}]\n"
+        (tree / name).write_text(source, encoding="utf-8", newline="")
+
+
+def is_clean(text: str) -> bool:
+    """Say whether nothing in a report is hidden or moves the cursor."""
+    return not any(c not in "\n\t" and unicodedata.category(c) in HIDDEN for c in text)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_names_and_sources_forge_nothing(tmp_path: Path, kind: str) -> None:
-    for number, evil in enumerate(EVIL.values()):
-        text = evil.replace("\n", "\\n").replace("\udcff\udcfe", "").replace("\x1b", "\\x1b")
-        quoted = text.replace('"', '\\"').replace("\x85", "")
-        name = f"{evil.replace('/', '_')[:60]}{number}.py"
-        source = f'import torch.nn as nn\nc = nn.Conv2d(3, 8, 3, padding_mode="{quoted}")\n'
-        (tmp_path / name).write_text(source, encoding="utf-8", newline="")
-    done = tm2ms("migrate", "--check", "-v", "--output-format", kind, ".", cwd=tmp_path)
+    plant(tmp_path / "tree", EVIL.values())
+    done = tm2ms("migrate", "--check", "-v", "--output-format", kind, ".", cwd=tmp_path / "tree")
     out, err = done.stdout.decode(), done.stderr.decode()
     assert done.returncode == 1, err
     for number in range(len(EVIL)):
@@ -39,11 +57,57 @@ def test_names_and_sources_forge_nothing(tmp_path: Path, kind: str) -> None:
     assert out.count("forged") >= len(EVIL)
     for stream in (out, err):
         assert "Traceback" not in stream
-        assert not any(c not in "\n\t" and unicodedata.category(c) in HIDDEN for c in stream)
+        assert is_clean(stream)
     if kind in ("json", "gitlab", "sarif"):
         json.loads(out)
     if kind == "github":
         assert not any(line.startswith("::error file=x::") for line in out.splitlines())
+
+
+class Tags(HTMLParser):
+    """The tags of a page, with the names of their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen = Counter[str]()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen[" ".join([tag, *sorted(name for name, _ in attrs)])] += 1
+
+
+@pytest.mark.parametrize("suffix", REPORTS)
+def test_report_files_are_not_forged_either(tmp_path: Path, suffix: str) -> None:
+    pages = []
+    for name, strings in {"evil": EVIL.values(), "plain": ["forged"] * len(EVIL)}.items():
+        plant(tmp_path / name, strings)
+        report = tmp_path / f"{name}.{suffix}"
+        tm2ms("migrate", "--check", "--report", str(report), ".", cwd=tmp_path / name)
+        pages.append(report.read_text(encoding="utf-8"))
+    evil, plain = pages
+    assert evil.count("forged") >= len(EVIL)
+    assert is_clean(evil)
+    if suffix in ("json", "sarif"):
+        json.loads(evil)
+    else:
+        if suffix == "md":
+            reader = MarkdownIt("commonmark", {"html": True}).enable("table")
+            evil, plain = reader.render(evil), reader.render(plain)
+        ours = Tags(plain).seen.keys()
+        assert Tags(evil).seen.keys() == ours, "strangers brought tags with them"
+        assert all(Tags(evil).seen[tag] == Tags(plain).seen[tag] for tag in ours - {"code"})
+
+
+def test_a_summary_of_a_job_is_not_forged(tmp_path: Path) -> None:
+    plant(tmp_path / "tree", EVIL.values())
+    summary = tmp_path / "summary.md"
+    tm2ms(
+        "migrate", "--check", "--output-format", "github", ".",
+        cwd=tmp_path / "tree", GITHUB_STEP_SUMMARY=str(summary),
+    )  # fmt: skip
+    text = summary.read_text(encoding="utf-8")
+    assert text.count("forged") >= len(EVIL)
+    assert is_clean(text)
 
 
 def test_a_symlink_out_of_the_tree_is_not_followed(tmp_path: Path) -> None:

@@ -28,8 +28,15 @@ class _Conv2d:
     def layer(self, channels: Mapping[str, object]) -> Layer:
         side = load().signature("mindspore.nn.Conv2d")
         assert side is not None
-        given = {p.name: p.default_in(VERSION) for p in side.parameters_in(VERSION)} | CHANNELS
-        given |= {"kernel_size": self.kernel_size, "pad_mode": "pad", "padding": self.padding}
+        given: dict[str, object] = {
+            p.name: p.default_in(VERSION) for p in side.parameters_in(VERSION)
+        }
+        given |= {
+            **CHANNELS,
+            "kernel_size": self.kernel_size,
+            "pad_mode": "pad",
+            "padding": self.padding,
+        }
         given = {name: channels.get(name, value) for name, value in given.items()}
         return mindspore_layers.LAYERS["mindspore.nn.Conv2d"](given, (2, 10))
 

@@ -51,18 +51,26 @@ class Kind(StrEnum):
     DIFFERENT = "silently different"
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One trial: what a framework said, or how the results differ, and the values."""
+
+    words: str
+    values: str
+
+
 @dataclass(slots=True)
 class Executed:
-    """What came of a site's trials, and the first trial of each kind in words."""
+    """What came of a site's trials, and the first trial of each kind."""
 
     counts: Counter[Kind] = field(default_factory=Counter)
-    examples: dict[Kind, str] = field(default_factory=dict)
+    examples: dict[Kind, Example] = field(default_factory=dict)
 
     def add(self, kind: Kind, words: str, values: Values) -> None:
         """Count a trial."""
         self.counts[kind] += 1
         shown = {k: v for k, v in values.items() if not isinstance(v, np.ndarray)}
-        self.examples.setdefault(kind, f"{words} with {shown}")
+        self.examples.setdefault(kind, Example(words, repr(shown)))
 
 
 def execute(file: FileResult, site: Site, seed: str) -> Executed:

@@ -1,4 +1,4 @@
-"""Sampled proofs, executed: `python benchmarks/drawn.py [--count N] [--seed S]... TREE...`.
+"""Sampled proofs, executed: `python benchmarks/drawn.py [--count N] [--seed S]... [--all] TREE...`.
 
 Migrates the trees in memory, draws rewrites whose proof is `sampled`, and executes both texts of
 each on real torch and real MindSpore with values for their symbols. Exits with 1 if one is silently
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,8 @@ from random import Random
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from page import EXECUTED, write  # noqa: E402
+
 from mapper.options import Options  # noqa: E402
 from mapper.outcome import FileResult, Site, Status  # noqa: E402
 from mapper.prefilter import may_mention_conv  # noqa: E402
@@ -27,8 +28,6 @@ from mapper.process import Task, process  # noqa: E402
 from tests.oracle import frameworks  # noqa: E402
 from tests.oracle.executed import Example, Executed, Kind, execute  # noqa: E402
 
-PAGE = ROOT / "docs" / "wild.md"
-HEADING = "## Sampled proofs, executed"
 NEVER = "never equal"
 
 
@@ -146,21 +145,20 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 SECTION = """\
 {heading}
+Written by `python benchmarks/drawn.py {flags}--write TREE...` on {date}. In {trees} public
+repositories {sites} rewrites have a sampled proof. Those drawn were executed on real torch and
+real MindSpore (CPU): both texts as they are, with values of ours for every name, chain of
+attributes, subscript and unknown call in them, and torch's parameters copied over by the report's
+`parameters`. `seed` decides what is drawn (from one repository after the other, so that the small
+ones are there too) and every value.
 
-Written by `python benchmarks/drawn.py {flags}--write TREE...` on {date}.
-In {trees} public repositories {sites} rewrites have a sampled proof. Those drawn were executed on
-real torch and real MindSpore (CPU): both texts as they are, with values of ours for every name,
-chain of attributes, subscript and unknown call in them, and torch's parameters copied over by the
-report's `parameters`.
-`seed` decides what is drawn (from one repository after the other, so that the small ones are there
-too) and every value.
-
-Up to six trials a site have values that the call is written for and torch computes with (`equal`,
-`raises`; `limit stated` where the report says that not all of them work). Then one symbol at a time
-gets each of about two dozen `other` values: tuples and lists of several lengths, strings, None,
-bools, floats, 0 and negative numbers. What torch refuses says nothing; `raises as stated` breaks an
-assumption of the report, `raises too` is refused by MindSpore although none is broken.
-`silently different` must be 0. `never equal` counts sites without an equal trial among the six.
+Six trials a site have values that the call is written for and torch computes with (`equal`,
+`raises`; `limit stated` where the report says that not all of them work). Where none of them is
+equal there are up to 24, and a site that is never equal is counted as that. Then one symbol at a
+time gets each of about two dozen `other` values: tuples and lists of several lengths, strings,
+None, bools, floats, 0 and negative numbers. What torch refuses says nothing; `raises as stated`
+breaks an assumption of the report, `raises too` is refused by MindSpore although none is broken.
+`silently different` must be 0.
 
 {draws}
 
@@ -175,7 +173,7 @@ def section(trees: int, sites: int, flags: str, results: Sequence[Result]) -> st
     titles = (Kind.DIFFERENT, Kind.RAISES, NEVER)
     remarks = "".join(_remarks(title, results) for title in titles)
     return SECTION.format(
-        heading=HEADING,
+        heading=EXECUTED,
         flags=flags,
         date=datetime.date.today(),
         sites=sites,
@@ -199,18 +197,20 @@ def main() -> int:
     parser.add_argument("trees", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=100, help="sites per draw; 0 for all")
     parser.add_argument("--seed", type=int, action="append", help="repeatable; default 1")
+    parser.add_argument("--all", action="store_true", help="all sites too, with the next seed")
     parser.add_argument("--write", action="store_true", help="write into docs/wild.md")
     arguments = parser.parse_args()
     frameworks.load()
     trees = [list(collect(directory)) for directory in arguments.trees]
     seeds = arguments.seed or [1]
-    results = [run(draw(trees, arguments.count, seed), seed) for seed in seeds]
-    flags = "".join(f"--seed {s} " for s in seeds) + f"--count {arguments.count} "
+    draws = [(seed, arguments.count) for seed in seeds]
+    draws += [(max(seeds) + 1, 0)] if arguments.all else []
+    results = [run(draw(trees, count, seed), seed) for seed, count in draws]
+    flags = "".join(f"--seed {seed} " for seed in seeds) + f"--count {arguments.count} "
+    flags += "--all " if arguments.all else ""
     text = section(len(trees), sum(map(len, trees)), flags, results)
     if arguments.write:
-        page = PAGE.read_text(encoding="utf-8")
-        old = re.compile(rf"\n*{HEADING}\n.*?(?=\n## |\Z)", re.DOTALL)
-        PAGE.write_text(f"{old.sub('', page).rstrip()}\n\n{text.rstrip()}\n", encoding="utf-8")
+        write(executed=text)
     print(text)
     return int(any(result.total()[Kind.DIFFERENT] for result in results))
 

@@ -1,4 +1,4 @@
-"""Sampled proofs, executed: `python benchmarks/drawn.py [--count N] [--seed S]... TREE...`.
+"""Sampled proofs, executed: `python benchmarks/drawn.py [--count N] [--seed S]... [--all] TREE...`.
 
 Migrates the trees in memory, draws rewrites whose proof is `sampled`, and executes both texts of
 each on real torch and real MindSpore with values for their symbols. Exits with 1 if one is silently
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,15 +19,16 @@ from random import Random
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from page import EXECUTED, write  # noqa: E402
+
 from mapper.options import Options  # noqa: E402
 from mapper.outcome import FileResult, Site, Status  # noqa: E402
 from mapper.prefilter import may_mention_conv  # noqa: E402
 from mapper.process import Task, process  # noqa: E402
 from tests.oracle import frameworks  # noqa: E402
-from tests.oracle.executed import Executed, Kind, execute  # noqa: E402
+from tests.oracle.executed import Example, Executed, Kind, execute  # noqa: E402
 
-PAGE = ROOT / "docs" / "wild.md"
-HEADING = "## Sampled proofs, executed"
+NEVER = "never equal"
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,13 @@ class Drawn:
         place = f"{self.tree}:{self.file.path}:{self.site.span.line}:{self.site.span.column}"
         return execute(self.file, self.site, f"{seed}:{place}")
 
-    def words(self, example: str) -> str:
+    def place(self) -> str:
+        return f"{self.tree} {self.file.path}:{self.site.span.line}"
+
+    def words(self, example: Example) -> str:
+        """Return what a person needs to reproduce a trial."""
         texts = [" ".join(str(text).split()) for text in (self.site.before, self.site.after)]
-        place = f"{self.tree}/{self.file.path}:{self.site.span.line}"
-        return f"* {place}: {example}\n    * `{texts[0]}`\n    * `{texts[1]}`"
+        return "\n    ".join([f"{self.place()}: {example.words}", *texts, example.values])
 
 
 @dataclass
@@ -56,18 +59,26 @@ class Result:
     seed: int
     sites: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, Counter[Kind]] = field(default_factory=dict)
-    never: list[str] = field(default_factory=list)
-    different: list[str] = field(default_factory=list)
-    raised: list[str] = field(default_factory=list)
+    remarks: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By title and place: what was said there."""
 
     def add(self, drawn: Drawn, found: Executed) -> None:
         self.sites[drawn.tree] += 1
         self.kinds.setdefault(drawn.tree, Counter()).update(found.counts)
-        if not found.counts[Kind.EQUAL]:
-            self.never.append(drawn.words("; ".join(found.examples.values()) or "torch refuses"))
-        for kind, readable in ((Kind.DIFFERENT, self.different), (Kind.RAISES, self.raised)):
+        for kind in (Kind.DIFFERENT, Kind.RAISES):
             if kind in found.examples:
-                readable.append(drawn.words(found.examples[kind]))
+                example = found.examples[kind]
+                print(f"\n{kind}: {drawn.words(example)}", file=sys.stderr)
+                self._remark(kind, drawn, example.words)
+        if not found.counts[Kind.EQUAL]:
+            said = [example.words for example in found.examples.values()]
+            self._remark(NEVER, drawn, said[0] if said else "torch refuses every value tried")
+
+    def never(self) -> int:
+        return len(self.remarks.get(NEVER, ()))
+
+    def _remark(self, title: str, drawn: Drawn, words: str) -> None:
+        self.remarks.setdefault(title, {})[drawn.place()] = words
 
     def total(self) -> Counter[Kind]:
         return sum(self.kinds.values(), Counter[Kind]())
@@ -108,9 +119,9 @@ def run(drawn: Sequence[Drawn], seed: int) -> Result:
 def by_draw(results: Sequence[Result]) -> str:
     """Return a table with a line for each draw."""
     rows = [
-        [str(r.seed), str(r.sites.total()), str(len(r.never)), *_cells(r.total())] for r in results
+        [str(r.seed), str(r.sites.total()), str(r.never()), *_cells(r.total())] for r in results
     ]
-    return _table(["seed", "sites", "never equal", *Kind], rows)
+    return _table(["seed", "sites", NEVER, *Kind], rows)
 
 
 def by_tree(result: Result) -> str:
@@ -134,20 +145,20 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 SECTION = """\
 {heading}
+Written by `python benchmarks/drawn.py {flags}--write TREE...` on {date}. In {trees} public
+repositories {sites} rewrites have a sampled proof. Those drawn were executed on real torch and
+real MindSpore (CPU): both texts as they are, with values of ours for every name, chain of
+attributes, subscript and unknown call in them, and torch's parameters copied over by the report's
+`parameters`. `seed` decides what is drawn (from one repository after the other, so that the small
+ones are there too) and every value.
 
-Written by `python benchmarks/drawn.py {flags}--write TREE...` on {date}: {sites} rewrites in
-{trees} public repositories have a sampled proof. Those drawn were executed on real torch and real
-MindSpore (CPU): both texts as they are, with values of ours for every name, chain of attributes,
-subscript and unknown call in them, and torch's parameters copied over by the report's `parameters`.
-`seed` decides what is drawn (from one repository after the other, so that the small ones are there
-too) and every value.
-
-Up to six trials a site have values that the call is written for and torch computes with (`equal`,
-`raises`; `limit stated` where the report says that not all of them work). Then one symbol at a time
-gets each of about two dozen `other` values: tuples and lists of several lengths, strings, None,
-bools, floats, 0 and negative numbers. What torch refuses says nothing; `raises as stated` breaks an
-assumption of the report, `raises too` is refused by MindSpore although none is broken.
-`silently different` must be 0. `never equal` counts sites without an equal trial among the six.
+Six trials a site have values that the call is written for and torch computes with (`equal`,
+`raises`; `limit stated` where the report says that not all of them work). Where none of them is
+equal there are up to 24, and a site that is never equal is counted as that. Then one symbol at a
+time gets each of about two dozen `other` values: tuples and lists of several lengths, strings,
+None, bools, floats, 0 and negative numbers. What torch refuses says nothing; `raises as stated`
+breaks an assumption of the report, `raises too` is refused by MindSpore although none is broken.
+`silently different` must be 0.
 
 {draws}
 
@@ -159,13 +170,10 @@ By repository, seed {seed}:
 
 def section(trees: int, sites: int, flags: str, results: Sequence[Result]) -> str:
     """Return the part of the page that this command writes."""
-    titles = (("silently different", "different"), ("never equal", "never"), ("raises", "raised"))
-    remarks = ""
-    for title, name in titles:
-        lines = list(dict.fromkeys(line for result in results for line in getattr(result, name)))
-        remarks += f"\n{title.capitalize()}:\n\n" + "\n".join(lines) + "\n" if lines else ""
+    titles = (Kind.DIFFERENT, Kind.RAISES, NEVER)
+    remarks = "".join(_remarks(title, results) for title in titles)
     return SECTION.format(
-        heading=HEADING,
+        heading=EXECUTED,
         flags=flags,
         date=datetime.date.today(),
         sites=sites,
@@ -177,26 +185,34 @@ def section(trees: int, sites: int, flags: str, results: Sequence[Result]) -> st
     )
 
 
+def _remarks(title: str, results: Sequence[Result]) -> str:
+    said = {k: v for result in results for k, v in result.remarks.get(title, {}).items()}
+    lines = [f"* {place}: {words}" for place, words in sorted(said.items())]
+    return "\n".join([f"\n{title.capitalize()}:\n", *lines, ""]) if lines else ""
+
+
 def main() -> int:
     """Draw, execute and print; or put the tables into the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("trees", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=100, help="sites per draw; 0 for all")
     parser.add_argument("--seed", type=int, action="append", help="repeatable; default 1")
+    parser.add_argument("--all", action="store_true", help="all sites too, with the next seed")
     parser.add_argument("--write", action="store_true", help="write into docs/wild.md")
     arguments = parser.parse_args()
     frameworks.load()
     trees = [list(collect(directory)) for directory in arguments.trees]
     seeds = arguments.seed or [1]
-    results = [run(draw(trees, arguments.count, seed), seed) for seed in seeds]
-    flags = "".join(f"--seed {s} " for s in seeds) + f"--count {arguments.count} "
+    draws = [(seed, arguments.count) for seed in seeds]
+    draws += [(max(seeds) + 1, 0)] if arguments.all else []
+    results = [run(draw(trees, count, seed), seed) for seed, count in draws]
+    flags = "".join(f"--seed {seed} " for seed in seeds) + f"--count {arguments.count} "
+    flags += "--all " if arguments.all else ""
     text = section(len(trees), sum(map(len, trees)), flags, results)
     if arguments.write:
-        page = PAGE.read_text(encoding="utf-8")
-        old = re.compile(rf"\n*{HEADING}\n.*?(?=\n## |\Z)", re.DOTALL)
-        PAGE.write_text(f"{old.sub('', page).rstrip()}\n\n{text.rstrip()}\n", encoding="utf-8")
+        write(executed=text)
     print(text)
-    return int(any(result.different for result in results))
+    return int(any(result.total()[Kind.DIFFERENT] for result in results))
 
 
 if __name__ == "__main__":

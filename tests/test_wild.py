@@ -479,3 +479,16 @@ def test_a_helper_is_inserted_once_and_found_again(rank: int) -> None:
     assert names == [f"ms_conv_transpose{rank}d", "build"]
     again = rewritten(once.replace(f"ms_conv_transpose{rank}d(c, k), ", f"{call}, "))
     assert again == once
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "other"),
+    [
+        pytest.param("self.c = nn.Conv2d", "groups -> group", "pad_mode='pad'", id="a class"),
+        pytest.param("self.c = F.conv2d", "pad_mode='pad'", "has_bias", id="a function"),
+    ],
+)
+def test_what_to_do_with_another_name_fits_what_is_named(line: str, words: str, other: str) -> None:
+    message = only(f"{_HEAD}\nclass A:\n    def f(self):\n        {line}\n").message
+    assert words in message
+    assert other not in message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from math import prod
 from typing import Any
 
 from tests.oracle.frameworks import (
@@ -19,6 +20,8 @@ from tests.oracle.frameworks import (
 )
 
 Make = Callable[[], Any]
+
+WORK = 1e9  # multiplications that the largest input may cost
 
 OTHERS: tuple[Any, ...] = (
     (2, 1), (2, 1, 3), (2,), (1,), [2, 1], [2, 1, 3], [2], (1, 1), (1, 1, 1), (0, 1), (0, 1, 2),
@@ -102,4 +105,6 @@ def _suitable(torch_layer: Any) -> list[Array]:
     reach = zip(torch_layer.weight.shape[2:], torch_layer.dilation, strict=False)
     room = max(dilation * (kernel - 1) + 1 for kernel, dilation in reach)
     ample = (1, odd[1], *(size + room for size in odd[2:]))
-    return [random_input(shape) for shape in (least, odd, ample)]
+    cost = prod(ample[2:]) * prod(torch_layer.weight.shape)
+    shapes = (least, odd, ample) if cost < WORK else (least, odd)
+    return [random_input(shape) for shape in shapes]

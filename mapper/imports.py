@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapper.helpers import HELPERS, Helper
-from mapper.names import Names, Reference, lines_with
+from mapper.names import Names, Reference, dotted_name, lines_with
 from mapper.project import is_taken
 from mapper.scopes import Binding, Scope, spans
 from mapper.source import Edit, LineIndex
@@ -117,14 +117,14 @@ class Imports:
 
     def read(self, node: ast.expr) -> str | None:
         """Return what a name in rewritten text stands for: the inverse of `spell`."""
-        dotted = ast.unparse(node)
+        dotted = dotted_name(node) or ast.unparse(node)
         root, _, rest = dotted.partition(".")
         for helper, local in self._helpers.items():
             if dotted == local:
                 return helper
-        homes = {swap.local: swap.target for swap in self._swaps.values()}
-        homes.update({local: module for module, local in self._used.items()})
-        target = homes.get(root)
+        targets = [swap.target for swap in self._swaps.values() if swap.local == root]
+        targets += [module for module, local in self._used.items() if local == root]
+        target = targets[-1] if targets else None
         return None if target is None else f"{target}.{rest}" if rest else target
 
     def _local(self, module: str) -> str:

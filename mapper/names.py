@@ -339,6 +339,12 @@ def _chain(node: ast.expr) -> tuple[ast.Name, list[str]] | None:
     return (node, attributes[::-1]) if isinstance(node, ast.Name) else None
 
 
+def dotted_name(node: ast.expr) -> str | None:
+    """Return the text of a name or attribute chain."""
+    chain = _chain(node)
+    return ".".join([chain[0].id, *chain[1]]) if chain else None
+
+
 def _statements(tree: ast.Module, lines: list[int]) -> Iterator[ast.AST]:
     """Yield the statements that reach one of the sorted `lines`, outer ones first."""
     stack: list[ast.AST] = [*reversed(tree.body)]

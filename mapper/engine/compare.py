@@ -202,14 +202,25 @@ def _over(
     return Evidence(cases, *shapes, error, words=words)
 
 
-_NOISE = np.random.default_rng(0).standard_normal(1 << 16)
+def _random(count: int, start: int) -> Array:
+    """Return random numbers between -1 and 1: splitmix64 of the numbers from `start` on.
+
+    `numpy.random` would do; its import takes as long as all the proofs of a file.
+    """
+    z = np.arange(start, start + count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (z ^ (z >> np.uint64(31))).astype(np.float64) * 2.0**-63 - 1.0
+
+
+_NOISE = _random(1 << 16, 1)
 
 
 def _noise(shape: Shape, offset: int) -> Array:
     """Return random numbers of that shape, the same every time."""
     count, start = prod(shape), 997 * offset
     if start + count > _NOISE.size:
-        return np.random.default_rng(offset).standard_normal(count).reshape(shape)
+        return _random(count, offset << 40).reshape(shape)
     return _NOISE[start : start + count].reshape(shape)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import functools
-import symtable
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mapper import sound
 from mapper.aliases import Alias, find_aliases
 from mapper.around import Reads, attribute_reads, remarks
 from mapper.bind import BindError
@@ -22,7 +22,7 @@ from mapper.outcome import Note, Proof, Site, Span, Status
 from mapper.plan import ManualError
 from mapper.rule import Kind, Rule
 from mapper.rulebook import Rulebook
-from mapper.source import Edit, LineIndex, splice
+from mapper.source import Edit, LineIndex
 from mapper.suppress import Suppressions
 from mapper.type_tests import both, is_type_test, tests_already
 from mapper.verify import DisprovedError
@@ -95,16 +95,16 @@ class Migrator:
         drafts = list(self._drafts(module, references, off)) if references else []
         edits = self._write(module, drafts)
         if edits:
-            _check(splice(text, edits))
+            _check(module, edits)
         notes = off.notes() if off else ()
         return Migration(tuple(draft.site for draft in drafts), tuple(edits), notes)
 
     def _canonical(self, name: str) -> str | None:
-        rule = self._rulebook.by_api(name)
+        rule = self._rulebook.working(name)
         return rule.torch.canonical(name) if rule else None
 
     def _counterpart(self, torch: str) -> str | None:
-        rule = self._rulebook.by_api(torch)
+        rule = self._rulebook.working(torch)
         return rule.mindspore.api or None if rule else None
 
     def _parse(self, text: str, newline: str, path: Path | None) -> Module:
@@ -151,7 +151,7 @@ class Migrator:
         return _Draft(reference, node, site)
 
     def _rule(self, reference: Reference) -> Rule:
-        rule = self._rulebook.by_api(reference.api)
+        rule = self._rulebook.working(reference.api)
         assert rule is not None
         return rule
 
@@ -302,17 +302,12 @@ class Migrator:
         return sorted(edits, key=lambda edit: (edit.start, edit.end))
 
 
-def _check(text: str) -> None:
-    """Insist that the result parses. Building the symbol table is the cheapest way to find out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            symtable.symtable(text, "<rewritten>", "exec")
-        except SyntaxError:
-            try:
-                ast.parse(text)  # accepts a `return` outside of a function, as the input did
-            except SyntaxError as error:
-                raise InternalError(f"the rewritten text does not parse: {error}") from error
+def _check(module: Module, edits: Sequence[Edit]) -> None:
+    """Insist that the result parses."""
+    try:
+        sound.check(module.text, module.tree, module.index, edits)
+    except SyntaxError as error:
+        raise InternalError(f"the rewritten text does not parse: {error}") from error
 
 
 def _check_place(reference: Reference, rule: Rule) -> None:

@@ -41,12 +41,22 @@ _Ignore = tuple[str, Callable[[str], bool | None]]
 class Found:
     """A file to read, or with `error` a path that cannot be read and why.
 
-    `root` is the named path below which the file was found (the file itself when it was named).
+    `below` is the named path below which the file was found (the file itself when it was named).
     """
 
-    path: Path
-    root: Path
+    name: str
+    below: str
     error: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Return the name as a path."""
+        return Path(self.name)
+
+    @property
+    def root(self) -> Path:
+        """Return the named path as one."""
+        return Path(self.below)
 
 
 def discover(
@@ -78,7 +88,7 @@ def _found(walk: _Walk, named: Sequence[str]) -> Iterator[Found]:
         for text, real, error in walk.find(path):
             if error is not None or real not in seen:
                 seen.add(real)
-                yield Found(Path(text), Path(path), error)
+                yield Found(text, path, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +113,11 @@ class _Walk:
         """Find the files of one named path."""
         if not os.path.isdir(path):
             error = None if os.path.exists(path) else _why_missing(path)
-            yield path, os.path.realpath(path), error
+            yield str(Path(path)), os.path.realpath(path), error
             return
         absolute = os.path.abspath(path)
         ignores = _parents_ignores(absolute) if self.respect_gitignore else ()
-        shown = "" if os.path.normpath(path) == "." else path
+        shown = "" if os.path.normpath(path) == "." else str(Path(path))
         stack: list[tuple[_Directory, os.DirEntry[str] | None]] = [
             (_Directory(shown, absolute, os.path.realpath(path), ignores), None)
         ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import symtable
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mapper import sound
 from mapper.calls import CallRewriter
 from mapper.drafts import LEFT, Draft, Drafter
 from mapper.imports import Imports, Module
@@ -16,7 +16,7 @@ from mapper.names import read_names, wanted_lines
 from mapper.options import Options
 from mapper.outcome import Note, Site
 from mapper.rulebook import Rulebook
-from mapper.source import Edit, LineIndex, splice
+from mapper.source import Edit, LineIndex
 from mapper.suppress import Suppressions
 
 _WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
@@ -63,16 +63,16 @@ class Migrator:
         drafts = self._drafter(module, off).drafts(references)
         edits = self._write(module, drafts)
         if edits:
-            _check(splice(text, edits))
+            _check(module, edits)
         notes = off.notes() if off else ()
         return Migration(tuple(draft.site for draft in drafts), tuple(edits), notes)
 
     def _canonical(self, name: str) -> str | None:
-        rule = self._rulebook.by_api(name)
+        rule = self._rulebook.working(name)
         return rule.torch.canonical(name) if rule else None
 
     def _counterpart(self, torch: str) -> str | None:
-        rule = self._rulebook.by_api(torch)
+        rule = self._rulebook.working(torch)
         return rule.mindspore.api or None if rule else None
 
     def _parse(self, text: str, newline: str, path: Path | None) -> Module:
@@ -105,14 +105,9 @@ class Migrator:
         return sorted(edits, key=lambda edit: (edit.start, edit.end))
 
 
-def _check(text: str) -> None:
-    """Insist that the result parses. Building the symbol table is the cheapest way to find out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            symtable.symtable(text, "<rewritten>", "exec")
-        except SyntaxError:
-            try:
-                ast.parse(text)  # accepts a `return` outside of a function, as the input did
-            except SyntaxError as error:
-                raise InternalError(f"the rewritten text does not parse: {error}") from error
+def _check(module: Module, edits: Sequence[Edit]) -> None:
+    """Insist that the result parses."""
+    try:
+        sound.check(module.text, module.tree, module.index, edits)
+    except SyntaxError as error:
+        raise InternalError(f"the rewritten text does not parse: {error}") from error

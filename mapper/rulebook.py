@@ -193,6 +193,7 @@ class Rulebook:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._parsed: dict[Path, Rule] = {}
+        self._working: dict[Path, Rule] = {}
         self._index = self._scan()
 
     @property
@@ -210,9 +211,13 @@ class Rulebook:
         """Return the rule for a torch name in any of its spellings."""
         return self._at(self._index.by_api.get(qualified_name))
 
+    def working(self, qualified_name: str) -> Rule | None:
+        """Return the rule for a torch name, perhaps without what it only has for the pages."""
+        return self._working_at(self._index.by_api.get(qualified_name))
+
     def signature(self, qualified_name: str) -> MindSporeSide | None:
         """Return how a MindSpore API is called, for whatever rule knows it."""
-        rule = self._at(self._index.by_target.get(qualified_name))
+        rule = self._working_at(self._index.by_target.get(qualified_name))
         return rule.mindspore if rule else None
 
     def torch_names(self) -> tuple[str, ...]:
@@ -252,6 +257,14 @@ class Rulebook:
                 Where(self._label(path), key).fail(f"{name!r} is also in {other}")
             index[name] = path
 
+    def _working_at(self, path: Path | None) -> Rule | None:
+        if path is None:
+            return None
+        if path not in self._parsed and path not in self._working:
+            text = without_pages(path.read_text(encoding="utf-8"))
+            self._working[path] = read_rule(text, self._label(path), is_whole=False)
+        return self._parsed.get(path) or self._working[path]
+
     def _at(self, path: Path | None) -> Rule | None:
         return self._rule(path) if path else None
 
@@ -282,7 +295,20 @@ class Rulebook:
                 where.fail(f"{rule.mindspore.api} has other parameters in {other.file}")
 
 
-def read_rule(text: str, file: str) -> Rule:
+_PAGES = re.compile(
+    r"^\[\[(?:rows|claims|raises|provenance|examples)\]\]\n(?:(?!\[).*\n)*", re.MULTILINE
+)
+
+
+def without_pages(text: str) -> str:
+    """Return a rule file without the tables that are of use for the pages only.
+
+    They are most of it, and reading TOML is what a lookup takes its time for.
+    """
+    return _PAGES.sub("", text)
+
+
+def read_rule(text: str, file: str, *, is_whole: bool = True) -> Rule:
     """Turn the text of one rule file into a rule; `file` is for messages."""
     where = Where(file)
     try:
@@ -290,7 +316,8 @@ def read_rule(text: str, file: str) -> Rule:
     except tomllib.TOMLDecodeError as error:
         where.fail(f"not TOML: {error}")
     rule = _build(Rule, table, where)
-    _check(rule, table, where)
+    if is_whole:
+        _check(rule, table, where)
     return replace(rule, file=file)
 
 

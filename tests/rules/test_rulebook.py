@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,14 @@ import pytest
 from mapper import rulebook
 from mapper.conditions import Condition, Version, VersionRange
 from mapper.rule import Effect, Kind, ParameterSpec, Rule, Strategy, Verdict
-from mapper.rulebook import Rulebook, RuleError, default_directory, load, read_rule
+from mapper.rulebook import (
+    Rulebook,
+    RuleError,
+    default_directory,
+    load,
+    read_rule,
+    without_pages,
+)
 
 RULES = load().rules
 MIGRATED = [rule for rule in RULES if rule.kind in (Kind.LAYER, Kind.FUNCTION)]
@@ -311,9 +319,9 @@ class TestLookUp:
     def test_a_look_up_parses_only_what_it_needs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         parsed: list[str] = []
 
-        def spy(text: str, file: str) -> Rule:
+        def spy(text: str, file: str, *, is_whole: bool = True) -> Rule:
             parsed.append(file)
-            return read_rule(text, file)
+            return read_rule(text, file, is_whole=is_whole)
 
         monkeypatch.setattr(rulebook, "read_rule", spy)
         book = Rulebook(default_directory())
@@ -322,6 +330,16 @@ class TestLookUp:
         book.by_api("torch.nn.Conv2d")
         book.by_api("torch.nn.modules.Conv2d")
         assert parsed == ["rules/nn/conv2d.toml"]
+        book.working("torch.nn.Conv2d")
+        book.working("torch.nn.Conv1d")
+        book.working("torch.nn.Conv1d")
+        assert parsed == ["rules/nn/conv2d.toml", "rules/nn/conv1d.toml"]
+
+    @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+    def test_to_work_with_a_rule_lacks_only_what_the_pages_show(self, rule: Rule) -> None:
+        text = (default_directory().parent / rule.file).read_text("utf-8")
+        bare = replace(rule, rows=(), claims=(), raises=(), provenance=(), examples=())
+        assert read_rule(without_pages(text), rule.file, is_whole=False) == bare
 
     @pytest.mark.parametrize(
         ("pattern", "ids"),

@@ -84,10 +84,12 @@ def _use(parent: ast.AST) -> str:
 
 def _by_hand(api: str) -> str:
     """Say how to write the calls through another name."""
+    if api.startswith("torch.nn.functional.conv_transpose"):
+        return "call the function directly: MindSpore has none with torch's arguments"
     if api.startswith("torch.nn.functional."):
         return (
-            "call the function directly, or rewrite the calls by hand (`pad_mode='pad'` beside "
-            "`padding`; a transposed one has no counterpart that only differs in its names)"
+            "call the function directly, or rewrite the calls by hand (padding -> pad_mode and "
+            "padding)"
         )
     return (
         "call the class directly, or rewrite the calls by hand (groups -> group, "

@@ -355,8 +355,11 @@ def test_a_helper_is_inserted_once_and_found_again(rank: int) -> None:
 @pytest.mark.parametrize(
     ("line", "words", "other"),
     [
-        pytest.param("self.c = nn.Conv2d", "groups -> group", "pad_mode='pad'", id="a class"),
-        pytest.param("self.c = F.conv2d", "pad_mode='pad'", "has_bias", id="a function"),
+        pytest.param("self.c = nn.Conv2d", "groups -> group", "function", id="a class"),
+        pytest.param("self.c = F.conv2d", "the function directly", "has_bias", id="a function"),
+        pytest.param(
+            "self.c = F.conv_transpose2d", "MindSpore has none", "pad_mode", id="no counterpart"
+        ),
     ],
 )
 def test_what_to_do_with_another_name_fits_what_is_named(line: str, words: str, other: str) -> None:

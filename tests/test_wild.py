@@ -484,11 +484,35 @@ def test_a_helper_is_inserted_once_and_found_again(rank: int) -> None:
 @pytest.mark.parametrize(
     ("line", "words", "other"),
     [
-        pytest.param("self.c = nn.Conv2d", "groups -> group", "pad_mode='pad'", id="a class"),
-        pytest.param("self.c = F.conv2d", "pad_mode='pad'", "has_bias", id="a function"),
+        pytest.param("self.c = nn.Conv2d", "groups -> group", "function", id="a class"),
+        pytest.param("self.c = F.conv2d", "the function directly", "has_bias", id="a function"),
+        pytest.param(
+            "self.c = F.conv_transpose2d", "MindSpore has none", "pad_mode", id="no counterpart"
+        ),
     ],
 )
 def test_what_to_do_with_another_name_fits_what_is_named(line: str, words: str, other: str) -> None:
     message = only(f"{_HEAD}\nclass A:\n    def f(self):\n        {line}\n").message
     assert words in message
     assert other not in message
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        pytest.param("def inner(a: nn.Conv2d | None): pass", "an annotation", id="a union"),
+        pytest.param("def inner(a) -> list[nn.Conv2d]: pass", "an annotation", id="a result"),
+        pytest.param("a: nn.Conv2d = c", "an annotation", id="of a variable"),
+        pytest.param("c.a: type = nn.Conv2d", "gets another name", id="an annotated value"),
+        pytest.param("return nn.Conv2d", "is returned", id="a result that is the class"),
+        pytest.param("def inner(a=nn.Conv2d): pass", "default of a parameter", id="a default"),
+        pytest.param("return partial(nn.Conv2d, bias=False)", "given to `partial`", id="partial"),
+        pytest.param("return s(3, nn.Conv2d)", "is passed on", id="by position"),
+        pytest.param("return s(conv=nn.Conv2d)", "is passed on", id="by name"),
+        pytest.param("return {nn.Conv2d: 1}", "is looked up", id="a key"),
+        pytest.param("return {1: nn.Conv2d}", "used as a value", id="a value"),
+        pytest.param("LAYERS = (nn.Conv2d, nn.Linear)", "in a collection", id="a tuple"),
+    ],
+)
+def test_the_advice_says_what_the_reference_is(line: str, words: str) -> None:
+    assert words in only(_function(line)).message

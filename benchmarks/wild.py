@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from counter import count  # noqa: E402
+from page import write  # noqa: E402
 
 from mapper.options import Options  # noqa: E402
 from mapper.outcome import FileResult, FileStatus, Site, Status  # noqa: E402
@@ -140,7 +141,7 @@ def main() -> None:
     """Print the tables, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("trees", nargs="+", type=Path)
-    parser.add_argument("--write", action="store_true", help="write docs/wild.md")
+    parser.add_argument("--write", action="store_true", help="write into docs/wild.md")
     arguments = parser.parse_args()
     trees = [measure(directory) for directory in arguments.trees]
     calls = sum(tree.figures["calls"] for tree in trees)
@@ -152,7 +153,7 @@ def main() -> None:
         reasons=reasons(trees),
     )
     if arguments.write:
-        (ROOT / "docs" / "wild.md").write_text(page, encoding="utf-8")
+        write(did=page)
     print(page)
 
 

@@ -1,7 +1,8 @@
-"""Local names for torch classes: `conv = nn.Conv2d if flat else nn.Conv3d`, then `conv(…)`.
+"""Names that stand for torch classes: `conv = nn.Conv2d if flat else nn.Conv3d`, then `conv(…)`.
 
-Such a name is understood when it lives in one function, can hold only convolution classes, and is
-used for nothing but calls. Then the classes and the calls can be rewritten together.
+Such a name may be a variable, a table of classes, a `functools.partial` or a parameter's default.
+It is understood when it can hold only convolution classes and is used for nothing but calls. Then
+the classes and the calls are rewritten together.
 """
 
 from __future__ import annotations
@@ -9,72 +10,196 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from mapper.names import Reference
-from mapper.scopes import Scope
+from mapper.callers import passed, visible_calls
+from mapper.names import Names, Reference
+from mapper.project import is_taken
+from mapper.scopes import FUNCTIONS, Binding, Scope, occurrences
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """A reference to a class that a name may hold; `partial` is the call that fixes arguments."""
+
+    reference: Reference
+    partial: ast.Call | None = None
+
+    @property
+    def node(self) -> ast.expr:
+        """Return the expression that is the value."""
+        return self.partial or self.reference.node
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alias:
-    """A local name, the references to classes that it may hold, and the calls through it.
+    """A name, the classes that it may hold, and the calls through it.
 
     `problem` says why the name cannot be followed; its calls are then those that were found.
     """
 
     name: str
-    held: tuple[Reference, ...]
+    held: tuple[Held, ...]
     calls: tuple[ast.Call, ...]
     problem: str | None = None
 
 
-def find_aliases(references: Sequence[Reference]) -> list[Alias]:
-    """Return the local aliases that the given references are assigned to."""
-    groups: dict[tuple[Scope, str], list[Reference]] = {}
+def find_aliases(references: Sequence[Reference], names: Names) -> list[Alias]:
+    """Return the aliases that the given references are given to."""
+    groups: dict[tuple[Scope, str], list[Held]] = {}
     for reference in references:
-        name = _assigned_name(reference)
-        if name is not None:
-            groups.setdefault((reference.scope, name), []).append(reference)
-    return [_alias(scope, name, held) for (scope, name), held in groups.items()]
+        if reference.call is None and not reference.problem:
+            held = Held(reference, _partial(reference, names))
+            place = _assigned(held) or _default(reference, names)
+            if place is not None:
+                groups.setdefault(place, []).append(held)
+    return [
+        alias
+        for (scope, name), held in groups.items()
+        if (alias := _alias(scope, name, held, names.path))
+    ]
 
 
-def _assigned_name(reference: Reference) -> str | None:
-    """Return the name that a class is assigned to, also as a branch of a conditional."""
-    if reference.call is not None or reference.problem or reference.scope.kind != "function":
+def _partial(reference: Reference, names: Names) -> ast.Call | None:
+    match reference.parents[0]:
+        case ast.Call(func=func, args=[first, *_]) as call if first is reference.node:
+            meaning = names.meaning(func, reference.scope)
+            return call if meaning and meaning.name == "functools.partial" else None
+    return None
+
+
+# --- which name gets a class --------------------------------------------------------------------
+
+
+def _assigned(held: Held) -> tuple[Scope, str] | None:
+    """Return the name that a class is assigned to: itself, as a branch, or in a table."""
+    scope = held.reference.scope
+    if scope.kind not in ("function", "module") or not isinstance(
+        scope.node, (*FUNCTIONS, ast.Module)
+    ):
         return None
-    inner: ast.AST = reference.node
-    for parent in reference.parents:
+    inner: ast.AST = held.reference.node
+    for parent in held.reference.parents:
         match parent:
             case ast.IfExp(test=test) if test is not inner:
                 inner = parent
+            case ast.Tuple() | ast.List():
+                inner = parent
+            case ast.Dict(values=values) if inner in values:
+                inner = parent
+            case ast.Subscript(value=value) if value is inner:
+                inner = parent
+            case ast.Call() if parent is held.partial:
+                inner = parent
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is inner:
-                return name
+                return scope, name
             case _:
                 return None
     return None
 
 
-def _alias(scope: Scope, name: str, held: list[Reference]) -> Alias:
-    uses = [n for n in ast.walk(scope.node) if isinstance(n, ast.Name) and n.id == name]
-    loads = {id(n) for n in uses if isinstance(n.ctx, ast.Load)}
-    calls = tuple(_calls(scope.node, loads))
-    stored = len(uses) - len(loads)
+def _default(reference: Reference, names: Names) -> tuple[Scope, str] | None:
+    """Return the parameter whose default a class is, with the scope of its function."""
+    match reference.parents[:2]:
+        case [ast.arguments() as arguments, ast.FunctionDef() | ast.AsyncFunctionDef() as function]:
+            scope = names.scopes.home.get(function.body[0])
+            positional = [*arguments.posonlyargs, *arguments.args]
+            pairs = [
+                *zip(reversed(positional), reversed(arguments.defaults), strict=False),
+                *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+            ]
+            for parameter, default in pairs:
+                if default is reference.node and scope is not None and scope.node is function:
+                    return scope, parameter.arg
+    return None
+
+
+# --- what the name is used for ------------------------------------------------------------------
+
+
+def _alias(scope: Scope, name: str, held: list[Held], path: Path | None) -> Alias | None:
+    """Follow a name; None when it is never called here, so that there is nothing to follow."""
+    uses = _Uses(scope, name)
     problem = None
-    if stored != len(scope.bindings[name]) or _is_rebound(scope, name):
+    if not uses.calls:
+        return None
+    if uses.is_rebound:
         problem = f"`{name}` is also bound in an inner scope"
-    elif len(calls) != len(loads):
-        problem = f"`{name}` is also used for something else than a call"
-    elif not _holds_only(scope, name, {id(reference.node) for reference in held}):
+    elif scope.kind == "module" and path is not None and is_taken(path, name):
+        problem = f"other files import `{name}`"
+    elif uses.others:
+        problem = f"`{name}` is also used for something else than a call (line {uses.others[0]})"
+    elif not _holds_only(scope, name, held):
         problem = f"`{name}` may also hold something that is no torch convolution"
-    elif not calls:
-        problem = f"`{name}` is never called here"
-    return Alias(name, tuple(held), calls, problem)
+    elif any(binding.kind == "parameter" for binding in scope.bindings[name]):
+        problem = _callers_problem(scope, name, path)
+    return Alias(name, tuple(held), tuple(uses.calls), problem)
+
+
+def _callers_problem(scope: Scope, name: str, path: Path | None) -> str | None:
+    """Say why callers may pass another class; None when all are seen and leave the default."""
+    calls = visible_calls(scope, path)
+    if calls is None:
+        return f"callers may pass another class as `{name}`"
+    given = passed(scope, name, calls)
+    if given is None or any(value is not None for value in given):
+        return f"`{name}` is passed by a caller"
+    return None
+
+
+class _Uses:
+    """How a name is used in the scope that owns it, and in those inside."""
+
+    def __init__(self, scope: Scope, name: str) -> None:
+        self.calls: list[ast.Call] = []
+        self.others: list[int] = []
+        """The lines where it is used for something else."""
+        self._is_table = all(map(_is_table, scope.bindings[name]))
+        stored = 0
+        for parent, node in occurrences(scope.node, name):
+            if not isinstance(node.ctx, ast.Load):
+                stored += 1
+            elif not self._is_table:
+                self._enter(parent, node)
+            elif not (isinstance(parent, ast.Subscript) and parent.value is node):
+                self.others.append(node.lineno)
+        if self._is_table:
+            for parent, subscript in _subscripts(scope.node, name):
+                self._enter(parent, subscript)
+        self.calls.sort(key=lambda call: (call.lineno, call.col_offset))
+        parameters = sum(binding.kind == "parameter" for binding in scope.bindings[name])
+        self.is_rebound = stored + parameters != len(scope.bindings[name]) or _is_rebound(
+            scope, name
+        )
+
+    def _enter(self, parent: ast.AST, node: ast.expr) -> None:
+        if isinstance(parent, ast.Call) and parent.func is node:
+            self.calls.append(parent)
+        else:
+            self.others.append(node.lineno)
+
+
+def _is_table(binding: Binding) -> bool:
+    return isinstance(binding.value, ast.Dict | ast.Tuple | ast.List)
+
+
+def _subscripts(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Subscript]]:
+    for parent in ast.walk(tree):
+        for child in ast.iter_child_nodes(parent):
+            match child:
+                case ast.Subscript(value=ast.Name(id=found)) if found == name:
+                    yield parent, child
 
 
 def _is_rebound(scope: Scope, name: str) -> bool:
-    """Say whether something inside the function has a `name` of its own."""
+    """Say whether something inside the scope has a `name` of its own."""
+    own = getattr(scope.node, "args", None)
     for node in ast.walk(scope.node):
         match node:
-            case ast.arg(arg=found) | ast.alias(asname=found) | ast.alias(name=found, asname=None):
+            case ast.arg(arg=found) if found == name:
+                if own is None or not any(node is one for one in ast.walk(own)):
+                    return True
+            case ast.alias(asname=found) | ast.alias(name=found, asname=None):
                 if found == name:
                     return True
             case ast.FunctionDef(name=found) | ast.ClassDef(name=found):
@@ -86,22 +211,33 @@ def _is_rebound(scope: Scope, name: str) -> bool:
     return False
 
 
-def _calls(function: ast.AST, loads: set[int]) -> Iterator[ast.Call]:
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call) and id(node.func) in loads:
-            yield node
-
-
-def _holds_only(scope: Scope, name: str, held: set[int]) -> bool:
-    """Say whether every binding of the name is made of the held references alone."""
+def _holds_only(scope: Scope, name: str, held: list[Held]) -> bool:
+    """Say whether every binding of the name is made of the held classes alone."""
+    nodes = {id(one.node) for one in held}
     for binding in scope.bindings[name]:
-        leaves = _leaves(binding.value) if binding.kind == "assign" else []
-        if not leaves or any(id(leaf) not in held for leaf in leaves):
+        value = binding.value if binding.kind in ("assign", "parameter") else None
+        if _is_none(value) and len(scope.bindings[name]) > 1:
+            continue  # a placeholder that nobody can call
+        leaves = _leaves(value)
+        if not leaves or any(id(leaf) not in nodes for leaf in leaves):
             return False
     return True
 
 
+def _is_none(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
 def _leaves(node: ast.expr | None) -> list[ast.expr]:
-    if isinstance(node, ast.IfExp):
-        return [*_leaves(node.body), *_leaves(node.orelse)]
-    return [] if node is None else [node]
+    match node:
+        case None:
+            return []
+        case ast.IfExp(body=body, orelse=orelse):
+            return [*_leaves(body), *_leaves(orelse)]
+        case ast.Subscript(value=ast.Dict() | ast.Tuple() | ast.List() as table):
+            return _leaves(table)
+        case ast.Dict(values=values):
+            return [leaf for value in values for leaf in _leaves(value)]
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return [leaf for element in elements for leaf in _leaves(element)]
+    return [node]

@@ -24,7 +24,7 @@ _CHANGED = {
     "padding_mode": "which MindSpore does not have",
     "output_padding": "which means something else in MindSpore",
 }
-_READ = re.compile(rf"\bself\.(\w+)\.({'|'.join([*_INSIDE, *_CHANGED])})\b")
+_READ = re.compile(rf"self(?<!\wself)\.(\w+)\.({'|'.join([*_INSIDE, *_CHANGED])})\b")
 
 Reads = Mapping[str, list[tuple[int, str]]]
 """Attribute of self -> the lines that read something of it, and what."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mapper.arguments import BoundCall
 from mapper.bind import Argument, bind
 from mapper.conditions import Version
 from mapper.dicts import known_keys
 from mapper.imports import Module
+from mapper.layout import LayoutError, render
 from mapper.options import Options
-from mapper.plan import ManualError, Plan
+from mapper.partials import CLASS, as_one, joined, split
+from mapper.plan import Api, ManualError, Plan
 from mapper.rule import Effect, Rule
 from mapper.rulebook import Rulebook
 from mapper.scopes import Binding, Scope
@@ -29,14 +31,24 @@ class Spelling:
     write: Callable[[str], str]
     read: Callable[[ast.expr], str | None]
 
-    def under(self, api: str, name: str) -> Spelling:
-        """Return this spelling with a local name for one API."""
+    def under(self, api: str, function: ast.expr) -> Spelling:
+        """Return this spelling with an expression of the file's own for one API."""
+        text = ast.unparse(function)
 
         def read(node: ast.expr) -> str | None:
-            is_name = isinstance(node, ast.Name) and node.id == name
-            return api if is_name else self.read(node)
+            return api if ast.unparse(node) == text else self.read(node)
 
-        return Spelling(lambda wanted: name if wanted == api else self.write(wanted), read)
+        return Spelling(lambda wanted: text if wanted == api else self.write(wanted), read)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a call reaches its class where it does not name it: `conv(…)`, `super().__init__(…)`.
+
+    `partial` is the `functools.partial(…)` in between, which fixes some of the arguments.
+    """
+
+    partial: ast.Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,8 @@ class Rewritten:
     spelled: frozenset[str]
     """The MindSpore names in the text."""
     verdict: Verdict
+    fixed: str | None = None
+    """What becomes of the `functools.partial` on the way."""
 
 
 class CallRewriter:
@@ -61,14 +75,21 @@ class CallRewriter:
         self._verifier = Verifier(rulebook)
 
     def rewrite(
-        self, module: Module, call: ast.Call, scope: Scope, rule: Rule, spelling: Spelling
+        self,
+        module: Module,
+        call: ast.Call,
+        scope: Scope,
+        rule: Rule,
+        spelling: Spelling,
+        way: Way | None = None,
     ) -> Rewritten:
         """Return the source that takes the call's place, with its proof.
 
         Raises:
             BindError, ManualError, DisprovedError: why it is left to a person.
         """
-        arguments = bind(call, rule.torch.parameters, lambda node: known_keys(node, scope))
+        whole = joined(way.partial, call) if way and way.partial else call
+        arguments = bind(whole, rule.torch.parameters, lambda node: known_keys(node, scope))
         bound = BoundCall(
             rule,
             arguments,
@@ -86,16 +107,24 @@ class CallRewriter:
             spelled.add(api)
             return spelling.write(api)
 
-        text = _render(module, call, decided, arguments, Spelling(write, spelling.read))
-        verdict = self._prove(rule, arguments, decided, text, spelling)
-        return Rewritten(rule, decided, arguments, text, frozenset(spelled), verdict)
+        noted = Spelling(write, spelling.read)
+        text, fixed = _render(module, call, decided, arguments, noted, way)
+        verdict = self._prove(rule, arguments, decided, call, text, fixed, spelling, way)
+        return Rewritten(rule, decided, arguments, text, frozenset(spelled), verdict, fixed)
 
-    def again(self, module: Module, call: ast.Call, done: Rewritten, spelling: Spelling) -> str:
-        """Return the source under the names that the file ends up with; proved when it differs."""
-        text = _render(module, call, done.plan, done.arguments, spelling)
-        if text != done.text:
-            self._prove(done.rule, done.arguments, done.plan, text, spelling)
-        return text
+    def again(
+        self,
+        module: Module,
+        call: ast.Call,
+        done: Rewritten,
+        spelling: Spelling,
+        way: Way | None = None,
+    ) -> Rewritten:
+        """Return it under the names that the file ends up with; proved when the text differs."""
+        text, fixed = _render(module, call, done.plan, done.arguments, spelling, way)
+        if (text, fixed) != (done.text, done.fixed):
+            self._prove(done.rule, done.arguments, done.plan, call, text, fixed, spelling, way)
+        return replace(done, text=text, fixed=fixed)
 
     def _limits(self, call: BoundCall) -> list[str]:
         """Return the findings of this target; a limit that rules the rewrite out is an error."""
@@ -121,14 +150,19 @@ class CallRewriter:
         rule: Rule,
         arguments: Mapping[str, Argument],
         decided: Plan,
+        call: ast.Call,
         text: str,
+        fixed: str | None,
         spelling: Spelling,
+        way: Way | None,
     ) -> Verdict:
+        if way is not None:
+            spelling = spelling.under(decided.target, call.func)
         return self._verifier.prove(
             Claim(
                 rule=rule,
                 arguments={name: argument.value for name, argument in arguments.items()},
-                written=text,
+                written=text if fixed is None else as_one(fixed, text, ast.unparse(call.func)),
                 read=spelling.read,
                 version=self._version,
                 assumed={**decided.unsafe, **decided.fixed},
@@ -146,12 +180,45 @@ def _render(
     decided: Plan,
     arguments: Mapping[str, Argument],
     spelling: Spelling,
-) -> str:
-    from mapper.rewrite import LayoutError, render
+    way: Way | None,
+) -> tuple[str, str | None]:
+    """Return the source of the call, and that of the partial that it goes through."""
+    if way is None or way.partial is None:
+        places = {name: argument.index for name, argument in arguments.items()}
+        own = spelling.under(decided.target, call.func) if way else spelling
+        return _written(module, call, decided, places, own), None
+    fixed, places = split(arguments, way.partial, call)
+    changes = {name: change for name, change in decided.changes.items() if name in fixed}
+    changes[CLASS] = [("", Api(decided.target))]
+    target = ast.unparse(way.partial.func)
+    first = Spelling(lambda api: api if api == target else spelling.write(api), spelling.read)
+    rest = {name: change for name, change in decided.changes.items() if name in places}
+    return (
+        _written(
+            module,
+            call,
+            replace(decided, changes=rest),
+            places,
+            spelling.under(decided.target, call.func),
+        ),
+        _written(module, way.partial, Plan(target, changes), fixed, first),
+    )
 
-    places = {name: argument.index for name, argument in arguments.items()}
+
+def _written(
+    module: Module, call: ast.Call, decided: Plan, places: Mapping[str, int], spelling: Spelling
+) -> str:
+    start = module.start(call)
     try:
-        return render(module.source(call), decided, places, spelling.write, module.newline)
+        return render(
+            module.source(call),
+            call,
+            lambda line, column: module.index.offset(line, column) - start,
+            decided,
+            places,
+            spelling.write,
+            module.newline,
+        )
     except LayoutError as error:
         raise ManualError(str(error)) from error
 

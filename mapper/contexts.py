@@ -30,8 +30,7 @@ def advice(reference: Reference) -> str:
         case ast.Assign() | ast.IfExp() | ast.NamedExpr():
             return (
                 f"`{name}` gets another name here: calls through that name are not rewritten; "
-                "call the class directly, or rewrite the calls by hand (groups -> group, "
-                "bias -> has_bias, padding -> pad_mode and padding)"
+                + _by_hand(reference.api)
             )
         case ast.arguments() | ast.keyword():
             return (
@@ -43,4 +42,17 @@ def advice(reference: Reference) -> str:
     return (
         f"`{name}` is used as a value: whoever calls it uses torch's argument names; rewrite these "
         "calls first, then this reference"
+    )
+
+
+def _by_hand(api: str) -> str:
+    """Say how to write the calls through another name."""
+    if api.startswith("torch.nn.functional."):
+        return (
+            "call the function directly, or rewrite the calls by hand (`pad_mode='pad'` beside "
+            "`padding`; a transposed one has no counterpart that only differs in its names)"
+        )
+    return (
+        "call the class directly, or rewrite the calls by hand (groups -> group, "
+        "bias -> has_bias, padding -> pad_mode and padding)"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from functools import lru_cache
 
 from mapper.scopes import Scope
 
@@ -41,6 +42,7 @@ def _entries(node: ast.expr) -> Mapping[str, ast.expr] | None:
     return None
 
 
+@lru_cache(maxsize=1)  # one function may unpack it into many calls
 def _is_only_read(name: str, function: ast.AST) -> bool:
     """Say whether the dict is only unpacked or subscripted in the function that binds it."""
     reads = 0

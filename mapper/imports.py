@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapper.helpers import HELPERS, Helper
-from mapper.names import Names, Reference
+from mapper.names import Names, Reference, dotted_name, lines_with
 from mapper.project import is_taken
-from mapper.scopes import Binding, Scope
+from mapper.scopes import Binding, Scope, spans
 from mapper.source import Edit, LineIndex
 
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
@@ -29,6 +29,10 @@ _COUNTERPARTS = {
     "torch.nn": "mindspore.nn",
     "torch.nn.functional": "mindspore.ops",
 }
+
+
+_SPELLED_OTHERWISE = r"""\\|["']\s*["']"""
+"""A string may hold a name that its source does not: by an escape, or in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +117,14 @@ class Imports:
 
     def read(self, node: ast.expr) -> str | None:
         """Return what a name in rewritten text stands for: the inverse of `spell`."""
-        dotted = ast.unparse(node)
+        dotted = dotted_name(node) or ast.unparse(node)
         root, _, rest = dotted.partition(".")
         for helper, local in self._helpers.items():
             if dotted == local:
                 return helper
-        homes = {swap.local: swap.target for swap in self._swaps.values()}
-        homes.update({local: module for module, local in self._used.items()})
-        target = homes.get(root)
+        targets = [swap.target for swap in self._swaps.values() if swap.local == root]
+        targets += [module for module, local in self._used.items() if local == root]
+        target = targets[-1] if targets else None
         return None if target is None else f"{target}.{rest}" if rest else target
 
     def _local(self, module: str) -> str:
@@ -152,7 +156,8 @@ class Imports:
 
     def _fresh(self, wanted: str) -> str:
         name, number = wanted, 1
-        taken = set(re.findall(rf"\b{wanted}\d*\b", self._module.text))
+        text = self._module.text
+        taken = set(re.findall(rf"\b{wanted}\d*\b", text)) if wanted in text else set[str]()
         while name in taken:
             number += 1
             name = f"{wanted}{number}"
@@ -187,7 +192,9 @@ class Imports:
         homes = {r.home: r.home.bindings.get(local, []) for r in migrated}
         bindings = [binding for own in homes.values() for binding in own]
         roots = {id(r.root) for r in migrated}
-        if any(b.kind != "import" for b in bindings) or self._is_used(local, roots, bindings):
+        if not all(map(self._module.names.brings_torch, bindings)):
+            return
+        if self._is_used(local, roots, bindings):
             return
         if any(home.kind == "module" for home in homes) and self._is_handed_on(local):
             return  # another file would get MindSpore's module or class in place of torch's
@@ -213,11 +220,13 @@ class Imports:
     def _is_used(self, local: str, migrated: set[int], bindings: Iterable[Binding]) -> bool:
         """Say whether the name occurs anywhere else; a comment or prose is not a use."""
         module = self._module
-        word = re.compile(rf"\b{re.escape(local)}\b")
+        word = re.compile(rf"{local}(?<!\w{local})(?!\w)")  # `re` is quick to find a literal
         own = sum(len(word.findall(module.source(b.alias))) for b in bindings if b.alias)
         if len(word.findall(module.text)) == len(migrated) + own:
             return False
-        return any(_uses(node, word) and id(node) not in migrated for node in ast.walk(module.tree))
+        lines = lines_with(module.text, rf"{word.pattern}|{_SPELLED_OTHERWISE}")
+        nodes = _nodes_on(module.tree, lines)
+        return any(_uses(node, word) and id(node) not in migrated for node in nodes)
 
     # --- edits ---
 
@@ -394,6 +403,19 @@ def _holds(statement: ast.stmt, binding: ast.AST) -> bool:
         below = [statement.body, *(handler.body for handler in statement.handlers)]
         return any(_holds(inner, binding) for part in below for inner in part)
     return statement is binding
+
+
+def _nodes_on(tree: ast.AST, lines: Sequence[int]) -> Iterator[ast.AST]:
+    """Yield the nodes that reach one of the sorted lines."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.JoinedStr):  # its parts have wrong lines before Python 3.12
+            yield from ast.walk(node)
+            continue
+        yield node
+        below = [*ast.iter_child_nodes(node)]
+        stack += [n for n in below if not hasattr(n, "lineno") or spans(n, lines)]
 
 
 def _uses(node: ast.AST, word: re.Pattern[str]) -> bool:

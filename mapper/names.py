@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapper.project import handed_on, handed_on_by_star
+from mapper.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
 from mapper.scopes import (
     Binding,
     Scope,
@@ -58,7 +58,7 @@ class Meaning:
 
 
 class Names:
-    """The scopes of one module and the references in it; `lines` as in Scopes.
+    """The scopes of one module and the references in it; `walrus` and `lines` as in Scopes.
 
     With a `path`, names that other files of the project hand on are understood too. `words` is a
     regular expression for the ends of the wanted APIs' names.
@@ -68,7 +68,7 @@ class Names:
         self,
         tree: ast.Module,
         canonical: Canonical,
-        has_walrus: bool = True,
+        walrus: Sequence[int] | None = None,
         has_borrowing: bool = True,
         lines: Sequence[int] | None = None,
         path: Path | None = None,
@@ -78,7 +78,7 @@ class Names:
         self.words = re.compile(words) if words else None
         self.path = path
         self.canonical = canonical
-        self.scopes = Scopes(tree, has_walrus, has_borrowing, lines)
+        self.scopes = Scopes(tree, walrus, has_borrowing, lines)
         self._wanted: dict[tuple[Scope, str], bool] = {}
         self._meanings: dict[tuple[Scope, str, int], Meaning | None] = {}
 
@@ -96,6 +96,25 @@ class Names:
             return False  # nothing is asked of other files in vain
         target = self._target(binding, self.scopes.module, 0)
         return bool(target) and self.canonical(str(target)) is not None
+
+    def renamed(self) -> Iterator[Reference]:
+        """Yield the wanted APIs that other files import from here under a name that hides them."""
+        if self.path is None or self.words is None or not self.path.is_file():
+            return
+        module = self.scopes.module
+        for name, bindings in module.bindings.items():
+            for binding in bindings:
+                if self.words.search(name) or not binding.alias or not self.is_wanted(binding):
+                    continue
+                api = self.canonical(self._target(binding, module, 0) or "")
+                if api is not None and is_taken(self.path, name):
+                    root = ast.copy_location(ast.Name(name, ast.Load()), binding.alias)
+                    yield Reference(api, root, None, module, root, module, ())
+
+    def brings_torch(self, binding: Binding) -> bool:
+        """Say whether a binding imports torch, or a name of torch's through another file."""
+        found = self._target(binding, self.scopes.module, 0)
+        return binding.kind == "import" and found is not None and _is_torch(found)
 
     def _may_be_wanted(self, words: list[str], scope: Scope) -> bool:
         """Say whether a chain of names could mean a wanted API, without resolving it."""
@@ -182,16 +201,19 @@ class Names:
         """Yield, in source order, the references on the given lines (those of `wanted_lines`)."""
         wanted = sorted(set(lines))
         if wanted:
-            found = [r for s in _statements(self.tree, wanted) for r in self._in_statement(s)]
+            statements = _statements(self.tree, wanted)
+            found = [r for s in statements for r in self._in_statement(s, wanted)]
             found.sort(key=lambda r: (r.node.lineno, r.node.col_offset))
             yield from found
 
-    def _in_statement(self, statement: ast.AST) -> Iterator[Reference]:
+    def _in_statement(self, statement: ast.AST, lines: list[int]) -> Iterator[Reference]:
         home = self.scopes.home[statement]
         top = _Link(statement, None)
         stack = [(child, home, top) for child in own_expressions(statement)]
         while stack:
             node, scope, above = stack.pop()
+            if isinstance(node, _LONG) and not spans(node, lines) and not _in_f_string(above):
+                continue  # the elements of a large table need not be looked at
             if isinstance(node, ast.Name | ast.Attribute) and _chain(node) is not None:
                 yield from self._in_chain(node, scope, above)
                 continue
@@ -210,14 +232,14 @@ class Names:
         if not self._may_be_wanted(chain, scope):
             return
         found = self._meaning_of_name(root.id, scope, 8)
-        if found is None or not _is_torch(found.name):
+        if found is None:
             return
         name = found.name
         for index in range(len(levels) - 1, -1, -1):
             level = levels[index]
             if isinstance(level, ast.Attribute):
                 name = f"{name}.{level.attr}"
-            api = self.canonical(name)
+            api = self._api(name)
             if api is None:
                 continue
             above = (*reversed(levels[:index]), *link)
@@ -225,16 +247,22 @@ class Names:
             yield Reference(api, level, call, scope, root, found.home, above, found.problem)
             return
 
+    def _api(self, name: str) -> str | None:
+        """Return the wanted API that a qualified name means, also through a project's module."""
+        if not _is_torch(name) and self.path is not None and "." in name.lstrip("."):
+            name = handed_on_by_module(name, self.path) or ""
+        return self.canonical(name) if _is_torch(name) else None
+
 
 def read_names(
     tree: ast.Module, text: str, canonical: Canonical, words: str, path: Path | None = None
 ) -> Names:
     """Return the names of a module, looking only where a wanted word stands."""
     has_borrowing = "global" in text or "nonlocal" in text
-    lines = lines_with(text, words)
+    lines, walrus = lines_with(text, words), lines_with(text, ":=")
     while True:
         within = None if has_borrowing else lines
-        names = Names(tree, canonical, ":=" in text, has_borrowing, within, path, words)
+        names = Names(tree, canonical, walrus, has_borrowing, within, path, words)
         wanted = wanted_lines(text, names, words)
         if within is None or len(wanted) == len(lines):
             return names
@@ -291,6 +319,14 @@ class _Link:
             link = link.outer
 
 
+def _in_f_string(link: _Link) -> bool:
+    """Say whether a node's position cannot be relied on, before Python 3.12."""
+    return any(isinstance(node, ast.JoinedStr) for node in link)
+
+
+_LONG = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Call)
+
+
 def _is_torch(name: str) -> bool:
     return name == "torch" or name.startswith("torch.")
 
@@ -301,6 +337,12 @@ def _chain(node: ast.expr) -> tuple[ast.Name, list[str]] | None:
         attributes.append(node.attr)
         node = node.value
     return (node, attributes[::-1]) if isinstance(node, ast.Name) else None
+
+
+def dotted_name(node: ast.expr) -> str | None:
+    """Return the text of a name or attribute chain."""
+    chain = _chain(node)
+    return ".".join([chain[0].id, *chain[1]]) if chain else None
 
 
 def _statements(tree: ast.Module, lines: list[int]) -> Iterator[ast.AST]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -39,7 +40,20 @@ class Task:
 
 
 def process(task: Task, options: Options) -> FileResult:
-    """Migrate one file's content. Never raises for what is in the file."""
+    """Migrate one file's content. Never raises for what is in the file.
+
+    The garbage collector rests meanwhile: a tree is many objects, and hardly a cycle.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _process(task, options)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _process(task: Task, options: Options) -> FileResult:
     if not may_mention_conv(task.data):
         return FileResult(task.path, FileStatus.UNCHANGED, notes=_useless_comments(task, options))
     try:

@@ -11,6 +11,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from mapper.source import LARGEST
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _IMPORT = re.compile(
-    rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*(?:\)|\Z)|[^\r\n#]+)", re.MULTILINE
+    rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]*(\([^)]*(?:\)|\Z)|[^\r\n#]+)", re.MULTILINE
 )
+_IMPORTED = re.compile(rb"(?:^|[,(])\s*([\w.*]+)(?:\s+as\s+(\w+))?")
 _HOPS = 8  # modules that a name may be handed on through
 _FILES = 20_000  # beyond this a project is not searched, and every name counts as taken
 _SKIPPED = {".git", ".hg", ".venv", "venv", "node_modules", "build", "dist", "__pycache__"}
@@ -43,6 +45,17 @@ def handed_on_by_star(module: str, name: str, path: Path) -> str | None:
     return _exported(file, name, _HOPS) if file and not name.startswith("_") else None
 
 
+def handed_on_by_module(dotted: str, path: Path) -> str | None:
+    """Return the torch name behind `package.layers.nn.Conv2d`, read off a module of the project."""
+    rest = dotted.lstrip(".")
+    dots, parts = dotted[: len(dotted) - len(rest)], rest.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        if file := _find(dots + ".".join(parts[:end]), path):
+            found = _exported(file, parts[end], _HOPS)
+            return ".".join([found, *parts[end + 1 :]]) if found else None
+    return None
+
+
 def is_taken(path: Path, name: str) -> bool:
     """Say whether another file may import `name` from the file at `path`.
 
@@ -50,8 +63,10 @@ def is_taken(path: Path, name: str) -> bool:
     """
     if path.name == "__init__.py" or not path.is_file():
         return True
-    taken = _taken(_root(path.parent.resolve()))
-    return taken is None or bool({name, "*"} & taken.get(path.stem, set()))
+    imported = _imported(_root(path.parent.resolve()))
+    if imported is None or bool({name, "*"} & imported.names.get(path.stem, set())):
+        return True
+    return any(_reads(file, path.stem, name) for file in imported.modules.get(path.stem, ()))
 
 
 # --- where modules are --------------------------------------------------------------------------
@@ -121,7 +136,7 @@ def _module_scope(file: Path) -> Scope | None:
         text = file.read_text(encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Scopes(ast.parse(text), False, False, lines=()).module
+            return Scopes(ast.parse(text), (), False, lines=()).module
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 
@@ -129,22 +144,50 @@ def _module_scope(file: Path) -> Scope | None:
 # --- what modules take --------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Imported:
+    """What the files of a project import, by the last part of the module's name.
+
+    `modules` are the files that import something of that name as a whole.
+    """
+
+    names: dict[str, set[str]] = field(default_factory=dict)
+    modules: dict[str, list[Path]] = field(default_factory=dict)
+
+
 @cache
-def _taken(root: Path) -> dict[str, set[str]] | None:
-    """Map the last part of a module's name to the names that files of the project take from it."""
-    taken: dict[str, set[str]] = {}
+def _imported(root: Path) -> _Imported | None:
+    found = _Imported()
     for number, file in enumerate(_python_files(root)):
         if number == _FILES:
             return None
         try:
-            data = file.read_bytes()
+            text = file.read_bytes()
         except OSError:
             continue
-        for module, names in _IMPORT.findall(data):
-            stem = module.rpartition(b".")[2].decode("utf-8", "replace")
-            words = re.findall(rb"(?:^|[,(])\s*([\w*]+)", names)
-            taken.setdefault(stem, set()).update(w.decode("utf-8", "replace") for w in words)
-    return taken
+        for module, names in _IMPORT.findall(text):
+            _enter(found, file, module.decode("utf-8", "replace"), names)
+    return found
+
+
+def _enter(found: _Imported, file: Path, module: str, names: bytes) -> None:
+    imported = [name.decode("utf-8", "replace") for name, _ in _IMPORTED.findall(names)]
+    if module:
+        found.names.setdefault(module.rpartition(".")[2], set()).update(imported)
+    for name in imported:
+        found.modules.setdefault(name.rpartition(".")[2], []).append(file)
+
+
+@cache
+def _reads(file: Path, module: str, name: str) -> bool:
+    """Say whether a file that imports `module` as a whole reads `module.name`."""
+    try:
+        text = file.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return True
+    others = re.findall(rf"\b{re.escape(module)}\s+as\s+(\w+)", text)
+    locals_ = "|".join(map(re.escape, {module, *others}))
+    return re.search(rf"\b(?:{locals_})\s*\.\s*{re.escape(name)}\b", text) is not None
 
 
 def _python_files(root: Path) -> Iterator[Path]:

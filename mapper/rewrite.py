@@ -1,40 +1,26 @@
-"""A plan put into source: libcst edits the one call, the user's own layout stays."""
+"""The writer for calls of any layout: libcst edits the one call, comments and all."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import libcst as cst
 
-from mapper.plan import Api, Keywords, Plan, Wrapper
-
-Spell = Callable[[str], str]
-"""How a MindSpore name or helper class is written in this file ("mindspore.nn.Pad" -> "nn.Pad")."""
-
-
-_LONGEST = 10_000  # characters; libcst parses on the native stack, which has an end
-
-
-class LayoutError(Exception):
-    """The call is laid out in a way that cannot be edited without loss."""
+from mapper.layout import LayoutError, Spell
+from mapper.plan import Api, Keywords, Plan
 
 
 def render(
     text: str, plan: Plan, places: Mapping[str, int], spell: Spell, newline: str = "\n"
 ) -> str:
-    """Return the source that replaces the call `text`.
-
-    `places` maps each given parameter to its index among the call's arguments; `newline` ends the
-    lines that are added.
+    """Return the source that replaces the call `text`; the arguments are as in `layout.render`.
 
     Raises:
         LayoutError: a comment would be lost, or the call cannot be read on its own.
     """
-    if len(text) > _LONGEST:
-        raise LayoutError("the call is too long to be edited: put its arguments into variables")
     config = cst.PartialParserConfig(default_newline=newline)
     try:
         call = cst.parse_expression(text, config=config)
@@ -59,7 +45,7 @@ def render(
     code = cst.Module([], default_newline=newline).code_for_node(written)
     if "#" in text and _comments(call) - _comments(written):
         raise LayoutError("a comment inside the call would be lost: move it out of the call")
-    return _wrap(code, plan, spell)
+    return code
 
 
 def _comments(node: cst.CSTNode) -> Counter[str]:
@@ -72,17 +58,6 @@ def _comments(node: cst.CSTNode) -> Counter[str]:
             found[current.value] += 1
         stack.extend(current.children)
     return found
-
-
-def _wrap(code: str, plan: Plan, spell: Spell) -> str:
-    if not (plan.before or plan.after):
-        return code
-    layers = [*map(_layer(spell), plan.before), code, *map(_layer(spell), plan.after)]
-    return f"{spell('mindspore.nn.SequentialCell')}({', '.join(layers)})"
-
-
-def _layer(spell: Spell) -> Callable[[Wrapper], str]:
-    return lambda wrapper: f"{spell(wrapper.api)}({wrapper.arguments})"
 
 
 def _argument(keyword: str, value: str, spell: Spell) -> cst.Arg:

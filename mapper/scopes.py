@@ -80,26 +80,41 @@ BODIES = ("cases", "finalbody", "orelse", "handlers", "body")  # the last in sou
 class Scopes:
     """The scopes of a module; `home` tells the scope in which a statement runs.
 
-    `has_walrus` and `has_borrowing` (global, nonlocal) say what the text holds at all. With sorted
-    `lines`, a function or class that spans none of them is not looked into.
+    `walrus` names the sorted lines that may hold one (None: any line), `has_borrowing` says whether
+    the text holds `global` or `nonlocal`. With sorted `lines`, a function or class that spans none
+    of them is not looked into.
     """
 
     def __init__(
         self,
         tree: ast.Module,
-        has_walrus: bool = True,
+        walrus: Sequence[int] | None = None,
         has_borrowing: bool = True,
         lines: Sequence[int] | None = None,
     ) -> None:
         self.module = Scope("module", tree)
         self.all = [self.module]
         self.home: dict[ast.AST, Scope] = {}
-        self._has_walrus = has_walrus
+        self._walrus = walrus
         self._has_borrowing = has_borrowing
         self._lines = lines
         self._fill(tree)
         for scope in self.all:
             scope.give_back()
+
+    def around(self, node: ast.expr) -> Scope:
+        """Return the scope of the statement that an expression is in.
+
+        An empty one where that is not known: in what was not looked into, or a scope of its own.
+        """
+        inner: ast.AST | None = None
+        for statement in self.home:
+            first, last = getattr(statement, "lineno", 0), getattr(statement, "end_lineno", 0)
+            if first <= node.lineno and (node.end_lineno or 0) <= last:
+                inner = statement  # outer statements come first
+        if inner is None or not any(one is node for one in _reached(inner)):
+            return Scope("function", node)
+        return self.home[inner]
 
     def _fill(self, tree: ast.Module) -> None:
         stack: list[tuple[ast.AST, Scope]] = [(s, self.module) for s in reversed(tree.body)]
@@ -113,7 +128,7 @@ class Scopes:
                 scope = self._definition(node, scope)
             else:
                 _bind_statement(node, scope)
-            if self._has_walrus:
+            if self._walrus is None or spans(node, self._walrus):
                 _bind_walrus(node, self.home[node])
             for name in BODIES:
                 if below := getattr(node, name, None):
@@ -151,6 +166,14 @@ def substatements(node: ast.AST) -> Iterator[ast.AST]:
             yield from below
 
 
+def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
+    """Yield every place below `tree` where a name is read or stored, with what is around it."""
+    for parent in ast.walk(tree):
+        for child in ast.iter_child_nodes(parent):
+            if isinstance(child, ast.Name) and child.id == name:
+                yield parent, child
+
+
 def own_expressions(statement: ast.AST) -> Iterator[ast.AST]:
     """Yield the expressions of a statement that are not inside its body."""
     for name, value in ast.iter_fields(statement):
@@ -179,6 +202,16 @@ def inner_scopes(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]
         yield from ((child, inner) for child in (first.target, *first.ifs))
     else:
         yield from ((child, scope) for child in ast.iter_child_nodes(node))
+
+
+def _reached(statement: ast.AST) -> Iterator[ast.AST]:
+    """Yield the expressions of a statement that run in its own scope."""
+    stack = list(own_expressions(statement))
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, (ast.Lambda, *COMPREHENSIONS)):
+            stack.extend(ast.iter_child_nodes(node))
 
 
 def _borrow(definition: ast.AST, scope: Scope) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -119,6 +120,13 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
     return "".join(parts)
 
 
+def _line_starts(text: str) -> list[int]:
+    if "\r" in text:
+        return [0, *(match.end() for match in _NEWLINE.finditer(text))]
+    lengths = [len(line) + 1 for line in text.split("\n")]
+    return [0, *accumulate(lengths[:-1])]
+
+
 class LineIndex:
     r"""Positions in a text whose lines end in `\n`, `\r\n` or `\r`, as Python's parser sees them.
 
@@ -131,7 +139,7 @@ class LineIndex:
     def __init__(self, text: str) -> None:
         self._text = text
         self._ascii = text.isascii()
-        self._starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
+        self._starts = _line_starts(text)
         self._wide: dict[int, tuple[list[int], list[int]]] = {}
 
     def __len__(self) -> int:

@@ -21,13 +21,14 @@ from mapper.outcome import Parameter, Proof
 from mapper.rule import Kind, ParameterSpec, Rule, Strategy
 from mapper.rulebook import Rulebook
 from mapper.sample import Sampler, Trial, Values
-from mapper.values import UnknownError, evaluate, skeleton, symbols
+from mapper.values import UnknownError, evaluate, known, skeleton, symbols
 
 Read = Callable[[ast.expr], str | None]
 """What a name in the written text stands for ("ms_nn.Conv2d" -> "mindspore.nn.Conv2d")."""
 
 CASES = 8  # equal cases that a sampled proof wants
 DRAWS = 160  # trials that may be drawn to find them
+_REMEMBERED = 4_096  # verdicts
 _UNCOMPUTED = ("device", "dtype", "weight_init", "bias_init", "data_format")
 _OPERANDS = ("input", "weight", "bias")  # of a function; what it computes on
 
@@ -70,6 +71,7 @@ class Verifier:
         self._rulebook = rulebook
         self._comparer = Comparer()
         self._proved: dict[object, _Proved] = {}
+        self._remembered: dict[object, _Remembered] = {}
 
     def prove(self, claim: Claim) -> Verdict:
         """Compare both sides over every case that the arguments admit.
@@ -77,7 +79,19 @@ class Verifier:
         Raises:
             DisprovedError: they differ, MindSpore refuses, or nothing could be compared.
         """
-        layers = self._layers(claim)
+        key = _literally(claim)
+        before = self._remembered.get(key)
+        if before is not None and before.holds(claim.read):
+            return before.verdict
+        names = _ReadNames(claim.read)
+        claim = replace(claim, read=names)
+        verdict = self._verdict(claim, self._layers(claim))
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        self._remembered[key] = _Remembered(names.found, verdict)
+        return verdict
+
+    def _verdict(self, claim: Claim, layers: Sequence[_Written]) -> Verdict:
         if claim.rule.kind is Kind.FUNCTION:
             claim = replace(claim, arguments=_as_layer(claim.arguments))
         names: dict[str, int] = {}
@@ -91,8 +105,9 @@ class Verifier:
 
     def _prove(self, claim: Claim, layers: Sequence[_Written], names: Mapping[str, int]) -> _Proved:
         sampler = Sampler(claim.arguments, claim.rule.torch.rank, claim.assumed)
-        evidence, good, raised = self._expected(claim, layers, sampler)
-        raising = self._hostile(claim, layers, sampler, good)
+        sides = _Sides.of(claim, layers)
+        evidence, good, raised = self._expected(claim, sides, sampler)
+        raising = self._hostile(claim, sides, sampler, good)
         first = evidence[0]
         proof = Proof(
             "sampled" if sampler.candidates.keys() - _passive(claim) else "exact",
@@ -110,13 +125,13 @@ class Verifier:
         )
 
     def _expected(
-        self, claim: Claim, layers: Sequence[_Written], sampler: Sampler
+        self, claim: Claim, sides: _Sides, sampler: Sampler
     ) -> tuple[list[Evidence], list[Values], str]:
         evidence, good, why, raised = list[Evidence](), list[Values](), "", ""
         is_plain = claim.rule.kind is Kind.LAYER and not sampler.candidates.keys() - _passive(claim)
         wanted = 2 if is_plain else CASES
         for trial in sampler.expected(DRAWS):
-            found = self._case(claim, layers, trial)
+            found = self._case(claim, sides, trial)
             if isinstance(found, Evidence):
                 evidence.append(found)
                 good.append(trial.values)
@@ -135,38 +150,31 @@ class Verifier:
         return evidence, good, raised
 
     def _hostile(
-        self, claim: Claim, layers: Sequence[_Written], sampler: Sampler, good: Sequence[Values]
+        self, claim: Claim, sides: _Sides, sampler: Sampler, good: Sequence[Values]
     ) -> dict[str, set[str]]:
         """Check that what was not expected raises in MindSpore; return which kinds of value do."""
         raising: dict[str, set[str]] = {}
         for trial in sampler.hostile(good[:2]):
-            found = self._case(claim, layers, trial)
+            found = self._case(claim, sides, trial)
             if isinstance(found, Difference):
                 raise DisprovedError(found.words + _given(trial))
             if isinstance(found, _Refusal) and found.by_mindspore:
                 raising.setdefault(trial.of, set()).add(trial.kind)
         return raising
 
-    def _case(
-        self, claim: Claim, layers: Sequence[_Written], trial: Trial
-    ) -> Evidence | Difference | _Refusal:
+    def _case(self, claim: Claim, sides: _Sides, trial: Trial) -> Evidence | Difference | _Refusal:
         rule = claim.rule
         try:
-            given = {
-                name: evaluate(node, trial.values)
-                for name, node in claim.arguments.items()
-                if name not in _UNCOMPUTED
-            }
-            defaults = {"padding_mode": "zeros", **_defaults(rule.torch.parameters)}
             torch = torch_layers.convolution(
-                rule.torch.rank, rule.strategy in _TRANSPOSED, {**defaults, **given}
+                rule.torch.rank, rule.strategy in _TRANSPOSED, sides.torch.evaluate(trial.values)
             )
         except (RefusedError, UnknownError) as error:
             return _Refusal(f"torch refuses this call: {error}", by_mindspore=False)
         try:
             operands = {"weight": torch.weight, "bias": torch.bias}
             written = [
-                (one.api, one.evaluate(trial.values, claim.version, operands)) for one in layers
+                (layer.api, one.evaluate(trial.values) | (operands if layer.operands else {}))
+                for layer, one in sides.written
             ]
         except UnknownError as error:
             return _Refusal(str(error), by_mindspore=True)
@@ -208,6 +216,46 @@ class Verifier:
         if is_function:
             _same_operands(claim.arguments, given)
         return _Written(api, given, tuple(parameters), _OPERANDS if is_function else ())
+
+
+class _ReadNames:
+    """Reads names, and keeps what each of them meant."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self.found: list[tuple[ast.expr, str | None]] = []
+
+    def __call__(self, node: ast.expr) -> str | None:
+        """Return what the name means."""
+        meaning = self._read(node)
+        self.found.append((node, meaning))
+        return meaning
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The verdict on a claim; it holds where the names in the written text mean the same."""
+
+    names: Sequence[tuple[ast.expr, str | None]]
+    verdict: Verdict
+
+    def holds(self, read: Read) -> bool:
+        """Say whether the names mean the same."""
+        return all(read(node) == meaning for node, meaning in self.names)
+
+
+def _literally(claim: Claim) -> object:
+    """Return all that a verdict depends on, to the letter, but for what names mean."""
+    arguments = [
+        (name, type(node.value), node.value)
+        if isinstance(node, ast.Constant)
+        else (name, ast.Expr, ast.dump(node))
+        for name, node in claim.arguments.items()
+    ]
+    return (
+        claim.rule.id, claim.written, *arguments, claim.version, repr(claim.assumed),
+        claim.shape_only, claim.may_raise, claim.reduce, claim.input_size,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,20 +310,55 @@ class _Written:
         left_out = (*_UNCOMPUTED, *self.operands)
         return {name: node for name, node in self.arguments.items() if name not in left_out}
 
-    def evaluate(self, values: Values, version: Version, shapes: Values) -> Values:
-        """Return all arguments that are computed with, defaults included.
-
-        `shapes` stands for the operands of a function.
-        """
+    def defaults(self, version: Version) -> Values:
+        """Return the values of the arguments that are computed with where they are not given."""
         left_out = (*_UNCOMPUTED, *self.operands)
-        computed: Values = {
-            spec.name: spec.default_in(version)
-            for spec in self.parameters
-            if spec.name not in left_out
-        }
-        for name, node in self.computed().items():
-            computed[name] = evaluate(node, values)
-        return computed | (shapes if self.operands else {})
+        return {p.name: p.default_in(version) for p in self.parameters if p.name not in left_out}
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    """Arguments to be computed for one trial after the other: what is known, and what is not."""
+
+    known: Values
+    unknown: Mapping[str, ast.expr]
+
+    @classmethod
+    def of(cls, given: Mapping[str, ast.expr], defaults: Values) -> _Arguments:
+        """Compute what no symbol has a part in."""
+        values, unknown = dict(defaults), dict[str, ast.expr]()
+        for name, node in given.items():
+            if (found := known(node)) is not None:
+                values[name] = found.value
+            else:
+                unknown[name] = node
+        return cls(values, unknown)
+
+    def evaluate(self, values: Values) -> Values:
+        """Return all arguments, with `values` for the symbols.
+
+        Raises:
+            UnknownError: one has no value.
+        """
+        return self.known | {name: evaluate(node, values) for name, node in self.unknown.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The arguments of both sides."""
+
+    torch: _Arguments
+    written: Sequence[tuple[_Written, _Arguments]]
+
+    @classmethod
+    def of(cls, claim: Claim, layers: Sequence[_Written]) -> _Sides:
+        """Take the arguments that are computed with."""
+        given = {n: node for n, node in claim.arguments.items() if n not in _UNCOMPUTED}
+        defaults = {"padding_mode": "zeros", **_defaults(claim.rule.torch.parameters)}
+        written = [
+            (one, _Arguments.of(one.computed(), one.defaults(claim.version))) for one in layers
+        ]
+        return cls(_Arguments.of(given, defaults), written)
 
 
 def _flatten(node: ast.expr, read: Read) -> Iterator[ast.Call]:

@@ -26,7 +26,7 @@ REJECTED = {
     "nothing": b"",
     "another library": b"import numpy\n",
     "torch without a convolution": b"import torch\ntorch.zeros(3)\n",
-    "a convolution without torch": b"import mine\nmine.Conv2d(3)\n",
+    "a convolution without torch": b"import keras\nkeras.Conv2d(3)\n",
     "not Python, but not ours either": b"this is ((( not Python",
     "not text, but not ours either": b"\xff\xfe\x00\x01",
 }

@@ -31,6 +31,11 @@ HANDED_ON = [
     pytest.param("from . import Conv2d\n", "Conv2d", id="a class through the package"),
     pytest.param("from package.common import nn as tnn\n", "tnn.Conv2d", id="an absolute import"),
     pytest.param("from .second import *\n", "nn.Conv2d", id="a star behind a star"),
+    pytest.param("from . import common\n", "common.nn.Conv2d", id="a module of the package"),
+    pytest.param("from . import common as c\n", "c.Conv2d", id="a module under another name"),
+    pytest.param("import package.common\n", "package.common.Conv2d", id="a dotted import"),
+    pytest.param("import package.common as c\n", "c.nn.Conv2d", id="a dotted import as a name"),
+    pytest.param("import package\n", "package.Conv2d", id="what the package hands on"),
 ]
 _PACKAGE = {
     "package/__init__.py": "from .common import Conv2d\n",
@@ -50,6 +55,9 @@ def test_a_torch_name_is_known_through_another_file(tmp_path: Path, head: str, n
 NOT_HANDED_ON = [
     pytest.param("from .other import Conv2d\n", "Conv2d", id="a class of the project's own"),
     pytest.param("from .other import *\n", "Conv2d", id="its own class by star"),
+    pytest.param("from . import other\n", "other.Conv2d", id="its own class by module"),
+    pytest.param("from . import loop\n", "loop.nn.Conv2d", id="a module that imports itself"),
+    pytest.param("import keras\n", "keras.layers.Conv2d", id="a library's module"),
     pytest.param("from .missing import nn\n", "nn.Conv2d", id="a file that is not there"),
     pytest.param("from keras.layers import *\n", "Conv2d", id="a library by star"),
     pytest.param("from .broken import nn\n", "nn.Conv2d", id="a file that does not parse"),
@@ -83,6 +91,9 @@ def test_a_look_alike_from_another_file_is_not_touched(
         pytest.param(
             "from package.layers import (\n    build,\n    nn as tnn,\n)\n", id="in a list"
         ),
+        pytest.param("from . import layers\nx = layers.nn.Linear\n", id="by module"),
+        pytest.param("import package.layers\nx = package.layers.nn\n", id="by dotted module"),
+        pytest.param("import package.layers as lay\nx = lay.nn.ReLU\n", id="by a module's alias"),
     ],
 )
 def test_an_import_that_another_file_takes_stays_torchs(tmp_path: Path, other: str) -> None:
@@ -93,11 +104,47 @@ def test_an_import_that_another_file_takes_stays_torchs(tmp_path: Path, other: s
     assert "ms_nn.Conv2d(c, c, 3, pad_mode='valid', has_bias=True)" in after
 
 
-def test_an_import_that_nobody_takes_is_swapped(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param("from layers import build\n", id="another name is taken"),
+        pytest.param("import layers\nx = layers.build(3)\ny = torch.nn\n", id="another is read"),
+    ],
+)
+def test_an_import_that_nobody_takes_is_swapped(tmp_path: Path, other: str) -> None:
     text = "import torch.nn as nn\n\n\ndef build(c):\n    return nn.Conv2d(c, c, 3)\n"
-    _write(tmp_path, {"layers.py": text, "model.py": "from layers import build\n"})
+    _write(tmp_path, {"layers.py": text, "model.py": other})
     after = _migrated(tmp_path, "layers.py").after or ""
     assert after.startswith("import mindspore.nn as nn\n")
+
+
+def test_the_import_of_a_module_of_the_project_stays(tmp_path: Path) -> None:
+    files = {
+        **_PACKAGE,
+        "package/model.py": "from . import common\n" + _CALL.format("common.Conv2d"),
+    }
+    _write(tmp_path, files)
+    after = _migrated(tmp_path, "package/model.py").after or ""
+    assert after.startswith("from . import common\nimport mindspore.nn as ms_nn\n")
+
+
+RENAMED = "from torch.nn import Conv1d as C1\n\nlayer = C1(3, 8, 3)\n"
+
+
+def test_a_class_that_other_files_take_under_another_name_is_reported(tmp_path: Path) -> None:
+    _write(tmp_path, {"layers.py": RENAMED, "model.py": "from layers import C1\nx = C1(3, 8, 3)\n"})
+    result = _migrated(tmp_path, "layers.py")
+    handed, call = result.sites
+    assert (handed.status, handed.before, handed.through) == (Status.MANUAL, "Conv1d as C1", "C1")
+    assert "import it there from torch" in handed.message
+    assert call.status is Status.MIGRATED
+    assert (result.after or "").startswith("from torch.nn import Conv1d as C1\n")
+
+
+def test_a_class_under_another_name_is_no_matter_when_nobody_takes_it(tmp_path: Path) -> None:
+    _write(tmp_path, {"layers.py": RENAMED, "model.py": "import layers\n"})
+    (site,) = _migrated(tmp_path, "layers.py").sites
+    assert site.status is Status.MIGRATED
 
 
 def test_an_import_in_a_packages_init_stays_torchs(tmp_path: Path) -> None:

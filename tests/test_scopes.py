@@ -7,11 +7,12 @@ import symtable
 
 import pytest
 
+from mapper.names import lines_with
 from mapper.scopes import Scope, Scopes
 
 
 def scopes(text: str) -> Scopes:
-    return Scopes(ast.parse(text), ":=" in text)
+    return Scopes(ast.parse(text), lines_with(text, ":="))
 
 
 def scope(text: str, name: str) -> Scope:

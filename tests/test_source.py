@@ -198,6 +198,8 @@ def test_newline_is_the_dominant_one(text: str, newline: str) -> None:
 PREFILTER = {
     "no torch": (b"import mindspore.nn as nn; nn.Conv2d", False),
     "another library's module": (b"import keras; keras.layers.Conv2d", False),
+    "a module of the project, perhaps": (b"from . import layers; layers.Conv2d", True),
+    "an attribute": (b"self.conv2d", False),
     "a module that another file hands on": (b"from .common import nn; nn.Conv2d", True),
     "a class that another file hands on": (b"from package.layers import Conv2d", True),
     "a star": (b"from .common import *; nn.Conv2d", True),

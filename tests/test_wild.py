@@ -232,6 +232,135 @@ def test_a_local_name_that_cannot_be_followed_is_left_with_its_calls(body: str, 
     assert rewritten(text) == text
 
 
+HELD = [
+    pytest.param(
+        """
+        convs = {2: nn.Conv2d, 3: nn.Conv3d}
+        return convs[k](c, c, 3, padding=1)
+        """,
+        """
+        convs = {2: ms_nn.Conv2d, 3: ms_nn.Conv3d}
+        return convs[k](c, c, 3, pad_mode='pad', padding=1, has_bias=True)
+        """,
+        id="a table of classes",
+    ),
+    pytest.param(
+        """
+        conv = (nn.Conv1d, nn.Conv2d)[flag]
+        return conv(c, c, 3)
+        """,
+        """
+        conv = (ms_nn.Conv1d, ms_nn.Conv2d)[flag]
+        return conv(c, c, 3, pad_mode='valid', has_bias=True)
+        """,
+        id="a choice from a tuple in place",
+    ),
+    pytest.param(
+        """
+        conv = functools.partial(nn.Conv2d, bias=False, groups=c)
+        return conv(c, c, 3, padding=1), conv(c, c, k)
+        """,
+        """
+        conv = functools.partial(ms_nn.Conv2d, has_bias=False, group=c)
+        return conv(c, c, 3, pad_mode='pad', padding=1), conv(c, c, k, pad_mode='valid')
+        """,
+        id="arguments that a partial fixes",
+    ),
+    pytest.param(
+        """
+        def inner(width, layer=nn.Conv2d):
+            return layer(width, c, 3)
+        return inner(c), inner(width=8)
+        """,
+        """
+        def inner(width, layer=ms_nn.Conv2d):
+            return layer(width, c, 3, pad_mode='valid', has_bias=True)
+        return inner(c), inner(width=8)
+        """,
+        id="a default that every caller leaves",
+    ),
+    pytest.param(
+        """
+        class Narrow(nn.Conv2d):
+            def __init__(self, width):
+                super().__init__(width, width, 1, groups=c)
+        return Narrow(8)
+        """,
+        """
+        class Narrow(ms_nn.Conv2d):
+            def __init__(self, width):
+                super().__init__(width, width, 1, group=c, pad_mode='valid', has_bias=True)
+        return Narrow(8)
+        """,
+        id="a subclass that only passes arguments on",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), HELD)
+def test_classes_under_another_name_go_with_their_calls(body: str, expected: str) -> None:
+    text = "import functools\n" + _function(body)
+    wanted = textwrap.indent(textwrap.dedent(expected).strip(), "    ").split("\n")
+    assert _lines(text) == wanted
+    assert {site.status for site in migrate(text).sites} == {Status.MIGRATED}
+    assert rewritten(rewritten(text)) == rewritten(text)
+
+
+LEFT = [
+    pytest.param(
+        "convs = {2: nn.Conv2d, 0: nn.Linear}\nreturn convs[k](c, c, 3)",
+        "may also hold something that is no torch convolution",
+        id="a table with another class",
+    ),
+    pytest.param(
+        "convs = {2: nn.Conv2d}\nconvs.update(kwargs)\nreturn convs[k](c, c, 3)",
+        "also used for something else than a call",
+        id="a table that may change",
+    ),
+    pytest.param(
+        "conv = functools.partial(nn.Conv2d, bias=False)\nreturn conv(c, c, 3, bias=True)",
+        "given twice",
+        id="a partial that a call overrides",
+    ),
+    pytest.param(
+        "def inner(layer=nn.Conv2d): return layer(c, c, 3)\nreturn inner(layer=s)",
+        "`layer` is passed by a caller",
+        id="a default that a caller replaces",
+    ),
+    pytest.param(
+        "def inner(layer=nn.Conv2d): return layer(c, c, 3)\nreturn inner",
+        "callers may pass another class",
+        id="a function that is handed on",
+    ),
+    pytest.param(
+        "class Wide(nn.Conv2d):\n"
+        "    def __init__(self, w):\n"
+        "        super().__init__(w, w, 3, padding=1)\n"
+        "    def forward(self, x): return x",
+        "`forward` becomes `construct`",
+        id="a subclass with methods",
+    ),
+    pytest.param(
+        "class Wide(nn.Conv2d):\n"
+        "    def __init__(self, w):\n"
+        "        super().__init__(w, w, 3, padding=1, padding_mode='reflect')",
+        "a layer beside the convolution",
+        id="a subclass that would need a padding layer",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), LEFT)
+def test_classes_that_cannot_be_followed_are_left_with_their_calls(body: str, words: str) -> None:
+    text = "import functools\n" + _function(body)
+    sites = migrate(text).sites
+    assert len(sites) == 2
+    assert {site.status for site in sites} == {Status.MANUAL}
+    assert all(words in site.message for site in sites)
+    assert "it reads `" in sites[1].message or words in ("given twice", "a layer beside")
+    assert rewritten(text) == text
+
+
 TESTS = [
     pytest.param(
         "isinstance(c, nn.Conv2d)", "isinstance(c, (nn.Conv2d, ms_nn.Conv2d))", id="one class"
@@ -269,7 +398,7 @@ def test_a_type_test_holds_for_both_frameworks_and_is_stable(test: str, expected
         "return {2: nn.Conv2d}",
         "return functools.partial(nn.Conv2d, bias=False)",
         "def inner(layer: nn.Conv2d): return layer",
-        "def inner(layer=nn.Conv2d): return layer(c, c, 3)",
+        "def inner(layer=nn.Conv2d): return use(layer)",
         "class Wide(nn.Conv2d): pass",
         "return nn.Conv2d.forward",
     ],
@@ -350,3 +479,16 @@ def test_a_helper_is_inserted_once_and_found_again(rank: int) -> None:
     assert names == [f"ms_conv_transpose{rank}d", "build"]
     again = rewritten(once.replace(f"ms_conv_transpose{rank}d(c, k), ", f"{call}, "))
     assert again == once
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "other"),
+    [
+        pytest.param("self.c = nn.Conv2d", "groups -> group", "pad_mode='pad'", id="a class"),
+        pytest.param("self.c = F.conv2d", "pad_mode='pad'", "has_bias", id="a function"),
+    ],
+)
+def test_what_to_do_with_another_name_fits_what_is_named(line: str, words: str, other: str) -> None:
+    message = only(f"{_HEAD}\nclass A:\n    def f(self):\n        {line}\n").message
+    assert words in message
+    assert other not in message

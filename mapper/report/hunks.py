@@ -1,7 +1,8 @@
 """What changed between two texts, as hunks: the one comparison behind diff, markdown and html.
 
-Lines end at `\\n` only, as patch and git count them. Large files are first cut at lines that
-occur once on both sides, because difflib's search is quadratic in the worst case.
+Lines end at `\\n` only, as patch and git count them. All but small files are first cut at lines
+that occur once on both sides, and only the pieces that differ are searched: difflib takes its time,
+quadratic in the worst case.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 CONTEXT = 3
-_SMALL = 2_000
-_PIECE = 100
+_SMALL = 200  # lines of both sides that are compared as a whole
+_PIECE = 40
+_LARGE = 2_000  # lines of a piece in which difflib may pass over frequent ones
 
 Opcode = tuple[str, int, int, int, int]
 Part = tuple[str, list[str], list[str]]
@@ -63,15 +65,19 @@ def _opcodes(old: Sequence[str], new: Sequence[str]) -> list[Opcode]:
     """Return what turns old into new, neighbours of one kind joined."""
     codes: list[Opcode] = []
     for a, b, c, d in _segments(old, new):
-        junk = b - a > _SMALL
-        matcher = SequenceMatcher(None, old[a:b], new[c:d], autojunk=junk)
-        for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        for tag, i1, i2, j1, j2 in _compared(old[a:b], new[c:d]):
             code = (tag, a + i1, a + i2, c + j1, c + j2)
             if codes and codes[-1][0] == tag:
                 code = (tag, codes[-1][1], code[2], codes[-1][3], code[4])
                 codes.pop()
             codes.append(code)
     return codes
+
+
+def _compared(old: Sequence[str], new: Sequence[str]) -> Sequence[Opcode]:
+    if old == new:
+        return [("equal", 0, len(old), 0, len(new))]
+    return SequenceMatcher(None, old, new, autojunk=len(old) > _LARGE).get_opcodes()
 
 
 def _segments(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:

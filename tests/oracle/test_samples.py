@@ -19,20 +19,8 @@ import pytest
 
 from mapper.outcome import Site, Status
 from tests.oracle import templates
-from tests.oracle.frameworks import (
-    Array,
-    Refusal,
-    attempt,
-    copy_parameters,
-    disagreement,
-    fold,
-    import_text,
-    input_shapes,
-    migrate,
-    random_input,
-    run_mindspore,
-    run_torch,
-)
+from tests.oracle.frameworks import fold, import_text, migrate
+from tests.oracle.trials import FOR_CHANNELS, OTHERS, Found, Outcome, compare_layers
 
 CALLS = templates.templates()
 INSIDE = 6  # draws of expected values for each call
@@ -110,12 +98,13 @@ class _Trial:
         for _ in range(TRIES):
             values = {n: random.choice(templates.USUAL[n]) for n in self._names()}
             outcome, words = self._compare(values)
-            if outcome == "torch refuses" or values in tried:
+            if outcome is Outcome.TORCH or values in tried:
                 continue
             self._count("expected values", outcome)
             tried.append(values)
-            good += [values] if outcome == "equal" else []
-            if outcome != "equal" and not (outcome == "MindSpore raises" and self._announced()):
+            good += [values] if outcome is Outcome.EQUAL else []
+            announced = outcome is Outcome.MINDSPORE and self._announced()
+            if outcome is not Outcome.EQUAL and not announced:
                 self.findings.append(f"expected values {values}: {outcome}: {words}")
             if len(tried) == INSIDE:
                 break
@@ -127,7 +116,7 @@ class _Trial:
         for values in _changed(good):
             outcome, words = self._compare(values)
             self._count("other values", outcome)
-            if outcome == "different":
+            if outcome is Outcome.DIFFERENT:
                 yield f"other values {values}: silently different: {words}"
 
     def _announced(self) -> bool:
@@ -144,51 +133,14 @@ class _Trial:
     def _api(self) -> str:
         return self.migrated.sites[self.index].api.removeprefix("torch.nn.")
 
-    def _compare(self, values: Values) -> tuple[str, str]:
-        """Return what comes of the values, and details."""
+    def _compare(self, values: Values) -> Found:
         name = f"make_{self.index}"
-        torch_layer = attempt(getattr(self.migrated.before, name), **values)
-        if isinstance(torch_layer, Refusal):
-            return "torch refuses", torch_layer.words
-        inputs = _inputs(torch_layer)
-        computed = [(x, attempt(run_torch, torch_layer, x)) for x in inputs]
-        if all(isinstance(expected, Refusal) for _, expected in computed):
-            return "torch refuses", computed[0][1].words
-        layer = attempt(getattr(self.migrated.after, name), **values)
-        if isinstance(layer, Refusal):
-            return "MindSpore raises", layer.words
         paths = {n: p.path for n, p in self.migrated.sites[self.index].parameters.items()}
-        if words := copy_parameters(torch_layer, layer, paths):
-            return "different", words
-        return _run(layer, computed)
-
-
-def _run(layer: Any, computed: list[tuple[Array, Any]]) -> tuple[str, str]:
-    for x, expected in computed:
-        found = attempt(run_mindspore, layer, x)
-        if isinstance(found, Refusal):
-            return "MindSpore raises", found.words
-        if not isinstance(expected, Refusal) and (words := disagreement(expected, found)):
-            return "different", f"{x.shape}: {words}"
-    return "equal", ""
-
-
-def _inputs(torch_layer: Any) -> list[Array]:
-    """Return inputs that suit the layer, or just any where its arguments make no sense."""
-    suitable = attempt(lambda: [random_input(s) for s in list(input_shapes(torch_layer))[:2]])
-    if not isinstance(suitable, Refusal):
-        return list(suitable)
-    rank = int(type(torch_layer).__name__[-2])
-    return [random_input((2, int(torch_layer.in_channels), *(9, 10, 8)[:rank]))]
-
-
-OTHERS: tuple[Any, ...] = (
-    (2, 1), (2, 1, 3), (2,), (1,), [2, 1], [2, 1, 3], [2], (1, 1), (1, 1, 1), (0, 1), (0, 1, 2),
-    "same", "valid", "", None, 0, 1, 4, 6, -1, True, False, 1.0, 0.5,
-)  # fmt: skip
-
-
-FOR_CHANNELS: tuple[Any, ...] = ((2, 1), "same", None, 0, 6, -1, True, 1.0)
+        return compare_layers(
+            lambda: getattr(self.migrated.before, name)(**values),
+            lambda: getattr(self.migrated.after, name)(**values),
+            paths,
+        )
 
 
 def _changed(good: Values) -> Iterator[Values]:

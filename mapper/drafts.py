@@ -1,0 +1,420 @@
+"""Sites on their way: what becomes of each reference, before the file's imports are settled."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from mapper.aliases import Alias, Held, find_aliases
+from mapper.around import attribute_reads, remarks
+from mapper.bind import BindError
+from mapper.calls import CallRewriter, Rewritten, Spelling, Way
+from mapper.contexts import advice
+from mapper.imports import Imports, Module
+from mapper.names import Reference
+from mapper.options import Options
+from mapper.outcome import Proof, Site, Span, Status
+from mapper.plan import ManualError
+from mapper.project import is_taken
+from mapper.rule import Kind, Rule
+from mapper.rulebook import Rulebook
+from mapper.subclasses import Subclass, find_subclass
+from mapper.suppress import Suppressions
+from mapper.type_tests import both, is_type_test, tests_already
+from mapper.verify import DisprovedError
+
+LEFT = (BindError, ManualError, DisprovedError)
+"""The errors that say why a site is left to a person."""
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """A site on its way. `text` writes it under the names that the file ends up with.
+
+    `reference` is the torch reference behind it, `node` what is replaced. `stays`: the reference
+    is still there afterwards. `others` are written only together with it.
+    """
+
+    reference: Reference
+    node: ast.expr
+    site: Site
+    text: Callable[[Imports], str] | None = None
+    stays: bool = False
+    others: Sequence[Draft] = field(default_factory=list)
+
+    @property
+    def span(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return where the replaced text starts and ends, as `ast` counts."""
+        node = self.node
+        end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+        return (node.lineno, node.col_offset), end
+
+    def leave(self, message: str) -> None:
+        """Leave the site to a person after all."""
+        self.text = None
+        self.site = replace(
+            self.site, status=Status.MANUAL, message=message, after=None, proof=Proof(),
+            parameters={}, assumptions=(),
+        )  # fmt: skip
+        for other in self.others:
+            if other.text is not None:
+                other.leave(message)
+
+
+class Drafter:
+    """Drafts the sites of one module."""
+
+    def __init__(
+        self,
+        module: Module,
+        rulebook: Rulebook,
+        calls: CallRewriter,
+        options: Options,
+        off: Suppressions | None,
+        imports: Imports,
+    ) -> None:
+        self._module = module
+        self._rulebook = rulebook
+        self._calls = calls
+        self._options = options
+        self._off = off
+        self._imports = imports
+        self._reads = attribute_reads(module.text)
+
+    def drafts(self, references: Sequence[Reference]) -> list[Draft]:
+        """Return the drafts of all sites in source order."""
+        drafts: list[Draft] = []
+        followed = set[int]()
+        for alias in find_aliases(references, self._module.names):
+            followed.update(id(held.reference) for held in alias.held)
+            drafts.extend(self._alias(alias))
+        for reference in references:
+            if id(reference) in followed:
+                continue
+            subclass = find_subclass(reference)
+            drafts.extend(self._subclass(subclass) if subclass else [self._single(reference)])
+        drafts.extend(map(self._renamed, self._module.names.renamed()))
+        _leave_nested(drafts)
+        return sorted(drafts, key=lambda draft: (draft.node.lineno, draft.node.col_offset))
+
+    def _new(self, reference: Reference, node: ast.expr, through: str | None = None) -> Draft:
+        rule = self._rule(reference)
+        site = Site(
+            rule=rule.id,
+            api=reference.api,
+            target=rule.mindspore.api or None,
+            status=Status.MANUAL,
+            span=_span(self._module, node),
+            before=self._module.source(node),
+            through=through,
+        )
+        off = self._off
+        if off and (reason := off.reason(rule.id, reference.api, site.span)) is not None:
+            site = replace(site, status=Status.IGNORED, message=reason)
+        return Draft(reference, node, site)
+
+    def _rule(self, reference: Reference) -> Rule:
+        rule = self._rulebook.by_api(reference.api)
+        assert rule is not None
+        return rule
+
+    # --- one reference ---
+
+    def _single(self, reference: Reference) -> Draft:
+        draft = self._new(reference, reference.call or reference.node)
+        if draft.site.status is Status.IGNORED:
+            return draft
+        try:
+            _check_place(reference, self._rule(reference))
+            if reference.call is not None:
+                self._call(draft, reference.call)
+            elif is_type_test(reference):
+                self._type_test(draft)
+            else:
+                raise ManualError(advice(reference))
+        except LEFT as error:
+            draft.leave(str(error))
+        except RecursionError:
+            draft.leave("the call is nested too deeply: put its arguments into variables")
+        return draft
+
+    def _call(self, draft: Draft, call: ast.Call) -> None:
+        reference = draft.reference
+        rule = self._rule(reference)
+        done = self._calls.rewrite(
+            self._module, call, reference.scope, rule, _spelling(self._imports, reference)
+        )
+        layer = len(done.plan.before) if done.plan.before or done.plan.after else None
+        around = remarks(reference, self._module.names, self._reads, layer)
+        draft.site = _judged(draft.site, done, around)
+
+        def text(final: Imports) -> str:
+            return self._again(call, done, final, _spelling(final, reference), None).text
+
+        draft.text = text if self._is_written(draft.site) else None
+
+    def _again(
+        self, call: ast.Call, done: Rewritten, final: Imports, spelling: Spelling, way: Way | None
+    ) -> Rewritten:
+        """Return it under the final names, which see to the imports they need."""
+        if not final.is_plain:
+            return self._calls.again(self._module, call, done, spelling, way)
+        for api in done.spelled:
+            spelling.write(api)
+        return done
+
+    def _type_test(self, draft: Draft) -> None:
+        reference, target = draft.reference, draft.site.target
+        assert target is not None
+
+        def text(final: Imports) -> str:
+            return both(reference, draft.site.before, final.spell(target, reference))
+
+        is_done = tests_already(reference, self._module.names, target)
+        draft.stays = True
+        draft.text = None if is_done else text
+        draft.site = replace(
+            draft.site,
+            status=Status.MIGRATED,
+            after=draft.site.before if is_done else text(self._imports),
+            message="tests for torch's class and MindSpore's: both may be in the tree",
+        )
+
+    def _is_written(self, site: Site) -> bool:
+        unsafe = site.status is Status.UNSAFE and self._options.unsafe
+        return unsafe or site.status in (Status.MIGRATED, Status.SHAPE_ONLY)
+
+    def _renamed(self, reference: Reference) -> Draft:
+        """Report an import that hands a class on to other files under a name of its own."""
+        name = reference.root.id
+        draft = self._new(reference, reference.node, name)
+        if draft.site.status is not Status.IGNORED:
+            draft.leave(
+                f"other files import `{reference.api}` from here as `{name}`, and what they do "
+                "with it is not found: import it there from torch, under its own name"
+            )
+        return draft
+
+    # --- classes under another name, and their calls: all or nothing ---
+
+    def _alias(self, alias: Alias) -> list[Draft]:
+        """Rewrite the classes a name may hold together with every call through it, or neither."""
+        held = [self._new(one.reference, one.node) for one in alias.held]
+        calls = [self._new(alias.held[0].reference, call, alias.name) for call in alias.calls]
+        everything = [*held, *calls]
+        if _is_any_ignored(everything, alias.name):
+            return everything
+        try:
+            if alias.problem:
+                raise ManualError(alias.problem)
+            words = f"called through `{alias.name}`"
+            done = [self._call_through(draft, alias.held, words) for draft in calls]
+            for index, draft in enumerate(held):
+                self._hold(draft, alias.held[index], calls[0], [one[index] for one in done])
+        except LEFT as error:
+            for draft in everything:
+                advised = self._advised(draft, alias.held) if draft in calls else ""
+                draft.leave(
+                    f"`{alias.name}` stands for torch's class here: {error}; so it stays, and so "
+                    f"do the calls through it{advised}"
+                )
+            return everything
+        return _together(everything)
+
+    def _hold(self, draft: Draft, held: Held, call: Draft, rewritten: Sequence[Rewritten]) -> None:
+        """Let what an alias holds name the MindSpore class, with the arguments fixed there."""
+        words, first = "every call through this name is rewritten", rewritten[0]
+        if first.fixed is None:
+            self._rename(draft, words)
+            return
+        if len({one.fixed for one in rewritten}) > 1:
+            raise ManualError("its arguments would have to read differently for some calls")
+
+        def text(final: Imports) -> str:
+            assert isinstance(call.node, ast.Call)
+            spelling, way = _spelling(final, held.reference), Way(held.partial)
+            return self._again(call.node, first, final, spelling, way).fixed or ""
+
+        draft.text = text
+        draft.site = replace(draft.site, status=Status.MIGRATED, after=first.fixed, message=words)
+
+    def _subclass(self, subclass: Subclass) -> list[Draft]:
+        """Rewrite a base class together with the call of its `__init__`, or neither."""
+        reference = subclass.reference
+        name = subclass.node.name
+        base = self._new(reference, reference.node)
+        calls = [self._new(reference, call, name) for call in subclass.calls]
+        everything = [base, *calls]
+        if _is_any_ignored(everything, name):
+            return everything
+        try:
+            _check_place(reference, self._rule(reference))
+            if problem := subclass.problem or self._others_problem(subclass):
+                raise ManualError(problem)
+            for draft in calls:
+                (done,) = self._call_through(draft, (Held(reference),), f"initialises `{name}`")
+                if done.plan.before or done.plan.after:
+                    raise ManualError("MindSpore needs a layer beside the convolution here")
+        except LEFT as error:
+            held = (Held(reference),)
+            for draft in everything:
+                advised = self._advised(draft, held) if draft in calls else ""
+                draft.leave(
+                    f"`{name}` derives from `{base.site.before}` and stays torch's: {error}; "
+                    f"rewrite the class by hand (`forward` becomes `construct`){advised}"
+                )
+            return everything
+        self._rename(base, "all that it does is to pass arguments on")
+        return _together(everything)
+
+    def _others_problem(self, subclass: Subclass) -> str | None:
+        """Say why something else may rely on the subclass being torch's."""
+        module, name = self._module, subclass.node.name
+        if module.path is not None and is_taken(module.path, name):
+            return "other files import it and may derive from it"
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                for base in node.bases:
+                    if isinstance(base, ast.Name) and base.id == name:
+                        return f"`{node.name}` derives from it"
+        return None
+
+    def _call_through(self, draft: Draft, held: Sequence[Held], words: str) -> list[Rewritten]:
+        """Rewrite a call for every class that its function may be; all must read the same."""
+        call, done = draft.node, list[Rewritten]()
+        assert isinstance(call, ast.Call)
+        for one in held:
+            rule = self._rule(one.reference)
+            _check_place(one.reference, rule)
+            done.append(self._rewrite_through(call, one, rule))
+        if len({one.text for one in done}) > 1:
+            apis = " and ".join(f"`{one.rule.torch.api}`" for one in done)
+            raise ManualError(f"line {call.lineno} would have to read differently for {apis}")
+        draft.site = _judged(draft.site, done[0], [words])
+        if not self._is_written(draft.site):
+            raise ManualError(draft.site.message)
+        first = held[0]
+
+        def text(final: Imports) -> str:
+            spelling = _spelling(final, first.reference)
+            return self._again(call, done[0], final, spelling, Way(first.partial)).text
+
+        draft.text = text
+        return done
+
+    def _rewrite_through(self, call: ast.Call, held: Held, rule: Rule) -> Rewritten:
+        scope = self._module.names.scopes.around(call)
+        spelling = _spelling(self._imports, held.reference)
+        try:
+            return self._calls.rewrite(self._module, call, scope, rule, spelling, Way(held.partial))
+        except LEFT as error:
+            api = held.reference.api
+            raise ManualError(f"line {call.lineno} for `{api}`: {error}") from error
+
+    def _advised(self, draft: Draft, held: Sequence[Held]) -> str:
+        """Say how the call would read, where that is known."""
+        texts = {}
+        for one in held:
+            call, rule = draft.node, self._rule(one.reference)
+            if isinstance(call, ast.Call) and rule.kind is Kind.LAYER:
+                with contextlib.suppress(*LEFT):
+                    texts[rule.mindspore.api] = self._rewrite_through(call, one, rule).text
+        said = [f"for `{api}` it reads `{text}`" for api, text in texts.items()]
+        return "; ".join(["", *said])
+
+    def _rename(self, draft: Draft, words: str) -> None:
+        """Let a bare reference name the MindSpore class."""
+        reference, target = draft.reference, draft.site.target
+        assert target is not None
+        draft.text = lambda final: final.spell(target, reference)
+        draft.site = replace(
+            draft.site,
+            status=Status.MIGRATED,
+            after=self._imports.spell(target, reference),
+            message=words,
+        )
+
+
+def _is_any_ignored(drafts: Sequence[Draft], name: str) -> bool:
+    """Leave all when one is switched off: they can be rewritten together only."""
+    if all(draft.site.status is not Status.IGNORED for draft in drafts):
+        return False
+    for draft in drafts:
+        if draft.site.status is not Status.IGNORED:
+            draft.leave(f"`{name}` is switched off at another place")
+    return True
+
+
+def _check_place(reference: Reference, rule: Rule) -> None:
+    """Raise ManualError where nothing can be rewritten, whatever the arguments."""
+    if reference.problem:
+        raise ManualError(f"{reference.problem}: import the torch name by itself")
+    if reference.call is not None and rule.kind is Kind.MANUAL:
+        raise ManualError(rule.remedy)
+    if any(isinstance(parent, ast.JoinedStr) for parent in reference.parents):
+        raise ManualError("the call stands inside an f-string: put it into a variable first")
+    if reference.call is None and rule.kind is not Kind.LAYER:
+        raise ManualError(advice(reference))
+
+
+def _judged(site: Site, done: Rewritten, around: Iterable[str]) -> Site:
+    """Return the site with its status and evidence."""
+    status, words = Status.MIGRATED, [*done.plan.notes, *around]
+    assumptions = [*done.plan.assumptions, *done.verdict.assumptions]
+    if done.plan.shape_only:
+        status = Status.SHAPE_ONLY
+        difference = done.verdict.difference
+        words.append(
+            f"the documents' recipe keeps the shape only: {difference}"
+            if difference
+            else "the documents' recipe: the values happen to agree here"
+        )
+    if done.plan.unsafe:
+        status = Status.UNSAFE
+        words.append("written only with --unsafe: a wrong assumption would go unnoticed")
+        assumptions += [f"`{name}` is {value!r}" for name, value in done.plan.unsafe.items()]
+    return replace(
+        site,
+        status=status,
+        after=done.text,
+        message="; ".join(words),
+        assumptions=tuple(dict.fromkeys(assumptions)),
+        parameters=done.verdict.parameters,
+        proof=done.verdict.proof,
+    )
+
+
+def _together(drafts: list[Draft]) -> list[Draft]:
+    for draft in drafts:
+        draft.others = drafts
+    return drafts
+
+
+def _leave_nested(drafts: list[Draft]) -> None:
+    """A call and a rewritten site in its arguments would be two edits of one text: leave both."""
+    written = [draft for draft in drafts if draft.text is not None]
+    around: list[Draft] = []
+    written.sort(key=lambda one: one.span[1], reverse=True)
+    for draft in sorted(written, key=lambda one: one.span[0]):  # of two at one place, the longer
+        around = [one for one in around if one.span[1] > draft.span[0]]
+        for outer in around:
+            outer.leave("another convolution stands in its arguments: put that into a variable")
+            draft.leave("it stands in another convolution's arguments: put it into a variable")
+        around.append(draft)
+
+
+def _spelling(imports: Imports, reference: Reference) -> Spelling:
+    return Spelling(functools.partial(_spell, imports, reference), imports.read)
+
+
+def _spell(imports: Imports, reference: Reference, api: str) -> str:
+    return imports.spell(api, reference)
+
+
+def _span(module: Module, node: ast.expr) -> Span:
+    return Span(
+        *module.index.position(module.start(node)), *module.index.position(module.end(node))
+    )

@@ -386,7 +386,7 @@ def _leading(tree: ast.Module, before: int) -> list[ast.stmt]:
     something else does not count, unless it has to come first.
     """
     body, count = tree.body, 0
-    while count < len(body) and (_only_imports(body[count]) or (not count and _is_doc(body[0]))):
+    while count < len(body) and (_is_import_block(body[count]) or (not count and _is_doc(body[0]))):
         if (body[count].end_lineno or before) >= before:
             break
         count += 1
@@ -501,6 +501,13 @@ def _is_doc(statement: ast.stmt) -> bool:
 
 def _is_future(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+def _is_import_block(statement: ast.AST) -> bool:
+    """Say whether a statement imports and does nothing else; `if x: pass` imports nothing."""
+    return _only_imports(statement) and any(
+        isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(statement)
+    )
 
 
 def _only_imports(statement: ast.AST) -> bool:

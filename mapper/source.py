@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LARGEST = 5_000_000
-"""Bytes of Python that are read: its tree may take 700 times as much memory."""
+"""Bytes of Python that are read: its tree takes up to 500 times as much memory."""
 
 _BOM = b"\xef\xbb\xbf"
 _FIRST_LINES = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n)?([^\r\n]*)")

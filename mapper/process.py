@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import re
-import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from mapper.outcome import FileResult, FileStatus, Note, Site
 from mapper.prefilter import may_mention_conv
 from mapper.source import Edit, Source, SourceError, decode, splice
-from mapper.suppress import mentions
+from mapper.suppress import MARK, mentions
 
 if TYPE_CHECKING:
     from mapper.migrate import Migrator
@@ -73,6 +72,8 @@ def _process(task: Task, options: Options) -> FileResult:
         words = f"too deeply nested or too large ({type(error).__name__}); {REPORT_BUG}"
         return failed(task.path, words)
     except Exception as error:
+        import traceback
+
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(where.filename).name}:{where.lineno}"
         words = f"internal error at {place}: {type(error).__name__}: {error}; {REPORT_BUG}"
@@ -97,8 +98,11 @@ def _selection(options: Options) -> Selection:
     return Selection.of(load(), *chosen, options.root)
 
 
-def _switches(text: str, path: str, options: Options) -> Suppressions:
+def _switches(text: str, path: str, options: Options) -> Suppressions | None:
     """Return what switches sites off in one file: its comments, and the settings."""
+    chosen = options.select or options.ignore or options.per_file_ignores
+    if not chosen and MARK not in text:
+        return None
     from mapper.rulebook import load
     from mapper.selection import understood
     from mapper.suppress import Suppressions
@@ -115,7 +119,8 @@ def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
     if not mentions(task.data) or task.path.endswith(".ipynb"):
         return ()
     try:
-        return _switches(decode(task.data).text, task.place, options).notes()
+        off = _switches(decode(task.data).text, task.place, options)
+        return off.notes() if off else ()
     except SourceError:
         return ()  # no concern of ours: the file holds no convolution
 

@@ -17,7 +17,10 @@ import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-ROOMS = ("calls", "imports", "migrate", "notebook", "process", "rewrite", "strategies", "values")
+ROOMS = (
+    "calls", "imports", "migrate", "notebook", "plain", "process", "rewrite", "sound", "strategies",
+    "values",
+)  # fmt: skip
 with atheris.instrument_imports(include=["mapper"]):
     for room in (*ROOMS, "verify", "source", "suppress", "selection", "names", "scopes", "bind"):
         importlib.import_module(f"mapper.{room}")  # by name: none of them is used here

@@ -11,6 +11,7 @@ CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.chmod", "shutil
 
 
 def main(paths: list[str]) -> None:
+    import mapper.rewrite  # noqa: F401 - and libcst, which few calls need
     from mapper.options import Options
     from mapper.process import Task, process
 

@@ -11,11 +11,10 @@ CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.chmod", "shutil
 
 
 def main(paths: list[str]) -> None:
-    import mapper.rewrite  # noqa: F401 - and libcst, which few calls need
     from mapper.options import Options
     from mapper.process import Task, process
 
-    warm = b"import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\nd = nn.ConvTranspose2d(3, 8, 3, k)\n"
+    warm = b"import torch.nn as nn\nc = nn.Conv2d((3), 8, 3)\nd = nn.ConvTranspose2d(3, 8, 3, k)\n"
     process(Task("warm.py", warm), Options())  # what is imported late is imported now
     events: list[str] = []
     is_on = False

@@ -1,8 +1,9 @@
 """The table of speed marks, measured side by side in one run: `python benchmarks/run.py [TREE]`.
 
-    python benchmarks/run.py --write /path/to/a/tree/with/500/conv/files
+    python benchmarks/run.py --write --torch PYTHON /path/to/a/tree/with/500/conv/files
 
-TREE is any PyTorch source, by default the torch package of this environment or of --torch. Each
+TREE is any PyTorch source, by default the torch package of this environment or of --torch; where
+both are there, whole trees are measured on either. Each
 contestant is a process of its own; whole trees and growth are compared in CPU seconds (user and
 system, of one process), so that a busy machine does not decide, all else in wall clock seconds, the
 best of several, taken in turns. What cannot be had (another tool, torch) is skipped with the
@@ -142,6 +143,12 @@ def listed(files: Sequence[Path]) -> str:
     return "\n".join(map(str, files))
 
 
+def whole_trees(trees: Sequence[Path], rivals: Path | None) -> Iterator[Row]:
+    """Measure each tree."""
+    for tree in trees:
+        yield from whole_tree(tree, rivals)
+
+
 def whole_tree(tree: Path, rivals: Path | None) -> Iterator[Row]:
     """Measure `migrate --diff -j1` beside ast.parse, libcst and PaConvert."""
     files = files_of(tree)
@@ -157,7 +164,7 @@ def whole_tree(tree: Path, rivals: Path | None) -> Iterator[Row]:
     ours, ratio = costs["ours"].cpu, costs["ours"].cpu / costs["parse"].cpu
     count = f"{len(files)} files, {len(conv)} of them for ast.parse"
     yield Row(
-        f"`migrate --diff -j1`, {count}",
+        f"`migrate --diff -j1` on `{tree.name}`, {count}",
         "≤ 2 × `ast.parse`",
         f"{ratio:.1f} × ({ours:.1f} s)",
         f"`ast.parse` {costs['parse'].cpu:.2f} s",
@@ -512,7 +519,7 @@ def main() -> None:
         parser.error("name a tree, or an interpreter with torch (--torch)")
     rivals = environment(given.rivals)
     groups: dict[str, Callable[[], Iterator[Row]]] = {
-        "tree": lambda: whole_tree(tree, rivals),
+        "tree": lambda: whole_trees(list(dict.fromkeys(filter(None, (tree, package)))), rivals),
         "library": without_convolutions,
         "jobs": lambda: two_processes(tree),
         "start": lambda: start(rivals),
@@ -528,7 +535,9 @@ def main() -> None:
                 rows.append(row)
                 print("\n".join(lines_of([row])).splitlines()[-1], file=sys.stderr, flush=True)
     loads = before, os.getloadavg()[0]
-    said = f"`{tree.name}`" + (" and others" if given.tree and not package else "")
+    said = " and ".join(
+        f"`{name}`" for name in {tree.name: 1, **({package.name: 1} if package else {})}
+    )
     text = page(rows, said, loads)
     print(text)
     if given.write:

@@ -18,16 +18,9 @@ import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 ROOMS = (
-    "calls",
-    "imports",
-    "joined",
-    "migrate",
-    "notebook",
-    "process",
-    "rewrite",
-    "strategies",
-    "values",
-)
+    "calls", "imports", "joined", "migrate", "notebook", "plain", "process", "rewrite", "sound",
+    "strategies", "values",
+)  # fmt: skip
 with atheris.instrument_imports(include=["mapper"]):
     for room in (*ROOMS, "verify", "source", "suppress", "selection", "names", "scopes", "bind"):
         importlib.import_module(f"mapper.{room}")  # by name: none of them is used here

@@ -21,6 +21,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".py", ".ipynb")
 
+_NAME = attrgetter("name")
 _PLAIN = re.compile(r"[\w.-]+")  # a pattern that is a name, as the usual ones are
 
 # From a path below the ignore file's directory to: ignored, taken back, or not mentioned.
@@ -149,7 +151,7 @@ class _Walk:
     def _list(self, directory: _Directory) -> list[tuple[_Directory, os.DirEntry[str] | None]]:
         """List what is to be looked at in a directory, sorted by name."""
         with os.scandir(directory.shown or ".") as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
+            entries = sorted(scan, key=_NAME)
         absolute = directory.absolute
         if self.respect_gitignore and any(entry.name == ".gitignore" for entry in entries):
             own = _read_ignore(os.path.join(absolute, ".gitignore"), absolute)

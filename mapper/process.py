@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from mapper.outcome import FileResult, FileStatus, Note, Site
 from mapper.prefilter import may_mention_conv
 from mapper.source import LARGEST, Source, SourceError, check_size, decode, not_python, splice
-from mapper.suppress import mentions
+from mapper.suppress import MARK, mentions
 
 if TYPE_CHECKING:
     from mapper.joined import Joined
@@ -68,6 +67,8 @@ def _process(task: Task, options: Options) -> FileResult:
         words = f"too deeply nested or too large ({type(error).__name__}); {REPORT_BUG}"
         return failed(task.path, words)
     except Exception as error:
+        import traceback
+
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(where.filename).name}:{where.lineno}"
         words = f"internal error at {place}: {type(error).__name__}: {error}; {REPORT_BUG}"
@@ -92,8 +93,11 @@ def _selection(options: Options) -> Selection:
     return Selection.of(load(), *chosen, options.root)
 
 
-def _switches(text: str, path: str, options: Options) -> Suppressions:
+def _switches(text: str, path: str, options: Options) -> Suppressions | None:
     """Return what switches sites off in one file: its comments, and the settings."""
+    chosen = options.select or options.ignore or options.per_file_ignores
+    if not chosen and MARK not in text:
+        return None
     from mapper.rulebook import load
     from mapper.selection import understood
     from mapper.suppress import Suppressions
@@ -112,10 +116,11 @@ def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
     try:
         if task.path.endswith(".ipynb"):
             book = _opened(task)[1]
-            notes = _switches(book.text, task.place, options).notes()
-            return tuple(map(book.moved_note, notes))
+            off = _switches(book.text, task.place, options)
+            return tuple(map(book.moved_note, off.notes())) if off else ()
         check_size(len(task.data), LARGEST)
-        return _switches(decode(task.data).text, task.place, options).notes()
+        off = _switches(decode(task.data).text, task.place, options)
+        return off.notes() if off else ()
     except (SourceError, RecursionError, MemoryError):
         return ()  # no concern of ours: the file holds no convolution
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 
 from mapper.values import symbol, symbols
 
@@ -84,6 +83,8 @@ class Sampler:
         if not self.candidates:
             yield Trial({})
             return
+        from random import Random
+
         yield Trial({name: options[0] for name, options in self.candidates.items()})
         random, seen = Random(0), set[str]()
         for _ in range(limit - 1):

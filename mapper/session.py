@@ -44,6 +44,8 @@ class Session:
         if is_stdin and len(paths) > 1:
             raise UsageError("- stands alone: standard input does not go with other paths")
         options = _options(self.config)
+        # a proof is too small to share out, and starting threads takes longer than computing it
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         try:
             results = [self._stdin(options)] if is_stdin else self._files(paths, options)
         except KeyboardInterrupt:

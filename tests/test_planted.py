@@ -390,3 +390,39 @@ def test_a_sabotaged_strategy_ends_as_manual(
     assert (site.status, site.after, found.edits) == (Status.MANUAL, None, ())
     assert site.proof.kind == "none"
     assert site.message, "the mismatch is in the message"
+
+
+REMEMBERED = ("nn.Conv2d(3, 8, 3)", "nn.Conv2d(3, 8, 3, pad_mode='valid', has_bias=True)")
+
+
+def test_the_same_claim_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    verifier, asked = Verifier(load()), claim(*REMEMBERED)
+    first = verifier.prove(asked)
+    monkeypatch.setattr(ast, "parse", lambda *_, **__: pytest.fail("it is read again"))
+    assert verifier.prove(asked) == first
+
+
+OTHERWISE: dict[str, Callable[[Claim], Claim]] = {
+    "another torch argument": lambda c: replace(
+        c, arguments={**c.arguments, "stride": ast.Constant(2)}
+    ),
+    "an argument that is only equal": lambda c: replace(
+        c, arguments={**c.arguments, "kernel_size": ast.Constant(3.0)}
+    ),
+    "an expression in its place": lambda c: replace(
+        c, arguments={**c.arguments, "kernel_size": ast.parse("(3, 5)", mode="eval").body}
+    ),
+    "another text": lambda c: replace(c, written=c.written.replace("'valid'", "'same'")),
+    "another meaning of a name": lambda c: replace(c, read=lambda node: "mindspore.nn.Conv1d"),
+    "no meaning of a name": lambda c: replace(c, read=lambda node: None),
+    "another rule": lambda c: replace(c, rule=claim("nn.Conv3d(3, 8, 3)", "").rule),
+}
+
+
+@pytest.mark.parametrize("change", OTHERWISE.values(), ids=OTHERWISE)
+def test_what_is_remembered_hides_no_difference(change: Callable[[Claim], Claim]) -> None:
+    verifier, asked = Verifier(load()), claim(*REMEMBERED)
+    verifier.prove(asked)
+    with pytest.raises(DisprovedError):
+        verifier.prove(change(asked))
+    assert verifier.prove(asked).proof.kind == "exact"

@@ -504,9 +504,13 @@ def _is_future(statement: ast.stmt) -> bool:
 
 
 def _is_import_block(statement: ast.AST) -> bool:
-    """Say whether a statement imports and does nothing else; `if x: pass` imports nothing."""
-    return _only_imports(statement) and any(
-        isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(statement)
+    """Say whether a statement imports and does nothing else; `if x: pass` imports nothing.
+
+    A `pass` may stand for a notebook's magic, among its imports.
+    """
+    return isinstance(statement, ast.Pass) or (
+        _only_imports(statement)
+        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(statement))
     )
 
 

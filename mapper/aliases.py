@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapper.callers import passed, visible_calls
+from mapper.callers import Uses, passed, visible_calls
 from mapper.names import Names, Reference
 from mapper.project import is_taken
 from mapper.scopes import FUNCTIONS, Binding, Scope, occurrences
@@ -44,7 +44,7 @@ class Alias:
     problem: str | None = None
 
 
-def find_aliases(references: Sequence[Reference], names: Names) -> list[Alias]:
+def find_aliases(references: Sequence[Reference], names: Names, uses: Uses) -> list[Alias]:
     """Return the aliases that the given references are given to."""
     groups: dict[tuple[Scope, str], list[Held]] = {}
     for reference in references:
@@ -56,7 +56,7 @@ def find_aliases(references: Sequence[Reference], names: Names) -> list[Alias]:
     return [
         alias
         for (scope, name), held in groups.items()
-        if (alias := _alias(scope, name, held, names.path))
+        if (alias := _alias(scope, name, held, names.path, uses))
     ]
 
 
@@ -117,7 +117,9 @@ def _default(reference: Reference, names: Names) -> tuple[Scope, str] | None:
 # --- what the name is used for ------------------------------------------------------------------
 
 
-def _alias(scope: Scope, name: str, held: list[Held], path: Path | None) -> Alias | None:
+def _alias(
+    scope: Scope, name: str, held: list[Held], path: Path | None, uses_of: Uses
+) -> Alias | None:
     """Follow a name; None when it is never called here, so that there is nothing to follow."""
     uses = _Uses(scope, name)
     problem = None
@@ -132,13 +134,13 @@ def _alias(scope: Scope, name: str, held: list[Held], path: Path | None) -> Alia
     elif not _holds_only(scope, name, held):
         problem = f"`{name}` may also hold something that is no torch convolution"
     elif any(binding.kind == "parameter" for binding in scope.bindings[name]):
-        problem = _callers_problem(scope, name, path)
+        problem = _callers_problem(scope, name, path, uses_of)
     return Alias(name, tuple(held), tuple(uses.calls), problem)
 
 
-def _callers_problem(scope: Scope, name: str, path: Path | None) -> str | None:
+def _callers_problem(scope: Scope, name: str, path: Path | None, uses_of: Uses) -> str | None:
     """Say why callers may pass another class; None when all are seen and leave the default."""
-    calls = visible_calls(scope, path)
+    calls = visible_calls(scope, uses_of, path)
     if calls is None:
         return f"callers may pass another class as `{name}`"
     given = passed(scope, name, calls)

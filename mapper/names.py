@@ -19,7 +19,7 @@ from mapper.scopes import (
     inner_scopes,
     own_expressions,
     spans,
-    substatements,
+    statements_on,
 )
 
 _LISTED = 10  # lines that a message names
@@ -201,7 +201,7 @@ class Names:
         """Yield, in source order, the references on the given lines (those of `wanted_lines`)."""
         wanted = sorted(set(lines))
         if wanted:
-            statements = _statements(self.tree, wanted)
+            statements = statements_on(self.tree, wanted)
             found = [r for s in statements for r in self._in_statement(s, wanted)]
             found.sort(key=lambda r: (r.node.lineno, r.node.col_offset))
             yield from found
@@ -343,13 +343,3 @@ def dotted_name(node: ast.expr) -> str | None:
     """Return the text of a name or attribute chain."""
     chain = _chain(node)
     return ".".join([chain[0].id, *chain[1]]) if chain else None
-
-
-def _statements(tree: ast.Module, lines: list[int]) -> Iterator[ast.AST]:
-    """Yield the statements that reach one of the sorted `lines`, outer ones first."""
-    stack: list[ast.AST] = [*reversed(tree.body)]
-    while stack:
-        node = stack.pop()
-        if spans(node, lines):
-            yield node
-            stack.extend(reversed(list(substatements(node))))

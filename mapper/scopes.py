@@ -158,6 +158,16 @@ def spans(node: ast.AST, lines: Sequence[int]) -> bool:
     return at < len(lines) and lines[at] <= getattr(node, "end_lineno", lines[at])
 
 
+def statements_on(tree: ast.Module, lines: Sequence[int]) -> Iterator[ast.AST]:
+    """Yield the statements that reach one of the sorted `lines`, outer ones first."""
+    stack: list[ast.AST] = [*reversed(tree.body)]
+    while stack:
+        node = stack.pop()
+        if spans(node, lines):
+            yield node
+            stack.extend(reversed(list(substatements(node))))
+
+
 def substatements(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the statements, handlers and match cases directly below a statement."""
     for name in BODIES:
@@ -172,6 +182,14 @@ def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
         for child in ast.iter_child_nodes(parent):
             if isinstance(child, ast.Name) and child.id == name:
                 yield parent, child
+
+
+def occurrences_in(statement: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
+    """Yield them in the expressions of one statement that are not inside its body."""
+    for expression in own_expressions(statement):
+        if isinstance(expression, ast.Name) and expression.id == name:
+            yield statement, expression
+        yield from occurrences(expression, name)
 
 
 def own_expressions(statement: ast.AST) -> Iterator[ast.AST]:

@@ -19,7 +19,7 @@ from mapper.partials import CLASS, as_one, joined, split
 from mapper.plan import Api, ManualError, Plan
 from mapper.rule import Effect, Rule
 from mapper.rulebook import Rulebook
-from mapper.sample import Seen
+from mapper.sample import LIKELY, Seen
 from mapper.scopes import Binding, Scope
 from mapper.strategies import plan
 from mapper.values import symbol, symbols
@@ -200,8 +200,8 @@ class CallRewriter:
 def _seen(known: Knowledge, scope: Scope, arguments: Mapping[str, Argument]) -> dict[str, Seen]:
     """Return what the file says of the arguments that are bare symbols."""
     found = dict[str, Seen]()
-    for argument in arguments.values():
-        node = argument.value
+    for name in LIKELY:
+        node = arguments[name].value if name in arguments else ast.Constant(None)
         if symbol(node) in symbols(node):
             values = tuple(known.values(node, scope)[:_SEEN])
             found[symbol(node)] = Seen(values, known.kinds(node, scope))

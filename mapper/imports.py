@@ -49,6 +49,8 @@ class Module:
 
     def uses(self, name: str) -> list[tuple[ast.AST, ast.Name]]:
         """Return every place where a name is read or stored, with what is around it."""
+        if name not in self._uses and self.text.count(name) < 2:
+            return []  # its definition
         if name not in self._uses:
             lines = lines_with(self.text, rf"\b{re.escape(name)}\b")
             self._uses[name] = [

@@ -40,6 +40,8 @@ _HOSTILE: Mapping[str, Sequence[object]] = {
 
 
 _SIZES = ("kernel_size", "stride", "padding", "dilation", "output_padding")
+LIKELY = (*_SIZES, "padding_mode", "bias")
+"""The parameters for which it matters what a file says of a symbol."""
 
 
 @dataclass(frozen=True, slots=True)

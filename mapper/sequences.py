@@ -67,8 +67,7 @@ def _with(element: ast.expr, name: str, value: ast.expr) -> ast.expr:
     changed: ast.expr = _Substitution(name, value).visit(deepcopy(element))
     for part in ast.walk(changed):
         for place in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
-            if hasattr(part, place):
-                delattr(part, place)
+            part.__dict__.pop(place, None)
     return changed
 
 

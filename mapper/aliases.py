@@ -131,8 +131,8 @@ def _alias(
         problem = f"other files import `{name}`"
     elif uses.others:
         problem = f"`{name}` is also used for something else than a call (line {uses.others[0]})"
-    elif not _holds_only(scope, name, held):
-        problem = f"`{name}` may also hold something that is no torch convolution"
+    elif other := _other_binding(scope, name, held):
+        problem = f"`{name}` may also hold something that is no torch convolution (line {other})"
     elif any(binding.kind == "parameter" for binding in scope.bindings[name]):
         problem = _callers_problem(scope, name, path, uses_of)
     return Alias(name, tuple(held), tuple(uses.calls), problem)
@@ -213,8 +213,8 @@ def _is_rebound(scope: Scope, name: str) -> bool:
     return False
 
 
-def _holds_only(scope: Scope, name: str, held: list[Held]) -> bool:
-    """Say whether every binding of the name is made of the held classes alone."""
+def _other_binding(scope: Scope, name: str, held: list[Held]) -> int | None:
+    """Return the line of a binding that is not made of the held classes alone."""
     nodes = {id(one.node) for one in held}
     for binding in scope.bindings[name]:
         value = binding.value if binding.kind in ("assign", "parameter") else None
@@ -222,8 +222,8 @@ def _holds_only(scope: Scope, name: str, held: list[Held]) -> bool:
             continue  # a placeholder that nobody can call
         leaves = _leaves(value)
         if not leaves or any(id(leaf) not in nodes for leaf in leaves):
-            return False
-    return True
+            return getattr(binding.statement, "lineno", 0)
+    return None
 
 
 def _is_none(node: ast.expr | None) -> bool:

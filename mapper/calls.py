@@ -100,7 +100,9 @@ class CallRewriter:
         whole = joined(way.partial, call) if way and way.partial else call
         known = self._known(module)
         about = Scope("function", call) if way and not way.is_known else scope
-        arguments = bind(whole, rule.torch.parameters, lambda node: known_keys(node, scope))
+        arguments = bind(
+            whole, rule.torch.parameters, lambda node: known_keys(node, scope), rule.unchanged
+        )
         bound = BoundCall(
             rule,
             arguments,

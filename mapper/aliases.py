@@ -144,7 +144,7 @@ def _callers_problem(scope: Scope, name: str, path: Path | None, uses_of: Uses) 
     if calls is None:
         return f"callers may pass another class as `{name}`"
     given = passed(scope, name, calls)
-    if given is None or any(value is not None for value in given):
+    if given.values or given.is_hidden:
         return f"`{name}` is passed by a caller"
     return None
 

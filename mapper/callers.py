@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
-from mapper.project import is_taken
+from mapper.project import calls_elsewhere
 from mapper.scopes import FUNCTIONS, Scope
 
-Uses = Callable[[str], Iterable[tuple[ast.AST, ast.Name]]]
-"""From a name to every place of the file where it is read or stored, with what is around it."""
+Uses = Callable[[str], Iterable[tuple[ast.AST, ast.expr]]]
+"""From a name to every place of the file where it stands, with what is around it."""
 
 
 def calls_here(scope: Scope, uses: Uses) -> list[ast.Call]:
@@ -22,8 +24,8 @@ def calls_here(scope: Scope, uses: Uses) -> list[ast.Call]:
 def visible_calls(scope: Scope, uses: Uses, path: Path | None) -> list[ast.Call] | None:
     """Return every call of the function whose scope is given (of its class, for `__init__`).
 
-    None when there may be others: another file may import it, it is decorated, derived from, or
-    handed on as a value; and when it is never called here.
+    None when there may be others: it is decorated, derived from, or handed on as a value, here or
+    in a file that imports it; and when it is never called.
     """
     called = _called(scope)
     if called is None or getattr(scope.node, "decorator_list", None):
@@ -32,29 +34,40 @@ def visible_calls(scope: Scope, uses: Uses, path: Path | None) -> list[ast.Call]
     if len(outer.bindings.get(name, ())) != 1:
         return None
     calls, has_others = _split(name, uses)
-    if not calls or has_others:
+    if has_others:
         return None
-    if outer.kind == "module" and (path is None or is_taken(path, name)):
-        return None
-    return calls
+    if outer.kind == "module":
+        elsewhere = calls_elsewhere(path, name) if path is not None else None
+        if elsewhere is None:
+            return None
+        calls = [*calls, *elsewhere]
+    return calls or None
 
 
-def passed(scope: Scope, parameter: str, calls: list[ast.Call]) -> list[ast.expr | None] | None:
-    """Return what each call gives a parameter, None for its default; None when that is hidden."""
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What calls give one parameter; `is_hidden`: perhaps also in `*args` or `**kwargs`."""
+
+    values: list[tuple[ast.Call, ast.expr]]
+    is_hidden: bool
+
+
+def passed(scope: Scope, parameter: str, calls: list[ast.Call]) -> Passed:
+    """Return what each call gives a parameter, without those that leave its default."""
     arguments = scope.node.args  # type: ignore[attr-defined]
     names = [one.arg for one in (*arguments.posonlyargs, *arguments.args)]
     if scope.parent is not None and scope.parent.kind == "class":
         names = names[1:]  # self
-    found: list[ast.expr | None] = []
+    found, is_hidden = list[tuple[ast.Call, ast.expr]](), False
     for call in calls:
-        if any(isinstance(one, ast.Starred) for one in call.args):
-            return None
-        given = dict(zip(names, call.args, strict=False))
+        positional = list(takewhile(lambda one: not isinstance(one, ast.Starred), call.args))
+        given = dict(zip(names, positional, strict=False))
         given.update({keyword.arg or "**": keyword.value for keyword in call.keywords})
-        if "**" in given:
-            return None
-        found.append(given.get(parameter))
-    return found
+        if parameter in given:
+            found.append((call, given[parameter]))
+        elif len(positional) < len(call.args) or "**" in given:
+            is_hidden = True
+    return Passed(found, is_hidden)
 
 
 def _called(scope: Scope) -> tuple[str, Scope] | None:

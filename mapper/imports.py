@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapper.helpers import HELPERS, Helper
-from mapper.names import Names, Reference, dotted_name, lines_with
+from mapper.lines import lines_with
+from mapper.names import Names, Reference, dotted_name
 from mapper.project import is_taken
 from mapper.scopes import Binding, Scope, occurrences_in, spans, statements_on
 from mapper.source import Edit, LineIndex
@@ -45,10 +46,12 @@ class Module:
     index: LineIndex
     newline: str = "\n"
     path: Path | None = None
-    _uses: dict[str, list[tuple[ast.AST, ast.Name]]] = field(default_factory=dict, compare=False)
+    _uses: dict[str, list[tuple[ast.AST, ast.Name | ast.Attribute]]] = field(
+        default_factory=dict, compare=False
+    )
 
-    def uses(self, name: str) -> list[tuple[ast.AST, ast.Name]]:
-        """Return every place where a name is read or stored, with what is around it."""
+    def uses(self, name: str) -> list[tuple[ast.AST, ast.Name | ast.Attribute]]:
+        """Return where a name, or an attribute of the name, stands, with what is around it."""
         if name not in self._uses and self.text.count(name) < 2:
             return []  # its definition
         if name not in self._uses:
@@ -56,7 +59,7 @@ class Module:
             self._uses[name] = [
                 found
                 for statement in statements_on(self.tree, lines)
-                for found in occurrences_in(statement, name)
+                for found in occurrences_in(statement, (name,))
             ]
         return self._uses[name]
 

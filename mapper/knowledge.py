@@ -41,6 +41,7 @@ class Knowledge:
 
     module: Module
     _kinds: dict[tuple[Scope, str], Kinds] = field(default_factory=dict)
+    _calls: dict[Scope, tuple[list[ast.Call], bool]] = field(default_factory=dict)
 
     def kinds(self, node: ast.expr, scope: Scope) -> Kinds:
         """Return the kinds of value that an expression may have in a scope."""
@@ -170,13 +171,19 @@ class Knowledge:
         annotation = getattr(binding.statement, "annotation", None)
         if annotation is not None and (meant := kinds_of_annotation(annotation)):
             return kinds | meant
-        calls = calls_here(home, self.module.uses)
+        calls, is_whole = self._callers(home)
         given = passed(home, name, calls)
-        for call, value in zip(calls, given or (), strict=False):
-            if value is not None:
-                kinds |= self._passed(value, call, depth - 1)
-        is_whole = given is not None and visible_calls(home, self.module.uses, self.module.path)
-        return kinds if is_whole else kinds | _UNKNOWN
+        for call, value in given.values:
+            kinds |= self._passed(value, call, depth - 1)
+        return kinds if is_whole and not given.is_hidden else kinds | _UNKNOWN
+
+    def _callers(self, home: Scope) -> tuple[list[ast.Call], bool]:
+        """Return the calls of a function that can be seen, and whether these are all."""
+        if home not in self._calls:
+            uses = self.module.uses
+            every = visible_calls(home, uses, self.module.path)
+            self._calls[home] = every or calls_here(home, uses), every is not None
+        return self._calls[home]
 
     def _passed(self, value: ast.expr, call: ast.Call, depth: int) -> Kinds:
         scopes = self.module.names.scopes
@@ -198,8 +205,8 @@ class Knowledge:
             if binding.value is not None:
                 yield binding.value
             if binding.kind == "parameter":
-                given = passed(home, node.id, calls_here(home, self.module.uses))
-                yield from (value for value in given or () if value is not None)
+                given = passed(home, node.id, self._callers(home)[0])
+                yield from (value for _, value in given.values)
 
 
 def _kind(value: object) -> Kinds:

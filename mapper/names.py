@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mapper.lines import lines_with, newlines
 from mapper.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
 from mapper.scopes import (
     Binding,
@@ -279,30 +280,8 @@ def wanted_lines(text: str, names: Names, words: str) -> list[int]:
     if not added:
         return lines_with(text, words)
     if len(added) > _MOST_NAMES:
-        return list(range(1, _newlines(text, 0, len(text)) + 2))
+        return list(range(1, newlines(text, 0, len(text)) + 2))
     return lines_with(text, rf"{words}|\b(?:{'|'.join(map(re.escape, added))})\b")
-
-
-def lines_with(text: str, pattern: str) -> list[int]:
-    """Return the sorted 1-based lines on which a pattern is found."""
-    line, at, lines = 1, 0, list[int]()
-    for match in re.finditer(pattern, text):
-        line += _newlines(text, at, match.start())
-        at = match.start()
-        if not lines or lines[-1] != line:
-            lines.append(line)
-    return lines
-
-
-def _newlines(text: str, start: int, end: int) -> int:
-    """Count line ends as the ast does: LF, CRLF and CR."""
-    count = text.count("\n", start, end)
-    if text.find("\r", start, end + 1) != -1:
-        lone = text.count("\r", start, end) - text.count("\r\n", start, end)
-        if text[end - 1 : end + 1] == "\r\n":
-            lone -= 1
-        count += lone
-    return count
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 
@@ -178,18 +178,26 @@ def substatements(node: ast.AST) -> Iterator[ast.AST]:
 
 def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
     """Yield every place below `tree` where a name is read or stored, with what is around it."""
+    for parent, child in _parts(tree):
+        if isinstance(child, ast.Name) and child.id == name:
+            yield parent, child
+
+
+def _parts(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
     for parent in ast.walk(tree):
         for child in ast.iter_child_nodes(parent):
-            if isinstance(child, ast.Name) and child.id == name:
-                yield parent, child
+            yield parent, child
 
 
-def occurrences_in(statement: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
-    """Yield them in the expressions of one statement that are not inside its body."""
+def occurrences_in(
+    statement: ast.AST, names: Collection[str]
+) -> Iterator[tuple[ast.AST, ast.Name | ast.Attribute]]:
+    """Yield where names, or attributes of them, stand in a statement outside its body."""
     for expression in own_expressions(statement):
-        if isinstance(expression, ast.Name) and expression.id == name:
-            yield statement, expression
-        yield from occurrences(expression, name)
+        for parent, node in ((statement, expression), *_parts(expression)):
+            match node:
+                case ast.Name(id=name) | ast.Attribute(attr=name) if name in names:
+                    yield parent, node
 
 
 def own_expressions(statement: ast.AST) -> Iterator[ast.AST]:

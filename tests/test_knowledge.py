@@ -242,20 +242,27 @@ def test_whatever_else_a_name_holds_raises_or_is_equal(more: str) -> None:
     assert site.proof.kind == "sampled"
 
 
-@pytest.mark.parametrize(
-    ("other", "expected"),
-    [
-        pytest.param(
-            "import block", "padding=(p[0], p[0], p[1], p[1]), has_bias", id="all calls are visible"
-        ),
-        pytest.param(
-            "from block import Block",
-            "padding=(p[0], p[0], p[1], p[1]) if isinstance(p, (tuple, list)) else p, has_bias",
-            id="another file may call it",
-        ),
-    ],
-)
-def test_calls_decide_where_all_are_visible(other: str, expected: str, tmp_path: Path) -> None:
+_ONLY_TUPLES = "padding=(p[0], p[0], p[1], p[1]), has_bias"
+_EITHER = "padding=(p[0], p[0], p[1], p[1]) if isinstance(p, (tuple, list)) else p, has_bias"
+ELSEWHERE = {
+    "a file that takes nothing": ("import block", _ONLY_TUPLES, True),
+    "a call with a tuple": ("from block import Block\nBlock(3, (2, 2))", _ONLY_TUPLES, True),
+    "a call with a number": ("from block import Block\nBlock(3, 1)", _EITHER, True),
+    "a call under another name": ("from block import Block as B\nB(3, p=1)", _EITHER, True),
+    "a call through the module": ("import block as b\nb.Block(3, p=1)", _EITHER, True),
+    "a call with something unknown": ("from block import Block\nBlock(3, x)", _EITHER, False),
+    "a subclass": ("from block import Block\nclass Own(Block): pass", _EITHER, False),
+    "handed on": ("from block import Block\nmake(Block)", _EITHER, False),
+    "unpacked arguments": ("from block import Block\nBlock(*all)", _EITHER, False),
+    "a star": ("from block import *", _EITHER, False),
+    "not Python": ("from block import Block\nBlock((", _EITHER, False),
+}
+
+
+@pytest.mark.parametrize(("other", "expected", "is_whole"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_calls_in_other_files_decide_where_all_are_visible(
+    other: str, expected: str, is_whole: bool, tmp_path: Path
+) -> None:
     made = "def build():\n    return Block(3, (1, 2)), Block(3, p=(0, 1))"
     text = _text(_method("p", "nn.Conv2d(c, c, 3, padding=p)", made))
     file = tmp_path / "block.py"
@@ -264,6 +271,19 @@ def test_calls_decide_where_all_are_visible(other: str, expected: str, tmp_path:
     (tmp_path / "other.py").write_text(f"{other}\n")
     (site,) = migrate(text, path=file).sites
     assert expected in str(site.after)
+    assert (site.assumptions == ()) is is_whole
+
+
+def test_calls_of_what_a_package_hands_on_are_seen(tmp_path: Path) -> None:
+    text = _text(_method("p", "nn.Conv2d(c, c, 3, padding=p)"))
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "net").mkdir()
+    file = tmp_path / "net" / "block.py"
+    file.write_text(text)
+    (tmp_path / "net" / "__init__.py").write_text("from .block import Block\n")
+    (tmp_path / "use.py").write_text("from net import Block\nBlock(3, (1, 2))\n")
+    (site,) = migrate(text, path=file).sites
+    assert _ONLY_TUPLES in str(site.after)
 
 
 ANNOTATIONS = {

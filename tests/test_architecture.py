@@ -52,6 +52,12 @@ def libraries_known_to(name: str) -> set[str]:
     return {module.partition(".")[0] for module in imports_of(name)}
 
 
+def test_every_room_is_named_in_the_plan_of_the_house() -> None:
+    plan = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+    assert {name for name in rooms if f"`{name}`" not in plan} == set()
+
+
 def test_there_are_rooms() -> None:
     assert len(PATHS) > 30
     assert {"cst", "numpy"} <= {"cst", *libraries_known_to("mapper.engine.arrays")}

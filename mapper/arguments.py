@@ -32,6 +32,8 @@ class Extent:
     scalar: bool
     written: str | None = None
     """The text to write when the source's own form does not do (a list, a 1-tuple)."""
+    whole: str | None = None
+    """The text of a sequence that is better not evaluated once for each axis."""
     may_be_sequence: bool = False
     """It is one int as far as `axes` go, and may also hold one for each axis."""
 
@@ -104,8 +106,10 @@ class BoundCall:
             self._check_length(name, len(axes))
             return Extent(axes, False, tuple_of([axis.text for axis in axes], rank))
         text = self.text(node) if name in self.arguments else ast.unparse(node)
-        if value is None and is_repeatable(node) and (kinds := self.kinds(node)) & SEQUENCES:
-            return self._named_sequence(text, kinds)
+        kinds = self.kinds(node) if value is None else frozenset()
+        if kinds & SEQUENCES and (is_repeatable(node) or kinds <= SEQUENCES):
+            is_name = isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
+            return self._named_sequence(text, kinds, is_name)
         return Extent((Axis(text, as_int(value.value) if value else None),) * rank, True)
 
     def _sequence(self, name: str, node: ast.expr, items: list[ast.expr]) -> Extent:
@@ -122,8 +126,8 @@ class BoundCall:
         written = None if _is_tuple(node) else tuple_of([axis.text for axis in axes])
         return Extent(tuple(axes), False, written)
 
-    def _named_sequence(self, text: str, kinds: frozenset[str]) -> Extent:
-        """Read a name that holds one int for each axis, or may hold it."""
+    def _named_sequence(self, text: str, kinds: frozenset[str], is_name: bool) -> Extent:
+        """Read an expression that holds one int for each axis, or may hold it."""
         name = operand(text)
         if not kinds <= SEQUENCES:
             test = f"isinstance({text}, {'(tuple, list)' if self.rank == 1 else 'list'})"
@@ -134,7 +138,8 @@ class BoundCall:
         axes = tuple(Axis(f"{name}[{i}]", None) for i in range(self.rank))
         if self.rank == 1:
             return Extent(axes, True, axes[0].text)
-        return Extent(axes, False, f"tuple({text})" if "list" in kinds else None)
+        written = f"tuple({text})" if "list" in kinds else None
+        return Extent(axes, False, written, whole=None if is_name else operand(text))
 
     def _check_length(self, name: str, length: int) -> None:
         if length != self.rank:

@@ -25,6 +25,7 @@ Kinds = frozenset[str]
 _UNKNOWN: Kinds = frozenset({ANY})
 _INTS: Kinds = frozenset({"int", "bool"})
 _DEPTH = 6  # names looked up behind one another
+_SPREADING = {f"torch.nn.modules.utils.{name}" for name in ("_single", "_pair", "_triple")}
 _MADE_BY: Mapping[str, str] = {
     **dict.fromkeys(("abs", "int", "len", "math.ceil", "math.floor", "round", "sum"), "int"),
     **dict.fromkeys(("all", "any", "bool", "isinstance", "issubclass"), "bool"),
@@ -96,6 +97,11 @@ class Knowledge:
 
     def _made(self, node: ast.Call, scope: Scope, local: Mapping[str, Kinds], depth: int) -> Kinds:
         name = symbol(node.func)
+        if (method := _method(node.func, scope)) is not None:
+            return self._returned(method, scope.module(), depth - 1)
+        meaning = self.module.names.meaning(node.func, scope)
+        if meaning is not None and meaning.name in _SPREADING:
+            return frozenset({"tuple"})
         if "." in name or scope.lookup(name) is None:
             if name in _MADE_BY:
                 return frozenset({_MADE_BY[name]})
@@ -112,7 +118,8 @@ class Knowledge:
         self, function: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope, depth: int
     ) -> Kinds:
         """Return what a short function of the file returns, whatever its parameters are."""
-        if isinstance(function, ast.AsyncFunctionDef) or function.decorator_list:
+        decorators = [symbol(one) for one in function.decorator_list]
+        if isinstance(function, ast.AsyncFunctionDef) or decorators not in ([], ["staticmethod"]):
             return _UNKNOWN
         arguments = function.args
         every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
@@ -226,6 +233,18 @@ def _computed(node: ast.BinOp, left: Kinds, right: Kinds) -> Kinds:
         case ast.Mod() if "str" in left:
             return frozenset({"str"})
     return frozenset({"int"})
+
+
+def _method(node: ast.expr, scope: Scope) -> ast.FunctionDef | None:
+    """Return the method of the class around that `self.name` is."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="self"), attr=attr):
+            within = scope.parent if scope.kind == "function" else None
+            bindings = within.bindings.get(attr, []) if within and within.kind == "class" else []
+            found = [binding.statement for binding in bindings]
+            if len(found) == 1 and isinstance(found[0], ast.FunctionDef):
+                return found[0]
+    return None
 
 
 def _stored(node: ast.Attribute, scope: Scope) -> list[ast.expr]:

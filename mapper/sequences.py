@@ -27,6 +27,8 @@ def elements(node: ast.expr) -> list[ast.expr] | None:
             return _each(element, generator)
         case ast.GeneratorExp(elt=element, generators=[generator]):
             return _each(element, generator)
+        case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int(count))]):
+            return [ast.Constant(i) for i in range(count)] if count <= SIZE else None
     return None
 
 
@@ -41,7 +43,7 @@ def _each(element: ast.expr, generator: ast.comprehension) -> list[ast.expr] | N
     target = generator.target
     if generator.ifs or generator.is_async or not isinstance(target, ast.Name):
         return None
-    over = _iterated(generator.iter)
+    over = elements(generator.iter)
     if over is None or any(isinstance(part, _BINDING) for part in ast.walk(element)):
         return None
     return [_with(element, target.id, value) for value in over]
@@ -51,13 +53,6 @@ _BINDING = (
     *(ast.Lambda, ast.NamedExpr, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
     *(ast.Await, ast.Yield, ast.YieldFrom),
 )
-
-
-def _iterated(node: ast.expr) -> list[ast.expr] | None:
-    match node:
-        case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int(count))]):
-            return [ast.Constant(i) for i in range(count)] if count <= SIZE else None
-    return elements(node)
 
 
 def _with(element: ast.expr, name: str, value: ast.expr) -> ast.expr:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,12 +106,7 @@ def skeleton(node: ast.expr, names: dict[str, int]) -> str:
     parts = _parts(node)
     if parts is None:
         number = names.setdefault(symbol(node), len(names))
-        made_by = ""
-        if isinstance(node, ast.Call):
-            made_by = f"{symbol(node.func)}({','.join(skeleton(a, names) for a in node.args)})"
-        elif isinstance(node, ast.Subscript):
-            made_by = f"{skeleton(node.value, names)}[{symbol(node.slice)}]"
-        return f"${number}:{type(node).__name__}:{made_by}"
+        return f"${number}:{type(node).__name__}:{_made_by(node, names)}"
     if isinstance(node, ast.Constant):
         if isinstance(node.value, int) and node.value > LIMIT:
             return f"{node.value:#x}"
@@ -125,6 +120,18 @@ def skeleton(node: ast.expr, names: dict[str, int]) -> str:
         function = repr([symbol(key) for key in node.value.keys if key])
     inside = ",".join(skeleton(part, names) for part in parts)
     return f"{type(node).__name__}{signs}{function}({inside})"
+
+
+def _made_by(node: ast.expr, names: dict[str, int]) -> str:
+    """Return the structure of what a symbol is made of, as far as `_evaluate` may look into it."""
+    match node:
+        case ast.Call(func=function, args=args):
+            return f"{symbol(function)}({','.join(skeleton(one, names) for one in args)})"
+        case ast.Subscript(value=value, slice=index):
+            return f"{skeleton(value, names)}[{symbol(index)}]"
+        case ast.GeneratorExp() | ast.ListComp():
+            return symbol(node)
+    return ""
 
 
 def known(node: ast.expr) -> Known | None:
@@ -199,6 +206,8 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
             return [left, *comparators]
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return [test, body, orelse]
+        case ast.Call(func=ast.Name(id="range")):
+            return elements(node)
         case ast.Call(func=ast.Name(id="isinstance"), args=[value, kinds], keywords=[]):
             return [value] if _types(kinds) else None
         case ast.Call(func=ast.Name() | ast.Attribute() as func, args=args, keywords=[]):
@@ -250,16 +259,35 @@ def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
     match node:
         case ast.Subscript(value=whole) if symbol(whole) in values:
             return _item(node, values)  # an element of a symbol
-        case ast.Call(func=ast.Name(id="tuple"), args=[whole]) if symbol(whole) in values:
+        case ast.Call(func=ast.Name(id="tuple"), args=[whole]):
             return _call(node, values)
+        case ast.GeneratorExp(elt=element, generators=generators):
+            return list(_iterated(element, generators, values))
     raise UnknownError(f"`{name}` is not known")
 
 
 def _call(node: ast.Call, values: Mapping[str, object]) -> object:
+    if symbol(node.func) == "range":
+        return [_evaluate(one, values) for one in elements(node) or ()]
     if symbol(node.func) == "isinstance":
         return isinstance(_evaluate(node.args[0], values), _types(node.args[1]))
     arguments = [_bounded(_evaluate(a, values)) for a in node.args]
     return FUNCTIONS[symbol(node.func)](*arguments)
+
+
+def _iterated(
+    element: ast.expr, generators: list[ast.comprehension], values: Mapping[str, object]
+) -> Iterator[object]:
+    """Yield the elements of a comprehension over what a symbol holds: not more than SIZE."""
+    if not generators:
+        yield _evaluate(element, values)
+        return
+    first, *rest = generators
+    items: Any = _evaluate(first.iter, values)
+    if first.ifs or not isinstance(first.target, ast.Name) or len(items) > SIZE:
+        raise UnknownError("not understood")
+    for item in items:
+        yield from _iterated(element, rest, {**values, first.target.id: item})
 
 
 def _item(node: ast.Subscript, values: Mapping[str, object]) -> object:

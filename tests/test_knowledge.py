@@ -88,6 +88,37 @@ WRITTEN = {
         "Conv2d(3, 8, (k, k), pad_mode='pad', padding=pad(k), has_bias=True)",
         (),
     ),
+    "a short function of the file returns a tuple, evaluated once": (
+        "def pad(k):\n    return (k // 2, 0)\n"
+        "def f(k):\n    return nn.Conv2d(3, 8, (k, 1), padding=pad(k))",
+        "Conv2d(3, 8, (k, 1), pad_mode='pad', padding=tuple(p for p in pad(k) for _ in range(2)), "
+        "has_bias=True)",
+        ("`pad(k)` is a tuple (a tuple of one raises in MindSpore)",),
+    ),
+    "a method returns a tuple": (
+        _method("k", "nn.Conv2d(c, c, (k, 1), padding=self.pad(k))").replace(
+            "    def",
+            "    def pad(self, k):\n        padding = (k // 2, 0)\n"
+            "        return padding\n\n    def",
+            1,
+        ),
+        "Conv2d(c, c, (k, 1), pad_mode='pad', padding=tuple(p for p in self.pad(k) for _ in "
+        "range(2)), has_bias=True)",
+        ("`self.pad(k)` is a tuple (a tuple of one raises in MindSpore)",),
+    ),
+    "torch's own helper makes a tuple": (
+        "from torch.nn.modules.utils import _pair\n"
+        "def f(k: int):\n    return nn.Conv2d(3, 8, _pair(k), padding=_pair(k // 2))",
+        "Conv2d(3, 8, _pair(k), pad_mode='pad', padding=tuple(p for p in _pair(k // 2) for _ in "
+        "range(2)), has_bias=True)",
+        ("`_pair(k // 2)` is a tuple (a tuple of one raises in MindSpore)",),
+    ),
+    "a tuple made of unknown elements": (
+        "def f(ks):\n    return nn.Conv2d(3, 8, 5, padding=tuple(k // 2 for k in ks))",
+        "Conv2d(3, 8, 5, pad_mode='pad', padding=tuple(p for p in tuple(k // 2 for k in ks) for _ "
+        "in range(2)), has_bias=True)",
+        (),
+    ),
     "math.ceil and int return ints": (
         "def f(k):\n    p = math.ceil((k - 1) / 2)\n    s = int(k / 2)\n"
         "    return nn.Conv2d(3, 8, (k, k), stride=s, padding=p)",

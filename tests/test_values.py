@@ -75,6 +75,8 @@ KNOWN = {
     "a choice by type": ("p[0] if isinstance(p, (tuple, list)) else p", 1),
     "a mode looked up": ("{'same': 'pad'}[s]", "pad"),
     "a comprehension": ("[x // 2 for x in (3, 5)]", [1, 2]),
+    "a comprehension over a symbol": ("tuple(x for x in p for _ in range(2))", (1, 1, 2, 2)),
+    "a range": ("range(2)", [0, 1]),
     "a repeated display": ("2 * [k]", [3, 3]),
 }
 
@@ -86,7 +88,9 @@ def test_a_value_is_found(text: str, value: object) -> None:
 
 UNKNOWN = [
     "other", "p[7]", "{'zeros': 1}[s]", "k[0]", "isinstance(k, Tensor)", "f(k)", "10 ** 40",
-    f"{LIMIT} * 2", "[x for x in p]", "[x for x in range(10 ** 9)]", "'%09d' % 3", "tuple(k)",
+    f"{LIMIT} * 2", "tuple(x for x in k)",
+    "tuple(x for x in p if x)", "tuple(x for x in p for _ in range(60))",
+    "[x for x in range(10 ** 9)]", "'%09d' % 3", "tuple(k)",
     "[[x for x in range(60)] for _ in range(60)]",
 ]  # fmt: skip
 

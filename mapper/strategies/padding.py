@@ -26,6 +26,8 @@ def doubled(call: BoundCall, padding: Extent) -> str:
         return _choice(f"isinstance({text}, (tuple, list))", sides, text)
     if padding.scalar:
         return text
+    if padding.whole is not None:
+        return f"tuple(p for p in {padding.whole} for _ in range(2))"
     if not is_repeatable(call.node("padding")):
         return " + ".join(f"({axis.text},) * 2" for axis in padding.axes)
     return tuple_of([axis.text for axis in padding.axes for _ in range(2)])

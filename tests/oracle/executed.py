@@ -36,7 +36,10 @@ TRIES = 500  # draws to find them
 SIZE = (15, 16, 14)  # of a function's input: room for the kernel without padding too
 
 _FRAMEWORKS = ("torch", "mindspore")
-_ASSUMED = re.compile(r"`(.+)` is (an int or a tuple|an int|True or False|None or a M.+?) \((.*)\)")
+_KIND = "an int|a tuple|a list|a string"
+_ASSUMED = re.compile(
+    rf"`(.+)` is ((?:{_KIND})(?:(?:, | or )(?:{_KIND}))*|True or False|None or a M.+?) \((.*)\)"
+)
 
 
 class Kind(StrEnum):
@@ -138,12 +141,31 @@ class Pair:
     def draw(self, random: Random) -> Values:
         """Return values of the expected kinds, and operands that suit them."""
         values = {
-            source: leaf.expected(
-                random, self.rank, tuples=self.assumed.get(source, ("",))[0] != "an int"
-            )
+            source: leaf.expected(random, self.rank, self._kinds(source))
             for source, leaf in self.call.leaves.items()
         }
         return values | self._operands(values, random)
+
+    def _kinds(self, source: str) -> list[str]:
+        """Return the kinds of value that the call is written for.
+
+        They are those that the report assumes. Where it assumes nothing, the file itself says what
+        there is; how the call is written for it then shows in its text.
+        """
+        if source in self.assumed:
+            return re.findall(_KIND, self.assumed[source][0])
+        after = ast.unparse(self.after)
+        tested = [one for one in ("str", "(tuple, list)", "list") if self._tests(source, one)]
+        forms = (f"{source}[0]", f"tuple({source})", f" in {source} for _ in range")
+        if any(form in after for form in forms) and not tested:
+            return ["a tuple", "a list"]
+        if f"pad_mode={source}" in after and not tested:
+            return ["a string"]
+        kinds = {"str": ["a string"], "(tuple, list)": ["a tuple", "a list"], "list": ["a list"]}
+        return ["an int", *(kind for one in tested for kind in kinds[one])]
+
+    def _tests(self, source: str, kind: str) -> bool:
+        return f"isinstance({source}, {kind})" in ast.unparse(self.after)
 
     def outside(self, good: Values) -> Iterator[Values]:
         """Yield the values with another kind of value in one leaf at a time."""
@@ -205,15 +227,15 @@ class Pair:
         if source not in values:
             return True
         value, (kind, raising) = values[source], self.assumed[source]
-        match kind:
-            case "an int":
-                return type(value) is int
-            case "an int or a tuple":
-                least = 2 if "a tuple of one" in raising else 1
-                return type(value) is int or (type(value) is tuple and len(value) >= least)
-            case "True or False":
-                return isinstance(value, bool)
-        return value in (None, FLOAT32)
+        if kind == "True or False":
+            return isinstance(value, bool)
+        if kind.startswith("None"):
+            return value in (None, FLOAT32)
+        least = 2 if "a tuple of one" in raising else 1
+        if type(value) is tuple and len(value) < least:
+            return False
+        names = {int: "an int", tuple: "a tuple", list: "a list", str: "a string"}
+        return names.get(type(value), "another") in re.findall(_KIND, kind)
 
     def _operands(self, values: Values, random: Random) -> Values:
         """Return arrays for a function's operands that suit the number of groups."""

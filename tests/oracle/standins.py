@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from types import CodeType
@@ -28,7 +28,7 @@ _USUAL: Mapping[str, tuple[Any, ...]] = {
     "in_channels": (8, 4, 12, 2, 6, 16), "out_channels": (8, 4, 12, 2, 6, 16),
     "kernel_size": (3, 1, 5, 2, 4), "stride": (1, 2, 3), "padding": (1, 0, 2, 3),
     "output_padding": (0, 1, 2), "dilation": (1, 2, 3), "groups": (1, 2, 4), "bias": (True, False),
-    "dtype": (None, FLOAT32), "device": (None,),
+    "dtype": (None, FLOAT32), "device": (None,), "padding_mode": ("zeros",),
 }  # fmt: skip
 _SPATIAL = ("kernel_size", "stride", "padding", "output_padding", "dilation")
 _ITERATING = ("tuple", "list", "len", "sum", "set", "sorted", "enumerate", "zip", "reversed")
@@ -47,13 +47,19 @@ class Leaf:
     usual: tuple[Any, ...] | None = None
     """What a test or an exponent admits, in place of what suits the parameter."""
 
-    def expected(self, random: Random, rank: int, *, tuples: bool) -> Any:
-        """Draw a value of the kind that the call is written for."""
+    def expected(self, random: Random, rank: int, kinds: Sequence[str]) -> Any:
+        """Draw a value of one of the kinds that the call is written for."""
         values = _USUAL[self.parameter] if self.usual is None else self.usual
         several = tuple(random.choice(values) for _ in range(rank))
-        may_be_tuple = tuples and self.bare and self.parameter in _SPATIAL
-        if self.sequence or (may_be_tuple and random.random() < 0.3):
-            return several
+        if self.sequence or not self.bare or self.parameter not in _SPATIAL:
+            return several if self.sequence else random.choice(values)
+        match random.choice(kinds):
+            case "a tuple":
+                return several
+            case "a list":
+                return list(several)
+            case "a string":
+                return random.choice(("same", "valid"))
         return random.choice(values)
 
     def others(self, good: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What the README shows is what its commands print."""
+"""What the README and the page on names show is what their commands print."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"```console\n\$ (.*?)\n(.*?)```", README, re.DOTALL)
+SYMBOLIC = (ROOT / "docs" / "symbolic.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"```console\n\$ (.*?)\n(.*?)```", README + SYMBOLIC, re.DOTALL)
 LINKS = re.findall(r"\]\(([^)#]+)\)", README)
 
 
@@ -37,7 +38,7 @@ def test_the_readme_shows_the_main_job_and_single_calls() -> None:
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
-def test_every_output_in_the_readme_is_what_the_command_prints(command: str, output: str) -> None:
+def test_every_output_shown_is_what_the_command_prints(command: str, output: str) -> None:
     assert _printed(command) == _without_time(output)
 
 

@@ -159,6 +159,8 @@ def minus(left: Axis, right: Axis) -> str:
     """Return the text of a difference, computed where both are known."""
     if left.value is not None and right.value is not None:
         return str(left.value - right.value)
+    if right.value == 0:
+        return left.text
     return f"{operand(left.text, ast.BinOp)} - {operand(right.text)}"
 
 

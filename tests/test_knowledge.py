@@ -242,6 +242,11 @@ def test_a_call_is_written_for_what_the_file_says(
 
 
 LEFT = {
+    "a string or a number with another mode": (
+        "def f(k: int):\n    return nn.Conv2d(3, 8, 3, padding='same' if k % 2 else 1, "
+        "padding_mode='reflect')",
+        "may be a string, which takes another layer",
+    ),
     "a mode that takes another layer": (
         "MODE = 'reflect'\nx = nn.Conv2d(3, 8, 3, padding=1, padding_mode=MODE)",
         "`MODE` is 'reflect' in this file",

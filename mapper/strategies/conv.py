@@ -56,6 +56,11 @@ def _pad_layer(call: BoundCall, plan: Plan, mode: str, string: str | None) -> li
         sides = _same_sides(call)
     elif string == "valid":
         sides = [("0", "0")] * call.rank
+    elif "str" in call.kinds(node := call.node("padding")):
+        raise ManualError(
+            f"`{call.text(node)}` may be a string, which takes another layer than a number with "
+            f"padding_mode={mode!r}: make it two calls"
+        )
     else:
         padding = call.extent("padding")
         if padding.values and min(padding.values) < 0:

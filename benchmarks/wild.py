@@ -82,7 +82,9 @@ def _count_site(tree: Tree, site: Site) -> None:
     if site.status is Status.MIGRATED:
         tree.figures[site.proof.kind] += 1
     else:
-        tree.reasons[re.sub(r"`[^`]*`", "`…`", site.message)[:110]] += 1
+        words = re.sub(r"`[^`]*`", "`…`", site.message.partition("; for `mindspore")[0])
+        words = re.sub(r"(may hold )[\w, ]+(, which)", r"\1…\2", words)
+        tree.reasons[re.sub(r"line \d+", "line …", words)] += 1
 
 
 def _parses(text: str) -> bool:

@@ -18,6 +18,7 @@ from mapper.names import Names, Reference, dotted_name, lines_with
 from mapper.project import is_taken
 from mapper.scopes import Binding, Scope, spans
 from mapper.source import Edit, LineIndex
+from mapper.walk import children, walk
 
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
 """The MindSpore modules that rewrites name, inner ones first, and the local names they get."""
@@ -411,11 +412,10 @@ def _nodes_on(tree: ast.AST, lines: Sequence[int]) -> Iterator[ast.AST]:
     while stack:
         node = stack.pop()
         if isinstance(node, ast.JoinedStr):  # its parts have wrong lines before Python 3.12
-            yield from ast.walk(node)
+            yield from walk(node)
             continue
         yield node
-        below = [*ast.iter_child_nodes(node)]
-        stack += [n for n in below if not hasattr(n, "lineno") or spans(n, lines)]
+        stack += [n for n in children(node) if not hasattr(n, "lineno") or spans(n, lines)]
 
 
 def _uses(node: ast.AST, word: re.Pattern[str]) -> bool:
@@ -510,7 +510,7 @@ def _is_import_block(statement: ast.AST) -> bool:
     """
     return isinstance(statement, ast.Pass) or (
         _only_imports(statement)
-        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(statement))
+        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in walk(statement))
     )
 
 

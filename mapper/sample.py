@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mapper.values import symbol, symbols
+from mapper.walk import walk
 
 Values = dict[str, object]
 
@@ -129,7 +130,7 @@ def _sequence_of(node: ast.expr) -> Callable[[Iterable[object]], object] | None:
 def _compared(node: ast.expr) -> dict[str, Sequence[object]]:
     """Return what to try for symbols that are tested rather than counted."""
     found: dict[str, Sequence[object]] = {}
-    for part in ast.walk(node):
+    for part in walk(node):
         if isinstance(part, ast.Compare):
             operands = [part.left, *part.comparators]
             constants = [o.value for o in operands if isinstance(o, ast.Constant)]

@@ -11,6 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mapper.walk import children, walk
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Binding:
@@ -168,8 +170,8 @@ def substatements(node: ast.AST) -> Iterator[ast.AST]:
 
 def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
     """Yield every place below `tree` where a name is read or stored, with what is around it."""
-    for parent in ast.walk(tree):
-        for child in ast.iter_child_nodes(parent):
+    for parent in walk(tree):
+        for child in children(parent):
             if isinstance(child, ast.Name) and child.id == name:
                 yield parent, child
 
@@ -196,12 +198,12 @@ def inner_scopes(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]
         for generator in node.generators:
             bind_targets(generator.target, inner, node)
         yield first.iter, scope  # Python evaluates the first iterable outside
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             if child is not first:
                 yield child, inner
         yield from ((child, inner) for child in (first.target, *first.ifs))
     else:
-        yield from ((child, scope) for child in ast.iter_child_nodes(node))
+        yield from ((child, scope) for child in children(node))
 
 
 def _reached(statement: ast.AST) -> Iterator[ast.AST]:
@@ -211,7 +213,7 @@ def _reached(statement: ast.AST) -> Iterator[ast.AST]:
         node = stack.pop()
         yield node
         if not isinstance(node, (ast.Lambda, *COMPREHENSIONS)):
-            stack.extend(ast.iter_child_nodes(node))
+            stack.extend(children(node))
 
 
 def _borrow(definition: ast.AST, scope: Scope) -> None:
@@ -265,13 +267,13 @@ def _bind_statement(node: ast.AST, scope: Scope) -> None:
 
 def bind_targets(target: ast.AST, scope: Scope, statement: ast.AST) -> None:
     """Bind every name that a target expression stores to or deletes."""
-    for child in ast.walk(target):
+    for child in walk(target):
         if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load):
             scope.bind(child.id, Binding("other", statement))
 
 
 def _bind_pattern(pattern: ast.pattern, scope: Scope, case: ast.match_case) -> None:
-    for child in ast.walk(pattern):
+    for child in walk(pattern):
         captured = getattr(child, "name", None) or getattr(child, "rest", None)
         if isinstance(captured, str):
             scope.bind(captured, Binding("other", case))
@@ -279,7 +281,7 @@ def _bind_pattern(pattern: ast.pattern, scope: Scope, case: ast.match_case) -> N
 
 def _bind_walrus(statement: ast.AST, scope: Scope) -> None:
     for expression in own_expressions(statement):
-        for child in ast.walk(expression):
+        for child in walk(expression):
             if isinstance(child, ast.NamedExpr):
                 scope.bind(child.target.id, Binding("other", child))
 

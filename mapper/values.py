@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mapper.walk import walk
+
 LIMIT = 10**9  # ints beyond this, and sequences or strings longer than SIZE, are not computed
 SIZE = 64
 
@@ -168,7 +170,7 @@ def is_repeatable(node: ast.expr) -> bool:
     return not any(
         isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
         or (isinstance(n, ast.Call) and symbol(n.func) not in FUNCTIONS)
-        for n in ast.walk(node)
+        for n in walk(node)
     )
 
 

@@ -81,10 +81,11 @@ def test_the_reports_do_not_know_how_results_come_about(name: str) -> None:
 KNOWS_NO = {
     "outcome": {"mapper", "libcst", "numpy", "rich", "typer"},
     "rulebook": {"libcst", "numpy", "rich", "typer", "ast"},
-    "scopes": {"libcst", "numpy", "rich", "typer", "mapper"},
+    "walk": {"libcst", "numpy", "rich", "typer", "mapper"},
+    "scopes": {"libcst", "numpy", "rich", "typer"},
     "names": {"libcst", "numpy", "rich", "typer"},
     "bind": {"libcst", "numpy", "rich", "typer"},
-    "values": {"libcst", "numpy", "rich", "typer", "mapper"},
+    "values": {"libcst", "numpy", "rich", "typer"},
     "source": {"libcst", "numpy", "rich", "typer", "mapper"},
     "imports": {"numpy", "rich", "typer"},
     "layout": {"libcst", "numpy", "rich", "typer"},
@@ -101,6 +102,11 @@ KNOWS_NO = {
 @pytest.mark.parametrize(("room", "unknown"), KNOWS_NO.items(), ids=KNOWS_NO)
 def test_a_room_knows_nothing_of(room: str, unknown: set[str]) -> None:
     assert not libraries_known_to(f"mapper.{room}") & unknown
+
+
+@pytest.mark.parametrize("name", ["scopes", "values"])
+def test_reading_knows_how_to_walk_and_no_other_room(name: str) -> None:
+    assert rooms_known_to(f"mapper.{name}") == {"walk"}
 
 
 NOT_ABOVE = {

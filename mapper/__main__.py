@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from mapper import garbage
+
 _SWITCHES = {
     "--check": "check",
     "--diff": "diff",
@@ -25,6 +27,7 @@ _SWITCHES = {
 
 def main() -> None:
     """Run the command line."""
+    garbage.rest()
     plain = plainly(sys.argv[1:])
     if plain is not None and not any(name.endswith("_COMPLETE") for name in os.environ):
         sys.exit(_migrate(*plain))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mapper.config import Config, Settings
 from mapper.discover import Found, discover
+from mapper.garbage import sweep
 from mapper.options import Options
 from mapper.outcome import FileResult, FileStatus, Status
 from mapper.paths import shown
@@ -49,7 +50,9 @@ class Process:
 
     def __call__(self, task: Task) -> FileResult:
         """Migrate one file's content."""
-        return process(task, self.options)
+        result = process(task, self.options)
+        sweep(len(task.data))
+        return result
 
 
 def migrate_files(

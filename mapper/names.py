@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mapper.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
 from mapper.scopes import (
+    SCOPED,
     Binding,
     Scope,
     Scopes,
@@ -21,6 +22,7 @@ from mapper.scopes import (
     spans,
     substatements,
 )
+from mapper.walk import children
 
 _LISTED = 10  # lines that a message names
 _MOST_NAMES = 100  # local names that are searched for; with more, every line is looked at
@@ -218,7 +220,10 @@ class Names:
                 yield from self._in_chain(node, scope, above)
                 continue
             link = _Link(node, above)
-            stack.extend((child, inner, link) for child, inner in inner_scopes(node, scope))
+            if isinstance(node, SCOPED):
+                stack.extend((child, inner, link) for child, inner in inner_scopes(node, scope))
+            else:
+                stack.extend([(child, scope, link) for child in children(node)])
 
     def _in_chain(self, node: ast.expr, scope: Scope, link: _Link) -> Iterator[Reference]:
         """Yield the reference whose API is a prefix of the chain: `nn.Conv2d` of `….__init__`."""
@@ -305,7 +310,7 @@ def _newlines(text: str, start: int, end: int) -> int:
     return count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Link:
     """A node and what is around it; shared by siblings, so that deep nesting stays linear."""
 

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mapper.walk import children, walk
+from mapper.walk import FIELDS, children, walk
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,25 @@ class Scope:
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+SCOPED = (ast.Lambda, *COMPREHENSIONS)  # expressions with a scope of their own
 BODIES = ("cases", "finalbody", "orelse", "handlers", "body")  # the last in source order first
+_BINDING = {
+    ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.For,
+    ast.AsyncFor, ast.With, ast.AsyncWith, ast.ExceptHandler, ast.match_case,
+}  # fmt: skip
+
+
+class _Bodies(dict[type[ast.AST], tuple[str, ...]]):
+    """The lists of statements that each kind of statement has."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        has = kind._fields if issubclass(kind, _BLOCKS) else ()
+        self[kind] = tuple(name for name in BODIES if name in has)
+        return self[kind]
+
+
+_BLOCKS = (ast.stmt, ast.mod, ast.excepthandler, ast.match_case)
+_BODIES = _Bodies()
 
 
 class Scopes:
@@ -128,13 +146,12 @@ class Scopes:
                 if self._is_passed_over(node):
                     continue
                 scope = self._definition(node, scope)
-            else:
+            elif type(node) in _BINDING:
                 _bind_statement(node, scope)
-            if self._walrus is None or spans(node, self._walrus):
+            if self._walrus is None or (self._walrus and spans(node, self._walrus)):
                 _bind_walrus(node, self.home[node])
-            for name in BODIES:
-                if below := getattr(node, name, None):
-                    stack.extend((child, scope) for child in reversed(below))
+            for name in _BODIES[type(node)]:
+                stack.extend([(child, scope) for child in reversed(getattr(node, name))])
 
     def _is_passed_over(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
         return self._lines is not None and not spans(node, self._lines)
@@ -162,10 +179,8 @@ def spans(node: ast.AST, lines: Sequence[int]) -> bool:
 
 def substatements(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the statements, handlers and match cases directly below a statement."""
-    for name in BODIES:
-        below = getattr(node, name, None)
-        if isinstance(below, list):
-            yield from below
+    for name in _BODIES[type(node)]:
+        yield from getattr(node, name)
 
 
 def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
@@ -178,11 +193,12 @@ def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
 
 def own_expressions(statement: ast.AST) -> Iterator[ast.AST]:
     """Yield the expressions of a statement that are not inside its body."""
-    for name, value in ast.iter_fields(statement):
-        if isinstance(value, list) and name not in BODIES:
-            yield from (item for item in value if isinstance(item, ast.AST))
-        elif isinstance(value, ast.AST):
+    for name in FIELDS[type(statement)]:
+        value = getattr(statement, name, None)
+        if isinstance(value, ast.AST):
             yield value
+        elif isinstance(value, list) and name not in BODIES:
+            yield from [item for item in value if isinstance(item, ast.AST)]
 
 
 def inner_scopes(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
@@ -212,7 +228,7 @@ def _reached(statement: ast.AST) -> Iterator[ast.AST]:
     while stack:
         node = stack.pop()
         yield node
-        if not isinstance(node, (ast.Lambda, *COMPREHENSIONS)):
+        if not isinstance(node, SCOPED):
             stack.extend(children(node))
 
 

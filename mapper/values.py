@@ -79,8 +79,13 @@ NUMERIC = frozenset({"abs", "bool", "int", "math.ceil", "math.floor", "max", "mi
 
 def symbol(node: ast.expr) -> str:
     """Return the name under which an expression that is not understood is known."""
-    if isinstance(node, ast.Name):
-        return node.id
+    attributes: list[str] = []
+    root = node
+    while isinstance(root, ast.Attribute):
+        attributes.append(root.attr)
+        root = root.value
+    if isinstance(root, ast.Name):
+        return ".".join([root.id, *reversed(attributes)])
     try:
         return ast.unparse(node)
     except ValueError:  # Python does not print integers of more than 4300 digits
@@ -179,6 +184,8 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
     match node:
         case ast.Constant():
             return []
+        case ast.Name() | ast.Attribute():  # told first, for most are
+            return None
         case ast.Tuple(elts=elts) | ast.List(elts=elts):
             return None if any(isinstance(e, ast.Starred) for e in elts) else elts
         case ast.BinOp(left=left, op=op, right=right):
@@ -207,6 +214,8 @@ def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
     match node:
         case ast.Constant(value=value):
             return value
+        case ast.Name(id=name) if name in values:
+            return values[name]
         case ast.Tuple(elts=elts):
             return tuple(_evaluate(e, values) for e in elts)
         case ast.List(elts=elts):
@@ -250,6 +259,8 @@ def _binary(op: ast.operator, left: object, right: object) -> object:
 
 def _bounded(value: object) -> object:
     """Return the value, unless it is large, or holds much: what is in it may be shared."""
+    if value is None or (isinstance(value, int) and -LIMIT <= value <= LIMIT):
+        return value
     stack, seen = [value], 0
     while stack:
         part = stack.pop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import prod
 from typing import Protocol
 
@@ -126,7 +127,8 @@ def _layout(name: str, shape: Shape) -> Shape:
     return (*shape[:2], 1, shape[2]) if name == "weight" and len(shape) == 3 else shape
 
 
-def _reduced(c: Convolution) -> tuple[Convolution, dict[str, object]]:
+@lru_cache(maxsize=1024)
+def _reduced(c: Convolution) -> tuple[Convolution, Mapping[str, object]]:
     """Return the convolution with few channels: at most 3 groups of 2 in and 3 out each.
 
     With it come MindSpore's arguments that say so, for layers and for functions.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mapper.bind import Argument
 from mapper.conditions import Version
 from mapper.plan import ManualError
+from mapper.record import record
 from mapper.rule import Rule
 from mapper.values import Known, is_repeatable, known
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Axis:
     """One axis of an argument: the text to write, and the value where it is known."""
 
@@ -21,7 +22,7 @@ class Axis:
     value: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Extent:
     """An argument of one int, or one per axis. `scalar`: one text serves all axes."""
 
@@ -42,7 +43,7 @@ class Extent:
         return self.values is not None and not any(self.values)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BoundCall:
     """A torch call with its rule, its arguments and the means to read them.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from mapper.helpers import HELPERS, Helper
 from mapper.names import Names, Reference, dotted_name, lines_with
 from mapper.project import is_taken
+from mapper.record import record
 from mapper.scopes import Binding, Scope, spans
 from mapper.source import Edit, LineIndex
 from mapper.walk import children, walk
@@ -36,7 +37,7 @@ _SPELLED_OTHERWISE = r"""\\|["']\s*["']"""
 """A string may hold a name that its source does not: by an escape, or in pieces."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Module:
     """One parsed file: its text, tree and names."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapper.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
+from mapper.record import record
 from mapper.scopes import (
     SCOPED,
     Binding,
@@ -50,7 +51,7 @@ class Reference:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Meaning:
     """What a dotted expression resolves to; `problem` when it may also be something else."""
 

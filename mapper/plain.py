@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from mapper.layout import Offset, Spell
 from mapper.plan import Api, Keywords, Plan
+from mapper.record import record
 
 _SPACE = r"[ \t]*(?:(?:\r\n|\r|\n)[ \t]*)?"
 _OPEN = re.compile(rf"[ \t]*\(({_SPACE})")
@@ -29,7 +30,7 @@ class _NotPlainError(Exception):
     """The other writer is to do it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Argument:
     """An argument's text and what stands behind it: blanks, a comma or none, white space."""
 

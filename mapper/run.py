@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from mapper.outcome import FileResult, FileStatus, Status
 from mapper.paths import shown
 from mapper.prefilter import may_concern_us
 from mapper.process import Task, failed, process
+from mapper.record import record
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -35,14 +36,14 @@ Watch = Callable[[int, Iterator[FileResult]], Iterator[FileResult]]
 _LISTED = (Status.MANUAL, Status.UNSAFE, Status.SHAPE_ONLY)  # shown with an excerpt in any case
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _File:
     found: Found
     data: bytes | None
     result: FileResult | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Process:
     """Migrates tasks under fixed options; it travels to other processes and machines."""
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from mapper.record import record
 from mapper.values import symbol, symbols
 from mapper.walk import walk
 
@@ -40,7 +40,7 @@ _HOSTILE: Mapping[str, Sequence[object]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Trial:
     """Values for all symbols; `kind` names the unexpected kind given to the symbol `of`."""
 

@@ -10,9 +10,9 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from mapper.record import record
 from mapper.walk import walk
 
 LIMIT = 10**9  # ints beyond this, and sequences or strings longer than SIZE, are not computed
@@ -23,7 +23,7 @@ class UnknownError(Exception):
     """The expression has no value that this evaluator can tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Known:
     """A value that is certain."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from math import prod
 from typing import Protocol
@@ -14,6 +14,7 @@ import numpy as np
 from mapper.engine.layer import Array, Layer, LimitError, RefusedError, Shape
 from mapper.engine.torch_layers import Convolution, layer
 from mapper.outcome import Parameter
+from mapper.record import record
 
 TOLERANCE = 1e-9  # of the output's largest absolute value, in float64
 BATCH = 2
@@ -32,7 +33,7 @@ class Side(Protocol):
         """Return what makes that layer differ from others."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Evidence:
     """Both sides agree: the shapes of the last case and the largest error over all cases."""
 
@@ -44,7 +45,7 @@ class Evidence:
     words: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Difference:
     """Both sides disagree, in words."""
 

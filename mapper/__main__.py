@@ -50,19 +50,25 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def plainly(arguments: Sequence[str]) -> tuple[list[str], dict[str, bool]] | None:
+def plainly(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]] | None:
     """Return the paths and switches of a plain `migrate`, None for everything else."""
     if arguments[:1] != ["migrate"]:
         return None
-    rest = arguments[1:]
-    paths = [one for one in rest if not one.startswith("-")]
-    switches = [one for one in rest if one.startswith("-")]
-    if not paths or "" in paths or not _SWITCHES.keys() >= set(switches):
-        return None
-    return paths, {_SWITCHES[one]: True for one in switches}
+    paths, given = list[str](), dict[str, int]()
+    for one in arguments[1:]:
+        number = one.removeprefix("-j")
+        if one in _SWITCHES:
+            given[_SWITCHES[one]] = True
+        elif one != number and number.isascii() and number.isdecimal() and number[0] != "0":
+            given["jobs"] = int(number)
+        elif one.startswith("-") or not one:
+            return None
+        else:
+            paths.append(one)
+    return (paths, given) if paths else None
 
 
-def _migrate(paths: list[str], given: dict[str, bool]) -> int:
+def _migrate(paths: list[str], given: dict[str, int]) -> int:
     from mapper import quick
 
     if (verdict := quick.verdict(paths, given)) is not None:

@@ -25,6 +25,8 @@ from mapper.scopes import (
 )
 from mapper.walk import children
 
+# Where such a statement may begin; it errs towards yes. Texts speak of global pooling all the time.
+_BORROWING = re.compile(r"(?:^|[;:\r\n])[ \t\f]*(?:global|nonlocal)\b")
 _LISTED = 10  # lines that a message names
 _MOST_NAMES = 100  # local names that are searched for; with more, every line is looked at
 
@@ -264,7 +266,7 @@ def read_names(
     tree: ast.Module, text: str, canonical: Canonical, words: str, path: Path | None = None
 ) -> Names:
     """Return the names of a module, looking only where a wanted word stands."""
-    has_borrowing = "global" in text or "nonlocal" in text
+    has_borrowing = _BORROWING.search(text) is not None
     lines, walrus = lines_with(text, words), lines_with(text, ":=")
     while True:
         within = None if has_borrowing else lines

@@ -34,7 +34,7 @@ def main() -> None:
     garbage.rest()
     plain = plainly(sys.argv[1:])
     if plain is not None and not any(name.endswith("_COMPLETE") for name in os.environ):
-        _end(_migrate(*plain))
+        sys.exit(_migrate(*plain))
     from mapper import cli
 
     cli.main()
@@ -83,10 +83,11 @@ def _migrate(paths: list[str], given: dict[str, int]) -> int:
 
     try:
         with quiet_pipe():
-            return Session(load(Path.cwd(), given)).run(paths)
+            code = Session(load(Path.cwd(), given)).run(paths)
     except (ConfigError, UsageError) as error:
         print(f"tm2ms: {error}", file=sys.stderr)
         return 2
+    _end(code)
 
 
 if __name__ == "__main__":

@@ -139,27 +139,35 @@ def _read(found: Found) -> _File:
 def _results(
     files: Iterator[Task | FileResult], settings: Settings, work: Process, executor: Executor | None
 ) -> Iterator[FileResult]:
+    if executor is None and settings.dask is None:
+        files, jobs = _jobs(files, settings.jobs or _cores())
+        yield from _here(files, work) if jobs == 1 else _by_processes(files, work, jobs)
+        return
+    from mapper.workers import AHEAD, in_order
+
     with ExitStack() as stack:
-        ahead = renew = None
-        if executor is None and settings.dask is not None:
+        ahead = AHEAD
+        if executor is None:
             from mapper.cluster import connected
 
+            assert settings.dask is not None
             executor, ahead = stack.enter_context(connected(settings.dask))
-        elif executor is None:
-            files, jobs = _jobs(files, settings.jobs or _cores())
-            if jobs == 1:
-                yield from _here(files, work)
-                return
-            from functools import partial
+        yield from in_order(files, work, executor, ahead)
 
-            from mapper.workers import processes
 
-            renew = partial(processes, jobs)
-            executor = renew()
-            stack.callback(executor.shutdown, cancel_futures=True)
-        from mapper.workers import AHEAD, in_order
+def _by_processes(
+    files: Iterator[Task | FileResult], work: Process, jobs: int
+) -> Iterator[FileResult]:
+    from functools import partial
 
-        yield from in_order(files, work, executor, ahead or AHEAD, renew)
+    from mapper.workers import AHEAD, BUNDLE, in_order, processes
+
+    renew = partial(processes, jobs)
+    executor = renew()
+    try:
+        yield from in_order(files, work, executor, AHEAD * jobs, renew, BUNDLE)
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def _jobs(files: Iterator[Task | FileResult], jobs: int) -> tuple[Iterator[Task | FileResult], int]:

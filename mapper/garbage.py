@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gc
 
-_AFTER = 1_000_000  # bytes of source, whose trees take some fifty times as much
+_AFTER = 2_000_000  # bytes of source
 
-_read = 0
+_read = _AFTER
 
 
 def rest() -> None:
@@ -19,10 +19,16 @@ def rest() -> None:
 
 
 def sweep(size: int) -> None:
-    """Collect, where it rests, once there was enough; what is alive then is not looked at again."""
+    """Collect, where it rests, once there was enough; what is alive then is not looked at again.
+
+    The first time there is nothing to collect, but all modules to be passed over from then on.
+    """
     global _read
-    _read += size
-    if _read >= _AFTER and not gc.isenabled():
-        _read = 0
-        gc.collect()
+    if gc.isenabled():
+        return
+    if _read >= _AFTER:
+        if gc.get_freeze_count():
+            gc.collect()
         gc.freeze()
+        _read = 0
+    _read += size

@@ -10,6 +10,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mapper.record import record
@@ -86,6 +87,11 @@ def symbol(node: ast.expr) -> str:
         root = root.value
     if isinstance(root, ast.Name):
         return ".".join([root.id, *reversed(attributes)])
+    return _text(node)
+
+
+@lru_cache(maxsize=256)  # one proof asks for its symbols at every trial
+def _text(node: ast.expr) -> str:
     try:
         return ast.unparse(node)
     except ValueError:  # Python does not print integers of more than 4300 digits
@@ -140,6 +146,8 @@ def evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
     Raises:
         UnknownError: a symbol has no value, the computation fails, or it is too large.
     """
+    if isinstance(node, ast.Name) and node.id in values:
+        return _bounded(values[node.id])
     try:
         return _bounded(_evaluate(node, values))
     except (

@@ -247,16 +247,20 @@ class _Remembered:
 
 def _literally(claim: Claim) -> object:
     """Return all that a verdict depends on, to the letter, but for what names mean."""
-    arguments = [
-        (name, type(node.value), node.value)
-        if isinstance(node, ast.Constant)
-        else (name, ast.Expr, ast.dump(node))
-        for name, node in claim.arguments.items()
-    ]
+    arguments = [(name, *_letters(node)) for name, node in claim.arguments.items()]
     return (
         claim.rule.id, claim.written, *arguments, claim.version, repr(claim.assumed),
         claim.shape_only, claim.may_raise, claim.reduce, claim.input_size,
     )  # fmt: skip
+
+
+def _letters(node: ast.expr) -> tuple[type, object]:
+    match node:
+        case ast.Constant(value=value):
+            return type(value), value
+        case ast.Name(id=name):
+            return ast.Name, name
+    return ast.Expr, ast.dump(node)
 
 
 @record(frozen=True, slots=True)

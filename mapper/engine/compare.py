@@ -97,11 +97,13 @@ class Comparer:
         found = self._memory[key]
         if isinstance(found, Difference):
             return found
-        return replace(
-            found,
-            input_shape=(BATCH, torch.in_channels, *found.input_shape[2:]),
-            output_shape=(BATCH, torch.out_channels, *found.output_shape[2:]),
-            parameters=parameters,
+        return Evidence(
+            found.cases,
+            (BATCH, torch.in_channels, *found.input_shape[2:]),
+            (BATCH, torch.out_channels, *found.output_shape[2:]),
+            found.max_abs_error,
+            parameters,
+            found.words,
         )
 
 

@@ -25,8 +25,8 @@ from mapper.scopes import (
 )
 from mapper.walk import children
 
-# Where such a statement may begin; it errs towards yes. Texts speak of global pooling all the time.
-_BORROWING = re.compile(r"(?:^|[;:\r\n])[ \t\f]*(?:global|nonlocal)\b")
+_BORROWING = tuple(map(re.compile, (r"global[ \t\f\\]", r"nonlocal[ \t\f\\]")))
+_DEEPEST = 200  # blanks before a statement, beyond which nobody looks
 _LISTED = 10  # lines that a message names
 _MOST_NAMES = 100  # local names that are searched for; with more, every line is looked at
 
@@ -266,7 +266,7 @@ def read_names(
     tree: ast.Module, text: str, canonical: Canonical, words: str, path: Path | None = None
 ) -> Names:
     """Return the names of a module, looking only where a wanted word stands."""
-    has_borrowing = _BORROWING.search(text) is not None
+    has_borrowing = _may_borrow(text)
     lines, walrus = lines_with(text, words), lines_with(text, ":=")
     while True:
         within = None if has_borrowing else lines
@@ -275,6 +275,15 @@ def read_names(
         if within is None or len(wanted) == len(lines):
             return names
         lines = wanted
+
+
+def _may_borrow(text: str) -> bool:
+    """Say whether there may be a `global` or `nonlocal`: many a text speaks of global pooling."""
+    for found in (match for word in _BORROWING for match in word.finditer(text)):
+        before = text[max(0, found.start() - _DEEPEST) : found.start()].rstrip(" \t\f")
+        if not before or before[-1] in "\r\n;:":
+            return True
+    return False
 
 
 def wanted_lines(text: str, names: Names, words: str) -> list[int]:

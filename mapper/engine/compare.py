@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import prod
 from typing import Protocol
 
@@ -218,15 +218,19 @@ def _random(count: int, start: int) -> Array:
     return (z ^ (z >> np.uint64(31))).astype(np.float64) * 2.0**-63 - 1.0
 
 
-_NOISE = _random(1 << 16, 1)
+@cache
+def _first(bits: int) -> Array:
+    """Return the first `2 ** bits` random numbers: most proofs do with few."""
+    return _random(1 << bits, 1)
 
 
 def _noise(shape: Shape, offset: int) -> Array:
     """Return random numbers of that shape, the same every time."""
     count, start = prod(shape), 997 * offset
-    if start + count > _NOISE.size:
+    bits = max(12, (start + count - 1).bit_length())
+    if bits > 16:
         return _random(count, offset << 40).reshape(shape)
-    return _NOISE[start : start + count].reshape(shape)
+    return _first(bits)[start : start + count].reshape(shape)
 
 
 def _sizes(c: Convolution) -> Iterator[Shape]:

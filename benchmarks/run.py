@@ -243,7 +243,8 @@ def two_processes(tree: Path) -> Iterator[Row]:
         "`-j2` against `-j1`, wall clock",
         "≥ 1.7 ×",
         f"{gain:.2f} × ({costs['-j2'].wall:.1f} s)",
-        f"`-j1` {costs['-j1'].wall:.1f} s; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+        f"`-j1` {costs['-j1'].wall:.1f} s; CPU {costs['-j1'].cpu:.1f} and {costs['-j2'].cpu:.1f} s; "
+        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
         gain >= 1.7,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 
-_AFTER = 2_000_000  # bytes of source
+_AFTER = 1_000_000  # bytes of source
 
 _read = _AFTER
 

@@ -493,7 +493,7 @@ def page(rows: Sequence[Row], tree: str, loads: tuple[float, float]) -> str:
         f"libcst {libcst.LIBCST_VERSION if hasattr(libcst, 'LIBCST_VERSION') else '1.x'}, "
         f"{os.cpu_count()} cores, {platform.system()}. "
         f"Load average before {loads[0]:.1f}, after {loads[1]:.1f}: on a busy machine wall clock "
-        "figures (`-j2`, process start, the engine) come out worse; CPU seconds hardly do."
+        "figures (`-j2`, process start, the engine) come out worse; CPU seconds less so."
     )
     return "\n".join(["# Speed", "", said, "", *lines_of(rows), ""])
 

@@ -186,8 +186,12 @@ def test_the_version_loads_nothing_costly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("call", "libcst"),
-    [("nn.Conv2d(3, 8, 3)", set()), ("nn.Conv2d(  # stem\n    3, 8, 3)", {"libcst"})],
-    ids=["laid out plainly", "with a comment in it"],
+    [
+        ("nn.Conv2d(3, 8, 3)", set()),
+        ("nn.Conv2d(  # stem\n    3, 8, 3)", set()),
+        ("nn.Conv2d(3  # in\n    , 8, 3)", {"libcst"}),
+    ],
+    ids=["laid out plainly", "with a comment in it", "with a comment before a comma"],
 )
 def test_a_file_with_a_convolution_loads_what_it_needs(
     tmp_path: Path, call: str, libcst: set[str]

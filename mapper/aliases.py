@@ -16,6 +16,7 @@ from mapper.callers import Uses, passed, visible_calls
 from mapper.names import Names, Reference
 from mapper.project import is_taken
 from mapper.scopes import FUNCTIONS, Binding, Scope, occurrences
+from mapper.walk import children, walk
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,8 +187,8 @@ def _is_table(binding: Binding) -> bool:
 
 
 def _subscripts(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Subscript]]:
-    for parent in ast.walk(tree):
-        for child in ast.iter_child_nodes(parent):
+    for parent in walk(tree):
+        for child in children(parent):
             match child:
                 case ast.Subscript(value=ast.Name(id=found)) if found == name:
                     yield parent, child
@@ -196,10 +197,10 @@ def _subscripts(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Subscri
 def _is_rebound(scope: Scope, name: str) -> bool:
     """Say whether something inside the scope has a `name` of its own."""
     own = getattr(scope.node, "args", None)
-    for node in ast.walk(scope.node):
+    for node in walk(scope.node):
         match node:
             case ast.arg(arg=found) if found == name:
-                if own is None or not any(node is one for one in ast.walk(own)):
+                if own is None or not any(node is one for one in walk(own)):
                     return True
             case ast.alias(asname=found) | ast.alias(name=found, asname=None):
                 if found == name:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mapper.bind import Argument
 from mapper.conditions import Version
 from mapper.plan import ManualError
+from mapper.record import record
 from mapper.rule import Rule
 from mapper.sequences import elements
 from mapper.values import Known, is_repeatable, known
@@ -16,7 +17,7 @@ from mapper.values import Known, is_repeatable, known
 SEQUENCES = frozenset({"tuple", "list"})
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Axis:
     """One axis of an argument: the text to write, and the value where it is known."""
 
@@ -24,7 +25,7 @@ class Axis:
     value: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Extent:
     """An argument of one int, or one per axis. `scalar`: one text serves all axes."""
 
@@ -49,7 +50,7 @@ class Extent:
         return self.values is not None and not any(self.values)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BoundCall:
     """A torch call with its rule, its arguments and the means to read them.
 

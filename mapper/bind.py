@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from mapper.record import record
 from mapper.rule import ParameterSpec
 
 
@@ -13,7 +13,7 @@ class BindError(Exception):
     """The call cannot be bound; the message says why and what a person can do."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Argument:
     """One argument of a call: its value and its place among the arguments in source order.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mapper.arguments import BoundCall
 from mapper.bind import Argument, bind
@@ -17,6 +17,7 @@ from mapper.layout import LayoutError, render
 from mapper.options import Options
 from mapper.partials import CLASS, as_one, joined, split
 from mapper.plan import Api, ManualError, Plan
+from mapper.record import record
 from mapper.rule import Effect, Rule
 from mapper.rulebook import Rulebook
 from mapper.sample import LIKELY, Seen
@@ -28,7 +29,7 @@ from mapper.verify import Claim, Verdict, Verifier
 _SEEN = 4  # values of a symbol that are tried first
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Spelling:
     """How MindSpore names are written at one place of a file, and read back."""
 
@@ -45,7 +46,7 @@ class Spelling:
         return Spelling(lambda wanted: text if wanted == api else self.write(wanted), read)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Way:
     """How a call reaches its class where it does not name it: `conv(…)`, `super().__init__(…)`.
 
@@ -57,7 +58,7 @@ class Way:
     is_known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rewritten:
     """A call that was planned, written and proved."""
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+from mapper.record import record
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Version:
@@ -27,7 +29,7 @@ class Version:
         return f"{self.major}.{self.minor}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VersionRange:
     """Releases from `start` on and below `stop`; None leaves that side open."""
 
@@ -58,7 +60,7 @@ _CLAUSE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Clause:
     """One comparison of a torch argument: on one axis, on its volume, or on any axis."""
 
@@ -95,7 +97,7 @@ class Clause:
         return any(_compare(a, self.operator, b) for a, b in zip(left, right, strict=False))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Condition:
     """Clauses that must all hold; none at all means always. Names are torch's parameters."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from typing import Any
 
 from mapper.paths import shown
 from mapper.prefilter import DEFAULT_EXCLUDE
+from mapper.record import record
 
 DEVICES = ("any", "cpu", "gpu", "ascend")
 OUTPUT_FORMATS = ("full", "concise", "json", "github", "gitlab", "sarif", "markdown")
@@ -119,7 +120,7 @@ def _target_version(value: object) -> str:
     return str(_one_of(*TARGET_VERSIONS)(value))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Settings:
     """Every flag of `tm2ms migrate`; None stands for a default that only the run can know."""
 
@@ -180,7 +181,7 @@ _CHECKS: Mapping[str, Check] = {
 _COMMAND_LINE_ONLY = frozenset({"check", "dask", "diff", "output", "shard", "stdin_filename"})
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Config:
     """The settings in force, where each came from, and the file that was read (if any)."""
 

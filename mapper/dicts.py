@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from mapper.scopes import Scope
+from mapper.walk import walk
 
 
 def known_keys(node: ast.expr, scope: Scope) -> Mapping[str, ast.expr] | None:
@@ -46,7 +47,7 @@ def _entries(node: ast.expr) -> Mapping[str, ast.expr] | None:
 def _is_only_read(name: str, function: ast.AST) -> bool:
     """Say whether the dict is only unpacked or subscripted in the function that binds it."""
     reads = 0
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
             case ast.keyword(arg=None, value=ast.Name(id=found)) if found == name:
                 reads += 1
@@ -57,5 +58,5 @@ def _is_only_read(name: str, function: ast.AST) -> bool:
                 )
             case ast.Subscript(value=ast.Name(id=found), ctx=ast.Load()) if found == name:
                 reads += 1
-    uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name]
+    uses = [n for n in walk(function) if isinstance(n, ast.Name) and n.id == name]
     return sum(isinstance(n.ctx, ast.Load) for n in uses) == reads

@@ -20,12 +20,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapper.prefilter import DEFAULT_EXCLUDE
+from mapper.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ _PLAIN = re.compile(r"[\w.-]+")  # a pattern that is a name, as the usual ones a
 _Ignore = tuple[str, Callable[[str], bool | None]]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Found:
     """A file to read, or with `error` a path that cannot be read and why.
 
@@ -93,7 +93,7 @@ def _found(walk: _Walk, named: Sequence[str]) -> Iterator[Found]:
                 yield Found(text, path, error)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Directory:
     """A directory that is being walked, as the user would write it, absolute, and resolved."""
 
@@ -103,7 +103,7 @@ class _Directory:
     ignores: tuple[_Ignore, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Walk:
     """One run's walk; yields the path as the user would write it, its real path, and an error."""
 

@@ -25,6 +25,7 @@ from mapper.subclasses import Subclass, find_subclass
 from mapper.suppress import Suppressions
 from mapper.type_tests import both, is_type_test, tests_already
 from mapper.verify import DisprovedError
+from mapper.walk import walk
 
 LEFT = (BindError, ManualError, DisprovedError)
 """The errors that say why a site is left to a person."""
@@ -275,7 +276,7 @@ class Drafter:
         module, name = self._module, subclass.node.name
         if module.path is not None and is_taken(module.path, name):
             return "other files import it and may derive from it"
-        for node in ast.walk(module.tree):
+        for node in walk(module.tree):
             if isinstance(node, ast.ClassDef):
                 for base in node.bases:
                     if isinstance(base, ast.Name) and base.id == name:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from mapper.migrate import Migrator
 from mapper.options import Options
+from mapper.record import record
 from mapper.rulebook import load
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class ExampleError(Exception):
     """An example of a rule file is not one call of the rule's API."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Result:
     """An example and what became of it; `text` is the whole module afterwards."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from mapper.record import record
 from mapper.rule import ParameterSpec
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Helper:
     """A class or function to insert: its source, with `{nn}` and `{ops}` for the modules."""
 

@@ -17,8 +17,10 @@ from mapper.helpers import HELPERS, Helper
 from mapper.lines import lines_with
 from mapper.names import Names, Reference, dotted_name
 from mapper.project import is_taken
+from mapper.record import record
 from mapper.scopes import Binding, Scope, occurrences_in, spans, statements_on
 from mapper.source import Edit, LineIndex
+from mapper.walk import children, walk
 
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
 """The MindSpore modules that rewrites name, inner ones first, and the local names they get."""
@@ -32,11 +34,11 @@ _COUNTERPARTS = {
 }
 
 
-_SPELLED_OTHERWISE = r"""\\|["']\s*["']"""
+_SPELLED_OTHERWISE = (r"\\", r"""["']\s*["']""")
 """A string may hold a name that its source does not: by an escape, or in pieces."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Module:
     """One parsed file: its text, tree and names."""
 
@@ -241,7 +243,8 @@ class Imports:
         own = sum(len(word.findall(module.source(b.alias))) for b in bindings if b.alias)
         if len(word.findall(module.text)) == len(migrated) + own:
             return False
-        lines = lines_with(module.text, rf"{word.pattern}|{_SPELLED_OTHERWISE}")
+        patterns = (word.pattern, *_SPELLED_OTHERWISE)  # apart: `re` is slow with alternatives
+        lines = sorted({line for one in patterns for line in lines_with(module.text, one)})
         nodes = _nodes_on(module.tree, lines)
         return any(_uses(node, word) and id(node) not in migrated for node in nodes)
 
@@ -428,11 +431,10 @@ def _nodes_on(tree: ast.AST, lines: Sequence[int]) -> Iterator[ast.AST]:
     while stack:
         node = stack.pop()
         if isinstance(node, ast.JoinedStr):  # its parts have wrong lines before Python 3.12
-            yield from ast.walk(node)
+            yield from walk(node)
             continue
         yield node
-        below = [*ast.iter_child_nodes(node)]
-        stack += [n for n in below if not hasattr(n, "lineno") or spans(n, lines)]
+        stack += [n for n in children(node) if not hasattr(n, "lineno") or spans(n, lines)]
 
 
 def _uses(node: ast.AST, word: re.Pattern[str]) -> bool:
@@ -527,7 +529,7 @@ def _is_import_block(statement: ast.AST) -> bool:
     """
     return isinstance(statement, ast.Pass) or (
         _only_imports(statement)
-        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(statement))
+        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in walk(statement))
     )
 
 

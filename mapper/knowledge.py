@@ -17,6 +17,7 @@ from mapper.imports import Module
 from mapper.scopes import FUNCTIONS, Binding, Scope
 from mapper.sequences import elements
 from mapper.values import UnknownError, evaluate, known, symbol
+from mapper.walk import walk
 
 ANY = "any"
 Kinds = frozenset[str]
@@ -255,7 +256,7 @@ def _stored(node: ast.Attribute, scope: Scope) -> list[ast.expr]:
     if within is None or within.kind != "class":
         return []
     found: list[ast.expr] = []
-    for part in ast.walk(scope.node):
+    for part in walk(scope.node):
         match part:
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=attr)]):
                 if attr == node.attr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mapper import sound
@@ -15,6 +15,7 @@ from mapper.imports import Imports, Module
 from mapper.names import read_names, wanted_lines
 from mapper.options import Options
 from mapper.outcome import Note, Site
+from mapper.record import record
 from mapper.rulebook import Rulebook
 from mapper.source import Edit, LineIndex
 from mapper.suppress import Suppressions
@@ -22,7 +23,7 @@ from mapper.suppress import Suppressions
 _WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Migration:
     """What became of one module: its sites, and the edits that write it."""
 

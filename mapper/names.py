@@ -13,7 +13,9 @@ from pathlib import Path
 
 from mapper.lines import lines_with, newlines
 from mapper.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
+from mapper.record import record
 from mapper.scopes import (
+    SCOPED,
     Binding,
     Scope,
     Scopes,
@@ -22,7 +24,10 @@ from mapper.scopes import (
     spans,
     statements_on,
 )
+from mapper.walk import children
 
+_BORROWING = tuple(map(re.compile, (r"global[ \t\f\\]", r"nonlocal[ \t\f\\]")))
+_DEEPEST = 200  # blanks before a statement, beyond which nobody looks
 _LISTED = 10  # lines that a message names
 _MOST_NAMES = 100  # local names that are searched for; with more, every line is looked at
 
@@ -49,7 +54,7 @@ class Reference:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Meaning:
     """What a dotted expression resolves to; `problem` when it may also be something else."""
 
@@ -219,7 +224,10 @@ class Names:
                 yield from self._in_chain(node, scope, above)
                 continue
             link = _Link(node, above)
-            stack.extend((child, inner, link) for child, inner in inner_scopes(node, scope))
+            if isinstance(node, SCOPED):
+                stack.extend((child, inner, link) for child, inner in inner_scopes(node, scope))
+            else:
+                stack.extend([(child, scope, link) for child in children(node)])
 
     def _in_chain(self, node: ast.expr, scope: Scope, link: _Link) -> Iterator[Reference]:
         """Yield the reference whose API is a prefix of the chain: `nn.Conv2d` of `….__init__`."""
@@ -259,7 +267,7 @@ def read_names(
     tree: ast.Module, text: str, canonical: Canonical, words: str, path: Path | None = None
 ) -> Names:
     """Return the names of a module, looking only where a wanted word stands."""
-    has_borrowing = "global" in text or "nonlocal" in text
+    has_borrowing = _may_borrow(text)
     lines, walrus = lines_with(text, words), lines_with(text, ":=")
     while True:
         within = None if has_borrowing else lines
@@ -268,6 +276,15 @@ def read_names(
         if within is None or len(wanted) == len(lines):
             return names
         lines = wanted
+
+
+def _may_borrow(text: str) -> bool:
+    """Say whether there may be a `global` or `nonlocal`: many a text speaks of global pooling."""
+    for found in (match for word in _BORROWING for match in word.finditer(text)):
+        before = text[max(0, found.start() - _DEEPEST) : found.start()].rstrip(" \t\f")
+        if not before or before[-1] in "\r\n;:":
+            return True
+    return False
 
 
 def wanted_lines(text: str, names: Names, words: str) -> list[int]:
@@ -284,7 +301,7 @@ def wanted_lines(text: str, names: Names, words: str) -> list[int]:
     return lines_with(text, rf"{words}|\b(?:{'|'.join(map(re.escape, added))})\b")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Link:
     """A node and what is around it; shared by siblings, so that deep nesting stays linear."""
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate, pairwise
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
+from mapper.record import record
 from mapper.source import Edit, LineIndex, SourceError, splice
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ _QUOTE_END = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Cell:
     """A code cell: `text` is Python of the same length and lines as `original`.
 
@@ -67,7 +68,7 @@ class Cell:
     skipped: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Literal:
     """A string of the JSON text: `start` and `end` lie inside the quotes."""
 
@@ -76,7 +77,7 @@ class _Literal:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Place:
     """Where a cell's source stands; `listed` when it is a list of lines."""
 
@@ -86,7 +87,7 @@ class _Place:
     listed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Notebook:
     """A notebook's JSON text and its code cells."""
 

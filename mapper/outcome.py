@@ -6,8 +6,10 @@ Plain frozen dataclasses that pickle; every other room speaks in them and this o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from mapper.record import record
 
 
 class Status(StrEnum):
@@ -28,7 +30,7 @@ class FileStatus(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Span:
     """A stretch of source: 1-based lines and character columns, the end exclusive."""
 
@@ -38,7 +40,7 @@ class Span:
     end_column: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Parameter:
     """Shapes of one trained parameter on both sides.
 
@@ -50,7 +52,7 @@ class Parameter:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Proof:
     """The engine's evidence for one rewrite.
 
@@ -66,7 +68,7 @@ class Proof:
     max_abs_error: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Site:
     """One reference to a torch convolution in a source file, and what became of it.
 
@@ -92,7 +94,7 @@ class Site:
     through: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Note:
     """A remark that is not about a call site: an unused suppression, a skipped notebook cell."""
 
@@ -101,7 +103,7 @@ class Note:
     cell: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FileResult:
     """One file after the run.
 
@@ -124,7 +126,7 @@ class FileResult:
         return None if self.after is None else self.after.encode(self.encoding)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Run:
     """A whole run: the files in walking order, and what they were written for.
 

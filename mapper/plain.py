@@ -1,8 +1,9 @@
 """The writer for plainly laid out calls: their own text, cut between the arguments and joined.
 
-Plain means: between the arguments stand commas, blanks and at most one line end each; no comment,
+Plain means: between the arguments stand commas, and behind those blanks, line ends and comments;
 no backslash, no parenthesis that is not a part of a value. It steps aside (None) where it is not
-sure, and libcst, which takes as long to import as all the rest, is not needed for what it writes.
+sure, as where an argument with a comment goes, and libcst, which takes as long to import as all the
+rest, is not needed for what it writes.
 """
 
 from __future__ import annotations
@@ -10,18 +11,24 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from mapper.layout import Offset, Spell
 from mapper.plan import Api, Keywords, Plan
+from mapper.record import record
 
-_SPACE = r"[ \t]*(?:(?:\r\n|\r|\n)[ \t]*)?"
+_BREAK = r"(?:\r\n|\r(?!\n)|\n)"
+_REST = rf"[ \t]*(?:#[^\r\n]*)?{_BREAK}"  # the rest of a line
+_SPACE = rf"(?:{_REST})*[ \t]*"
 _OPEN = re.compile(rf"[ \t]*\(({_SPACE})")
 _BETWEEN = re.compile(rf"([ \t]*),({_SPACE})")
 _CLOSE = re.compile(rf"(?:([ \t]*)(,))?({_SPACE})\)")
 _EQUAL = re.compile(r"[ \t]*=[ \t]*")
-_LINE = re.compile(r"[ \t]*(\r\n|\r|\n)([ \t]*)")  # the end of one line and the start of the next
+_LINES = re.compile(  # white space over lines: rests of lines, and the start of the last one
+    rf"(?P<rests>[ \t]*(?P<comment>#[^\r\n]*)?(?P<end>{_BREAK})(?P<more>(?:{_REST})*))"
+    r"(?P<start>[ \t]*)"
+)
 _NOT_PLAIN = re.compile(r"[\r\n#\\]|:=|\byield\b|^\s|\s$|^$")  # in a value that is written anew
 
 
@@ -29,7 +36,7 @@ class _NotPlainError(Exception):
     """The other writer is to do it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Argument:
     """An argument's text and what stands behind it: blanks, a comma or none, white space."""
 
@@ -70,6 +77,8 @@ def _render(
             new.append(argument)
         elif changes[index]:
             new.extend(_changed(argument, node, text, offset, changes[index], spell))
+        elif _comments(argument):
+            raise _NotPlainError  # they move up, or are lost
         elif new:
             new[-1] = replace(new[-1], after=_inherited(new[-1], argument))
     if not new:
@@ -88,7 +97,7 @@ def _render(
 def _read(text: str, call: ast.Call, offset: Offset) -> tuple[str, str, list[_Argument]]:
     """Take the call apart: its opening, the white space at the end of that, and the arguments."""
     nodes = _nodes(call)
-    if "#" in text or not nodes or _start(call.func, offset) != 0:
+    if not nodes or _start(call.func, offset) != 0:
         raise _NotPlainError
     function = _end(call.func, offset)
     if re.search(r"[\r\n\\]", text[:function]):
@@ -137,6 +146,8 @@ def _changed(
     spell: Spell,
 ) -> list[_Argument]:
     """Return what takes an argument's place; a value that stays is written as it stands."""
+    if "#" in argument.text:
+        raise _NotPlainError  # perhaps a comment in the value
     equal, value = "=", argument.text
     if isinstance(node, ast.keyword) and node.arg is not None:
         equal, value = _keyword_parts(node, node.arg, text, offset)
@@ -166,13 +177,19 @@ def _keyword(keyword: str, value: str, spell: Spell, equal: str = "=", kept: str
     return f"{keyword}{equal}{text}" if keyword else text
 
 
+def _comments(argument: _Argument) -> bool:
+    """Say whether there may be comments in or behind an argument, or lines with nothing else."""
+    found = _LINES.fullmatch(argument.after)
+    return "#" in argument.text + argument.after or bool(found and found["more"])
+
+
 def _inherited(last: _Argument, dropped: _Argument) -> str:
     """Return the white space behind an argument when the one behind it is dropped."""
-    end = _LINE.fullmatch(dropped.after)
+    end = _LINES.fullmatch(dropped.after)
     if end is None or not last.comma:
         return last.after
-    own = _LINE.fullmatch(last.after)
-    return last.after[: own.start(2)] + end[2] if own else dropped.after
+    own = _LINES.fullmatch(last.after)
+    return own["rests"] + end["start"] if own else dropped.after
 
 
 def _append(
@@ -185,10 +202,11 @@ def _append(
     if not added:
         return arguments
     last = arguments[-1]
-    end = _LINE.fullmatch(last.after)
-    added[-1] = replace(added[-1], comma=last.comma, after=end[1] + end[2] if end else last.after)
-    broken = [found[2] for found in map(_LINE.fullmatch, starts) if found]
+    end = _LINES.fullmatch(last.after)
+    closing = end["end"] + end["start"] if end else last.after
+    added[-1] = replace(added[-1], comma=last.comma, after=closing)
+    broken = [found["start"] for found in map(_LINES.fullmatch, starts) if found]
     after = " "
-    if end is not None and _LINE.fullmatch(starts[-1]):
-        after = last.after[: end.start(2)] + broken[-1]
+    if end and (_LINES.fullmatch(starts[-1]) or end["comment"] or end["more"]):
+        after = end["rests"] + (broken[-1] if broken else "    ")
     return [*arguments[:-1], replace(last, comma=",", after=after), *added]

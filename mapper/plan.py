@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from mapper.record import record
+
 Keywords = list[tuple[str, str]]
 
 
@@ -29,7 +31,7 @@ class ManualError(Exception):
     """No rewrite is right here; the message says why and what a person can do."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Wrapper:
     """A layer beside the convolution; `api` is a MindSpore name or a helper class."""
 

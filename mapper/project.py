@@ -20,8 +20,9 @@ from mapper.scopes import Scope, Scopes, occurrences_in, statements_on
 from mapper.source import LARGEST
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+_WORD = re.compile(rb"import")  # a literal, which `re` is quick to find
 _IMPORT = re.compile(
-    rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]*(\([^)]*(?:\)|\Z)|[^\r\n#]+)", re.MULTILINE
+    rb"[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]*(\([^)]*(?:\)|\Z)|[^\r\n#]+)"
 )
 _IMPORTED = re.compile(rb"(?:^|[,(])\s*([\w.*]+)(?:\s+as\s+(\w+))?")
 _HOPS = 8  # modules that a name may be handed on through
@@ -192,9 +193,19 @@ def _imported(root: Path) -> _Imported | None:
             text = file.read_bytes()
         except OSError:
             continue
-        for module, names in _IMPORT.findall(text):
+        for module, names in _imports(text):
             _enter(found, file, module.decode("utf-8", "replace"), names)
     return found
+
+
+def _imports(text: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the module (empty for a plain `import`) and the names of every import statement."""
+    done = 0
+    for word in _WORD.finditer(text):
+        start = text.rfind(b"\n", 0, word.start()) + 1
+        if start >= done and (found := _IMPORT.match(text, start)):
+            yield found[1] or b"", found[2]
+            done = found.end()
 
 
 def _enter(found: _Imported, file: Path, module: str, names: bytes) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from mapper.conditions import Condition, Version, VersionRange
+from mapper.record import record
 
 Scalar = str | int | float | bool
 
@@ -85,7 +86,7 @@ class Recipe(StrEnum):
     TABLE = "table"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Earlier:
     """A default that releases below `below` had."""
 
@@ -93,7 +94,7 @@ class Earlier:
     default: Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ParameterSpec:
     """One parameter of a signature.
 
@@ -125,7 +126,7 @@ class ParameterSpec:
         return min(olds, key=lambda old: old.below).default if olds else self.default
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Signature:
     """What both sides of a rule share: a qualified name and how it is called."""
 
@@ -147,7 +148,7 @@ class Signature:
         return self.names if kind is RowKind.PARAMETER else self.inputs
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TorchSide(Signature):
     """The torch API with every qualified name it goes by."""
 
@@ -160,7 +161,7 @@ class TorchSide(Signature):
         return next((s for s in self.spellings if s.rpartition(".")[2] == last), self.api)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MindSporeSide(Signature):
     """The MindSpore API in the newest verified release, with what earlier ones lacked."""
 
@@ -171,7 +172,7 @@ class MindSporeSide(Signature):
         return tuple(p for p in self.parameters if p.exists_in(version))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Unsupported:
     """Values without a counterpart, and why."""
 
@@ -179,7 +180,7 @@ class Unsupported:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ValueMap:
     """Qualified torch values of one parameter and what stands for them."""
 
@@ -191,7 +192,7 @@ class ValueMap:
         return next((u.reason for u in self.unsupported if value in u.values), None)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Row:
     """One row of a difference table; `original` holds the words when they are not English."""
 
@@ -206,7 +207,7 @@ class Row:
     original: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Claim:
     """A statement of the documents (or a trap) outside the table."""
 
@@ -217,7 +218,7 @@ class Claim:
     original: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Raise:
     """An error that an API page documents."""
 
@@ -227,7 +228,7 @@ class Raise:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Limit:
     """What some platform or release cannot do."""
 
@@ -244,7 +245,7 @@ class Limit:
         return here and (self.versions is None or version in self.versions)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Provenance:
     """Where a rule was transcribed from; `seed` names the copy in tests/seeds."""
 
@@ -254,7 +255,7 @@ class Provenance:
     seed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Example:
     """A call and what becomes of it, or the reason why it stays."""
 
@@ -272,7 +273,7 @@ class Example:
             raise ValueError("needs a reason for what stays")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rule:
     """One rule file. Kinds without a torch or MindSpore side have a side with an empty `api`."""
 

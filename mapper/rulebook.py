@@ -13,13 +13,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from mapper.record import record
 from mapper.rule import NEEDED, Kind, MindSporeSide, RowKind, Rule
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class RuleError(Exception):
     """A rule file that cannot be used; the message names the file and the key."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Where:
     """A place in a rule file, for messages."""
 
@@ -173,7 +174,7 @@ def _check_rows(rule: Rule, where: Where) -> None:
                 where.fail(f"no row covers the {key} input {name!r}")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Index:
     """Where to find a rule, read off the raw text: nothing is parsed."""
 

@@ -10,18 +10,20 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapper.config import Config, Settings
 from mapper.discover import Found, discover
+from mapper.garbage import sweep
 from mapper.options import Options
 from mapper.outcome import FileResult, FileStatus, Status
 from mapper.paths import shown
 from mapper.prefilter import may_concern_us
 from mapper.process import Task, failed, process
+from mapper.record import record
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -34,14 +36,14 @@ Watch = Callable[[int, Iterator[FileResult]], Iterator[FileResult]]
 _LISTED = (Status.MANUAL, Status.UNSAFE, Status.SHAPE_ONLY)  # shown with an excerpt in any case
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _File:
     found: Found
     data: bytes | None
     result: FileResult | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Process:
     """Migrates tasks under fixed options; it travels to other processes and machines."""
 
@@ -49,7 +51,9 @@ class Process:
 
     def __call__(self, task: Task) -> FileResult:
         """Migrate one file's content."""
-        return process(task, self.options)
+        result = process(task, self.options)
+        sweep(len(task.data))
+        return result
 
 
 def migrate_files(
@@ -135,27 +139,35 @@ def _read(found: Found) -> _File:
 def _results(
     files: Iterator[Task | FileResult], settings: Settings, work: Process, executor: Executor | None
 ) -> Iterator[FileResult]:
+    if executor is None and settings.dask is None:
+        files, jobs = _jobs(files, settings.jobs or _cores())
+        yield from _here(files, work) if jobs == 1 else _by_processes(files, work, jobs)
+        return
+    from mapper.workers import AHEAD, in_order
+
     with ExitStack() as stack:
-        ahead = renew = None
-        if executor is None and settings.dask is not None:
+        ahead = AHEAD
+        if executor is None:
             from mapper.cluster import connected
 
+            assert settings.dask is not None
             executor, ahead = stack.enter_context(connected(settings.dask))
-        elif executor is None:
-            files, jobs = _jobs(files, settings.jobs or _cores())
-            if jobs == 1:
-                yield from _here(files, work)
-                return
-            from functools import partial
+        yield from in_order(files, work, executor, ahead)
 
-            from mapper.workers import processes
 
-            renew = partial(processes, jobs)
-            executor = renew()
-            stack.callback(executor.shutdown, cancel_futures=True)
-        from mapper.workers import AHEAD, in_order
+def _by_processes(
+    files: Iterator[Task | FileResult], work: Process, jobs: int
+) -> Iterator[FileResult]:
+    from functools import partial
 
-        yield from in_order(files, work, executor, ahead or AHEAD, renew)
+    from mapper.workers import AHEAD, BUNDLE, in_order, processes
+
+    renew = partial(processes, jobs)
+    executor = renew()
+    try:
+        yield from in_order(files, work, executor, AHEAD * jobs, renew, BUNDLE)
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def _jobs(files: Iterator[Task | FileResult], jobs: int) -> tuple[Iterator[Task | FileResult], int]:

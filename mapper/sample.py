@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from mapper.record import record
 from mapper.values import symbol, symbols
+from mapper.walk import walk
 
 Values = dict[str, object]
 
@@ -44,7 +45,7 @@ LIKELY = (*_SIZES, "padding_mode", "bias")
 """The parameters for which it matters what a file says of a symbol."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Seen:
     """What a file says of a symbol: values that it has there, and kinds of value it may have."""
 
@@ -52,7 +53,7 @@ class Seen:
     kinds: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Trial:
     """Values for all symbols; `kind` names the unexpected kind given to the symbol `of`."""
 
@@ -167,7 +168,7 @@ def _sequence_of(node: ast.expr) -> Callable[[Iterable[object]], object] | None:
 def _compared(node: ast.expr) -> dict[str, Sequence[object]]:
     """Return what to try for symbols that are tested rather than counted."""
     found: dict[str, Sequence[object]] = {}
-    for part in ast.walk(node):
+    for part in walk(node):
         if isinstance(part, ast.Compare):
             operands = [part.left, *part.comparators]
             constants = [o.value for o in operands if isinstance(o, ast.Constant)]

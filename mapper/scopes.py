@@ -11,6 +11,8 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mapper.walk import FIELDS, children, walk
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Binding:
@@ -74,7 +76,25 @@ class Scope:
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+SCOPED = (ast.Lambda, *COMPREHENSIONS)  # expressions with a scope of their own
 BODIES = ("cases", "finalbody", "orelse", "handlers", "body")  # the last in source order first
+_BINDING = {
+    ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.For,
+    ast.AsyncFor, ast.With, ast.AsyncWith, ast.ExceptHandler, ast.match_case,
+}  # fmt: skip
+
+
+class _Bodies(dict[type[ast.AST], tuple[str, ...]]):
+    """The lists of statements that each kind of statement has."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        has = kind._fields if issubclass(kind, _BLOCKS) else ()
+        self[kind] = tuple(name for name in BODIES if name in has)
+        return self[kind]
+
+
+_BLOCKS = (ast.stmt, ast.mod, ast.excepthandler, ast.match_case)
+_BODIES = _Bodies()
 
 
 class Scopes:
@@ -126,13 +146,12 @@ class Scopes:
                 if self._is_passed_over(node):
                     continue
                 scope = self._definition(node, scope)
-            else:
+            elif type(node) in _BINDING:
                 _bind_statement(node, scope)
-            if self._walrus is None or spans(node, self._walrus):
+            if self._walrus is None or (self._walrus and spans(node, self._walrus)):
                 _bind_walrus(node, self.home[node])
-            for name in BODIES:
-                if below := getattr(node, name, None):
-                    stack.extend((child, scope) for child in reversed(below))
+            for name in _BODIES[type(node)]:
+                stack.extend([(child, scope) for child in reversed(getattr(node, name))])
 
     def _is_passed_over(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
         return self._lines is not None and not spans(node, self._lines)
@@ -170,10 +189,8 @@ def statements_on(tree: ast.Module, lines: Sequence[int]) -> Iterator[ast.AST]:
 
 def substatements(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the statements, handlers and match cases directly below a statement."""
-    for name in BODIES:
-        below = getattr(node, name, None)
-        if isinstance(below, list):
-            yield from below
+    for name in _BODIES[type(node)]:
+        yield from getattr(node, name)
 
 
 def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
@@ -184,8 +201,8 @@ def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
 
 
 def _parts(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    for parent in ast.walk(tree):
-        for child in ast.iter_child_nodes(parent):
+    for parent in walk(tree):
+        for child in children(parent):
             yield parent, child
 
 
@@ -202,11 +219,12 @@ def occurrences_in(
 
 def own_expressions(statement: ast.AST) -> Iterator[ast.AST]:
     """Yield the expressions of a statement that are not inside its body."""
-    for name, value in ast.iter_fields(statement):
-        if isinstance(value, list) and name not in BODIES:
-            yield from (item for item in value if isinstance(item, ast.AST))
-        elif isinstance(value, ast.AST):
+    for name in FIELDS[type(statement)]:
+        value = getattr(statement, name, None)
+        if isinstance(value, ast.AST):
             yield value
+        elif isinstance(value, list) and name not in BODIES:
+            yield from [item for item in value if isinstance(item, ast.AST)]
 
 
 def inner_scopes(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
@@ -222,12 +240,12 @@ def inner_scopes(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]
         for generator in node.generators:
             bind_targets(generator.target, inner, node)
         yield first.iter, scope  # Python evaluates the first iterable outside
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             if child is not first:
                 yield child, inner
         yield from ((child, inner) for child in (first.target, *first.ifs))
     else:
-        yield from ((child, scope) for child in ast.iter_child_nodes(node))
+        yield from ((child, scope) for child in children(node))
 
 
 def _reached(statement: ast.AST) -> Iterator[ast.AST]:
@@ -236,8 +254,8 @@ def _reached(statement: ast.AST) -> Iterator[ast.AST]:
     while stack:
         node = stack.pop()
         yield node
-        if not isinstance(node, (ast.Lambda, *COMPREHENSIONS)):
-            stack.extend(ast.iter_child_nodes(node))
+        if not isinstance(node, SCOPED):
+            stack.extend(children(node))
 
 
 def _borrow(definition: ast.AST, scope: Scope) -> None:
@@ -291,13 +309,13 @@ def _bind_statement(node: ast.AST, scope: Scope) -> None:
 
 def bind_targets(target: ast.AST, scope: Scope, statement: ast.AST) -> None:
     """Bind every name that a target expression stores to or deletes."""
-    for child in ast.walk(target):
+    for child in walk(target):
         if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load):
             scope.bind(child.id, Binding("other", statement))
 
 
 def _bind_pattern(pattern: ast.pattern, scope: Scope, case: ast.match_case) -> None:
-    for child in ast.walk(pattern):
+    for child in walk(pattern):
         captured = getattr(child, "name", None) or getattr(child, "rest", None)
         if isinstance(captured, str):
             scope.bind(captured, Binding("other", case))
@@ -305,7 +323,7 @@ def _bind_pattern(pattern: ast.pattern, scope: Scope, case: ast.match_case) -> N
 
 def _bind_walrus(statement: ast.AST, scope: Scope) -> None:
     for expression in own_expressions(statement):
-        for child in ast.walk(expression):
+        for child in walk(expression):
             if isinstance(child, ast.NamedExpr):
                 scope.bind(child.target.id, Binding("other", child))
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 
 from mapper.discover import path_matcher
+from mapper.record import record
 from mapper.rulebook import Rulebook
 
 _PREFIXES = ("", "torch.", "torch.nn.", "torch.nn.functional.")
@@ -23,7 +24,7 @@ class SelectionError(Exception):
     """A name that means no rule; the message says which and what is near."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Name:
     """What one name means: an id's beginning (`TM1`) or one torch API."""
 
@@ -84,7 +85,7 @@ def _near(rulebook: Rulebook, text: str) -> str:
     return f"; did you mean {close[0]!r}?" if close else "; `tm2ms rules` lists them"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Selection:
     """The names in force for a run."""
 
@@ -124,7 +125,7 @@ class Selection:
         return FileSelection(self.select, self.ignore, here)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FileSelection:
     """The names in force for one file."""
 

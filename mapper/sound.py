@@ -12,8 +12,8 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from mapper.record import record
 from mapper.scopes import DEFINITIONS
 from mapper.source import Edit, LineIndex, splice
 
@@ -25,7 +25,7 @@ class _NotToldError(Exception):
     """The pieces do not tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Piece:
     """Whole lines with the statements on them, from one offset up to another."""
 
@@ -48,7 +48,7 @@ def check(text: str, tree: ast.Module, index: LineIndex, edits: Sequence[Edit]) 
             ast.parse(splice(text, edits))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Checker:
     """Checks the pieces of one text, with the edits in each."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
+
+from mapper.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ class SourceError(Exception):
     """A file that cannot be read as source, with the place and the remedy in its message."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Source:
     """A decoded file: `text` without BOM, its newlines as they stand in the file."""
 
@@ -78,7 +79,7 @@ def not_python(error: SyntaxError) -> str:
     return f"{where}not valid Python: {error.msg}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Edit:
     """Replace the characters from `start` up to `end` by `text`; equal ends insert."""
 

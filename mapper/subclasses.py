@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mapper.names import Reference
 from mapper.scopes import FUNCTIONS
+from mapper.walk import walk
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,7 @@ def find_subclass(reference: Reference) -> Subclass | None:
     node = reference.parents[0]
     if not isinstance(node, ast.ClassDef) or reference.node not in node.bases:
         return None
-    calls = tuple(filter(None, map(_super_init, ast.walk(node))))
+    calls = tuple(filter(None, map(_super_init, walk(node))))
     return Subclass(reference, node, calls, _problem(node, calls))
 
 
@@ -50,8 +51,8 @@ def _problem(node: ast.ClassDef, calls: tuple[ast.Call, ...]) -> str | None:
             own = [one for one in body if isinstance(one, ast.Expr) and one.value in calls]
             if len(own) != 1 or len(calls) != 1:
                 return "it does not call `super().__init__` once and always"
-            inside = {id(one) for one in ast.walk(own[0])}
-            if any(_uses_self(one) for one in ast.walk(rest[0]) if id(one) not in inside):
+            inside = {id(one) for one in walk(own[0])}
+            if any(_uses_self(one) for one in walk(rest[0]) if id(one) not in inside):
                 return "it does more than to pass arguments on"
             return None
     methods = [one.name for one in rest if isinstance(one, FUNCTIONS) and one.name != "__init__"]

@@ -10,10 +10,12 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from mapper.record import record
 from mapper.sequences import SIZE, elements
+from mapper.walk import walk
 
 LIMIT = 10**9  # ints beyond this, and sequences or strings longer than SIZE, are not computed
 
@@ -22,7 +24,7 @@ class UnknownError(Exception):
     """The expression has no value that this evaluator can tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Known:
     """A value that is certain."""
 
@@ -79,8 +81,18 @@ NUMERIC = frozenset({"abs", "bool", "int", "math.ceil", "math.floor", "max", "mi
 
 def symbol(node: ast.expr) -> str:
     """Return the name under which an expression that is not understood is known."""
-    if isinstance(node, ast.Name):
-        return node.id
+    attributes: list[str] = []
+    root = node
+    while isinstance(root, ast.Attribute):
+        attributes.append(root.attr)
+        root = root.value
+    if isinstance(root, ast.Name):
+        return ".".join([root.id, *reversed(attributes)])
+    return _text(node)
+
+
+@lru_cache(maxsize=256)  # one proof asks for its symbols at every trial
+def _text(node: ast.expr) -> str:
     try:
         return ast.unparse(node)
     except ValueError:  # Python does not print integers of more than 4300 digits
@@ -150,6 +162,8 @@ def evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
     Raises:
         UnknownError: a symbol has no value, the computation fails, or it is too large.
     """
+    if isinstance(node, ast.Name) and node.id in values:
+        return _bounded(values[node.id])
     try:
         return _bounded(_evaluate(node, values))
     except (
@@ -185,7 +199,7 @@ def is_repeatable(node: ast.expr) -> bool:
     return not any(
         isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
         or (isinstance(n, ast.Call) and symbol(n.func) not in (*FUNCTIONS, "isinstance", "range"))
-        for n in ast.walk(node)
+        for n in walk(node)
     )
 
 
@@ -194,6 +208,8 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
     match node:
         case ast.Constant():
             return []
+        case ast.Name() | ast.Attribute():  # told first, for most are
+            return None
         case ast.Tuple() | ast.List() | ast.ListComp() | ast.GeneratorExp():
             return elements(node)
         case ast.BinOp(left=left, op=op, right=right):
@@ -232,6 +248,8 @@ def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
     match node:
         case ast.Constant(value=value):
             return value
+        case ast.Name(id=name) if name in values:
+            return values[name]
         case ast.Tuple(elts=elts):
             return tuple(_evaluate(e, values) for e in elts)
         case ast.List() | ast.ListComp() | ast.GeneratorExp() if (
@@ -316,6 +334,8 @@ def _binary(op: ast.operator, left: object, right: object) -> object:
 
 def _bounded(value: object) -> object:
     """Return the value, unless it is large, or holds much: what is in it may be shared."""
+    if value is None or (isinstance(value, int) and -LIMIT <= value <= LIMIT):
+        return value
     stack, seen = [value], 0
     while stack:
         part = stack.pop()

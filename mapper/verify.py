@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mapper.bind import BindError, bind
 from mapper.conditions import Version
@@ -18,6 +18,7 @@ from mapper.engine.layer import Layer, LimitError, RefusedError
 from mapper.engine.torch_layers import Convolution
 from mapper.helpers import HELPERS
 from mapper.outcome import Parameter, Proof
+from mapper.record import record
 from mapper.rule import Kind, ParameterSpec, Rule, Strategy
 from mapper.rulebook import Rulebook
 from mapper.sample import Sampler, Seen, Trial, Values
@@ -37,7 +38,7 @@ class DisprovedError(Exception):
     """The written text does not do what the torch call does; the message says how it differs."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Verdict:
     """A successful proof. `difference` is filled only where the values are allowed to differ."""
 
@@ -47,7 +48,7 @@ class Verdict:
     difference: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Claim:
     """What is to be proved: torch's arguments, the written text, and how to read its names."""
 
@@ -234,7 +235,7 @@ class _ReadNames:
         return meaning
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Remembered:
     """The verdict on a claim; it holds where the names in the written text mean the same."""
 
@@ -248,12 +249,7 @@ class _Remembered:
 
 def _literally(claim: Claim) -> object:
     """Return all that a verdict depends on, to the letter, but for what names mean."""
-    arguments = [
-        (name, type(node.value), node.value)
-        if isinstance(node, ast.Constant)
-        else (name, ast.Expr, ast.dump(node))
-        for name, node in claim.arguments.items()
-    ]
+    arguments = [(name, *_letters(node)) for name, node in claim.arguments.items()]
     return (
         claim.rule.id, claim.written, *arguments, claim.version, repr(claim.assumed),
         repr([(name, *_in_order(seen)) for name, seen in claim.seen.items()]),
@@ -261,7 +257,16 @@ def _literally(claim: Claim) -> object:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+def _letters(node: ast.expr) -> tuple[type, object]:
+    match node:
+        case ast.Constant(value=value):
+            return type(value), value
+        case ast.Name(id=name):
+            return ast.Name, name
+    return ast.Expr, ast.dump(node)
+
+
+@record(frozen=True, slots=True)
 class _Proved:
     """A proof that holds whatever the symbols are called: they are numbered.
 
@@ -295,13 +300,13 @@ def _structure(claim: Claim, layers: Sequence[_Written], names: dict[str, int]) 
     return claim.rule.id, claim.version, how, repr((torch, written, assumed, seen))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Refusal:
     words: str
     by_mindspore: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Written:
     """One layer of the written text, bound to its signature."""
 
@@ -321,7 +326,7 @@ class _Written:
         return {p.name: p.default_in(version) for p in self.parameters if p.name not in left_out}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Arguments:
     """Arguments to be computed for one trial after the other: what is known, and what is not."""
 
@@ -348,7 +353,7 @@ class _Arguments:
         return self.known | {name: evaluate(node, values) for name, node in self.unknown.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Sides:
     """The arguments of both sides."""
 
@@ -379,7 +384,7 @@ def _flatten(node: ast.expr, read: Read) -> Iterator[ast.Call]:
 _BUILDERS = mindspore_layers.LAYERS | mindspore_functions.FUNCTIONS
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Side:
     """The written layers with their arguments computed."""
 

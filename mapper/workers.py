@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     Make = Callable[[], Executor]
 
 Work = Callable[[Task], FileResult]
-AHEAD = 64  # tasks that may be under way at a time; they and their contents are held
+AHEAD = 64  # tasks that may be under way at a time, for each process of our own; they are held
+BUNDLE = 16  # tasks that go to one of them together: neighbours share proofs and imports
+_LARGE = 300_000  # bytes that fill a bundle
 
 CRASHED = (
     "the process that worked on it ended at once (out of memory, or a crash); "
@@ -36,27 +38,33 @@ def in_order(
     executor: Executor,
     ahead: int = AHEAD,
     renew: Make | None = None,
+    bundle: int = 1,
 ) -> Iterator[FileResult]:
     """Yield a result for each file, in order; what is a result already passes through.
 
-    `renew` makes the executor anew when it is broken; without it the rest is done one at a time.
+    `ahead` tasks may be under way, `bundle` of them go together. `renew` makes the executor anew
+    when it is broken; without it the rest is done one at a time.
     The executor that was passed stays open, those that were made here are closed.
     """
     crew = _Crew(work, executor, renew)
-    waiting: deque[_Waiting] = deque()
-    under_way = 0
+    waiting: deque[_Bundle] = deque()
+    is_open, under_way = False, 0
     try:
         for file in files:
-            if isinstance(file, FileResult):
-                waiting.append(_Waiting(file))
-            else:
-                waiting.append(crew.start(file))
-                under_way += 1
-            while waiting and (waiting[0].result or under_way >= ahead):
-                under_way -= waiting[0].result is None
-                yield crew.finish(waiting.popleft())
+            if not is_open:
+                waiting.append(_Bundle())
+            last = waiting[-1]
+            under_way += last.add(file)
+            is_open = bool(last.tasks) and not last.is_full(min(bundle, ahead))
+            if last.tasks and not is_open:
+                crew.start(last)
+            while len(waiting) > is_open and (not waiting[0].tasks or under_way >= ahead):
+                under_way -= len(waiting[0].tasks)
+                yield from crew.finish(waiting.popleft())
+        if is_open:
+            crew.start(waiting[-1])
         while waiting:
-            yield crew.finish(waiting.popleft())
+            yield from crew.finish(waiting.popleft())
     finally:
         for one in waiting:
             if one.future is not None:
@@ -64,19 +72,30 @@ def in_order(
         crew.close()
 
 
-class _Waiting:
-    """A file whose turn has not come: its result, or the task that somebody works on."""
+class _Bundle:
+    """Files whose turn has not come: results, and the tasks that somebody works on."""
 
-    __slots__ = ("executor", "future", "result", "task")
+    def __init__(self) -> None:
+        self.files: list[Task | FileResult] = []
+        self.tasks: list[Task] = []
+        self.future: Future[list[FileResult]] | None = None
+        self.executor: Executor | None = None
 
-    def __init__(
-        self,
-        result: FileResult | None = None,
-        task: Task | None = None,
-        future: Future[FileResult] | None = None,
-        executor: Executor | None = None,
-    ) -> None:
-        self.result, self.task, self.future, self.executor = result, task, future, executor
+    def add(self, file: Task | FileResult) -> bool:
+        """Take a file, and say whether it is a task."""
+        self.files.append(file)
+        if isinstance(file, FileResult):
+            return False
+        self.tasks.append(file)
+        return True
+
+    def is_full(self, most: int) -> bool:
+        """Say whether there is enough in it for one turn."""
+        return len(self.tasks) >= most or sum(len(task.data) for task in self.tasks) >= _LARGE
+
+
+def _each(work: Work, tasks: Iterable[Task]) -> list[FileResult]:
+    return [work(task) for task in tasks]
 
 
 class _Crew:
@@ -88,33 +107,34 @@ class _Crew:
         self._alone: Executor | None = None
         self._made: list[Executor] = []
 
-    def start(self, task: Task) -> _Waiting:
-        """Hand a task over."""
-        executor = self._executor
-        if executor is None:
-            return _Waiting(task=task)
+    def start(self, bundle: _Bundle) -> None:
+        """Hand its tasks over."""
+        if self._executor is None:
+            return
+        bundle.executor = self._executor
         try:
-            return _Waiting(None, task, executor.submit(self._work, task), executor)
+            bundle.future = self._executor.submit(_each, self._work, bundle.tasks)
         except Exception:
             self._executor = self._make(self._renew)
-            return _Waiting(task=task)
 
-    def finish(self, waiting: _Waiting) -> FileResult:
-        """Wait for the result of what is first in the row."""
+    def finish(self, bundle: _Bundle) -> Iterator[FileResult]:
+        """Wait for the results of what is first in the row."""
+        done = iter(self._done(bundle))
+        for file in bundle.files:
+            yield file if isinstance(file, FileResult) else next(done)
+
+    def _done(self, bundle: _Bundle) -> Iterable[FileResult]:
         from concurrent.futures import BrokenExecutor
 
-        if waiting.result is not None:
-            return waiting.result
-        assert waiting.task is not None
         try:
-            if waiting.future is not None:
-                return waiting.future.result()
+            if bundle.future is not None:
+                return bundle.future.result()
         except BrokenExecutor:
-            if waiting.executor is self._executor:
+            if bundle.executor is self._executor:
                 self._executor = self._make(self._renew)
         except Exception:  # a cluster gave it up, perhaps for the fault of a neighbour
             pass
-        return self._by_itself(waiting.task)
+        return map(self._by_itself, bundle.tasks)
 
     def _by_itself(self, task: Task) -> FileResult:
         """Work on one task with nothing beside it, so that it is to blame if the process ends."""

@@ -74,11 +74,12 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
 }
 
 
+@pytest.mark.parametrize("bundle", [1, 4, 100])
 @pytest.mark.parametrize("make", EXECUTORS.values(), ids=EXECUTORS)
-def test_any_executor_gives_the_results_in_order(make: Callable[[], Executor]) -> None:
+def test_any_executor_gives_the_results_in_order(make: Callable[[], Executor], bundle: int) -> None:
     files = [*tasks(20), FileResult("known", DONE), *tasks(7)]
     with make() as executor:
-        results = list(in_order(files, work, executor, ahead=5))
+        results = list(in_order(files, work, executor, ahead=5, bundle=bundle))
     assert [result.path for result in results] == [file.path for file in files]
 
 
@@ -97,8 +98,9 @@ def test_a_result_does_not_wait_for_later_files() -> None:
         assert len(list(stream)) == 3
 
 
+@pytest.mark.parametrize("bundle", [1, 3])
 @pytest.mark.parametrize("ahead", [1, 4, 100])
-def test_no_more_files_are_held_than_may_be_under_way(ahead: int) -> None:
+def test_no_more_files_are_held_than_may_be_under_way(ahead: int, bundle: int) -> None:
     read, most, done = 0, 0, 0
 
     def files() -> Iterator[Task | FileResult]:
@@ -107,10 +109,16 @@ def test_no_more_files_are_held_than_may_be_under_way(ahead: int) -> None:
             read += 1
             yield task
 
-    for _ in in_order(files(), work, Inline(), ahead):
+    for _ in in_order(files(), work, Inline(), ahead, None, bundle):
         most = max(most, read - done)
         done += 1
     assert (done, most) == (50, min(ahead, 50))
+
+
+def test_small_neighbours_go_together_and_large_files_alone() -> None:
+    executor, large = Inline(), b" " * 300_000
+    list(in_order(tasks(10, t6=large, t7=large), work, executor, 64, None, 3))
+    assert executor.given == len(["012", "345", "6", "7", "89"])
 
 
 ENDS = {
@@ -125,15 +133,16 @@ ENDS = {
 
 @pytest.mark.parametrize("special", ENDS.values(), ids=ENDS)
 @pytest.mark.parametrize("is_renewed", [True, False], ids=["made anew", "somebody else's"])
+@pytest.mark.parametrize("bundle", [1, 5], ids=["alone", "with neighbours"])
 def test_a_file_that_ends_its_process_is_named_and_all_others_are_done(
-    special: dict[str, bytes], is_renewed: bool
+    special: dict[str, bytes], is_renewed: bool, bundle: int
 ) -> None:
     def make() -> Executor:
         return processes(2)
 
     with make() as executor:
         renew = make if is_renewed else None
-        results = list(in_order(tasks(24, **special), work, executor, 8, renew))
+        results = list(in_order(tasks(24, **special), work, executor, 8, renew, bundle))
     assert [result.path for result in results] == [f"t{number}" for number in range(24)]
     failures = {result.path: result.message for result in results if result.status is not DONE}
     assert failures == dict.fromkeys(special, CRASHED)

@@ -26,8 +26,8 @@ VALUES = (
     "a if b else c",
     "(\n2)",
 )
-GAPS = ("", " ", "  ", "\n    ", " \n\t", "\n\n  ", "  # why\n    ", "\t")
-FEW = ("", " ", "\n        ")
+GAPS = ("", " ", "  ", "\n    ", " \n\t", "\n\n  ", "  # why\n    ", "\t", "\n # one\n\t# two\n  ")
+FEW = ("", " ", "\n        ", "  # why\n        ")
 
 
 def spell(name: str) -> str:
@@ -109,11 +109,15 @@ PLAIN = {
     "wide characters": "nn.Conv2d('é', k1='日本🎉', k2=3)",
     "a value over lines that stays": "nn.Conv2d(3, (1,\n 2), 3)",
     "unpacking that stays": "nn.Conv2d(3, 8, 3, **more)",
+    "a comment": "nn.Conv2d(3,  # in\n 8, 3)",
+    "a comment on a line of its own": "nn.Conv2d(\n    3, 8, 3,\n    # bias=False\n)",
+    "a comment at the end, without a comma": "nn.Conv2d(3, 8, 3  # k\n)",
+    "a comment at the start": "nn.Conv2d(  # one\n    3, 8, 3)",
+    "a comment in a value that stays": "nn.Conv2d(3, (8,  # k\n), 3)",
+    "an empty line": "nn.Conv2d(3,\n\n 8, 3)",
 }
 NOT_PLAIN = {
-    "a comment": "nn.Conv2d(3,  # in\n 8, 3)",
-    "a comment in a value": "nn.Conv2d(3, 8, (3,  # k\n))",
-    "an empty line": "nn.Conv2d(3,\n\n 8, 3)",
+    "a comment before a comma": "nn.Conv2d(3  # in\n, 8, 3)",
     "a backslash": "nn.Conv2d(3, \\\n 8, 3)",
     "a value in parentheses": "nn.Conv2d((3), 8, 3)",
     "the function in parentheses": "(nn.Conv2d)(3, 8, 3)",
@@ -145,6 +149,9 @@ UNSURE: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "a value over lines that is not the call's": ("f(1)", [("a", "b +\nc")]),
     "a walrus that gets a keyword": ("f(k := 3)", [("a", "k := 3")]),
     "a comment in a value": ("f(1)", [("a", "(1, # one\n)")]),
+    "a comment in a value that goes": ("f((1, # one\n))", [("a", "1")]),
+    "a comment behind an argument that goes": ("f(1,  # one\n2)", []),
+    "a line behind an argument that goes": ("f(1,\n\n2)", []),
     "a value with blanks around": ("f(1)", [("a", " b")]),
     "a name that Python reads otherwise": ("f(ﬁ=1)", [("", "2")]),
 }

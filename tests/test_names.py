@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from mapper.names import Names, Reference, read_names, wanted_lines
+from mapper.names import Names, Reference, _may_borrow, read_names, wanted_lines
 from mapper.rulebook import load
 from tests.counter import count
 
@@ -358,3 +358,23 @@ def test_a_local_name_for_a_class_is_wanted_too() -> None:
 def test_deep_nesting_takes_no_recursion() -> None:
     deep = "import torch.nn as nn\nx = " + "f(" * 90 + "nn.Conv2d(3, 8, 3)" + ")" * 90
     assert apis(deep) == ["Conv2d"]
+
+
+BORROWING = {
+    "the first line": ("global a\n", True),
+    "a line of its own": ("def f():\n\tglobal a\n", True),
+    "nonlocal": ("    nonlocal a", True),
+    "a lone carriage return before it": ("def f():\r  global a\r", True),
+    "behind a colon": ("def f(): global a\n", True),
+    "behind a semicolon": ("a; \f global a\n", True),
+    "behind a continued line": ("if a:\\\n global b\n", True),
+    "continued itself": ("  global\\\n  b\n", True),
+    "deep inside": ("\n" + " " * 500 + "global a", True),
+    "prose": ("# global pooling\nx = 'a global name'\n", False),
+    "part of a name": ("global_pool = a.nonlocal_means\n", False),
+}
+
+
+@pytest.mark.parametrize(("text", "may"), BORROWING.values(), ids=BORROWING)
+def test_a_text_that_may_borrow_names_is_told_from_prose(text: str, may: bool) -> None:
+    assert _may_borrow(text) is may

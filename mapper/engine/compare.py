@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+from functools import cache, lru_cache
 from math import prod
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import numpy as np
 from mapper.engine.layer import Array, Layer, LimitError, RefusedError, Shape
 from mapper.engine.torch_layers import Convolution, layer
 from mapper.outcome import Parameter
+from mapper.record import record
 
 TOLERANCE = 1e-9  # of the output's largest absolute value, in float64
 BATCH = 2
@@ -31,7 +33,7 @@ class Side(Protocol):
         """Return what makes that layer differ from others."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Evidence:
     """Both sides agree: the shapes of the last case and the largest error over all cases."""
 
@@ -43,7 +45,7 @@ class Evidence:
     words: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Difference:
     """Both sides disagree, in words."""
 
@@ -95,11 +97,13 @@ class Comparer:
         found = self._memory[key]
         if isinstance(found, Difference):
             return found
-        return replace(
-            found,
-            input_shape=(BATCH, torch.in_channels, *found.input_shape[2:]),
-            output_shape=(BATCH, torch.out_channels, *found.output_shape[2:]),
-            parameters=parameters,
+        return Evidence(
+            found.cases,
+            (BATCH, torch.in_channels, *found.input_shape[2:]),
+            (BATCH, torch.out_channels, *found.output_shape[2:]),
+            found.max_abs_error,
+            parameters,
+            found.words,
         )
 
 
@@ -126,7 +130,8 @@ def _layout(name: str, shape: Shape) -> Shape:
     return (*shape[:2], 1, shape[2]) if name == "weight" and len(shape) == 3 else shape
 
 
-def _reduced(c: Convolution) -> tuple[Convolution, dict[str, object]]:
+@lru_cache(maxsize=1024)
+def _reduced(c: Convolution) -> tuple[Convolution, Mapping[str, object]]:
     """Return the convolution with few channels: at most 3 groups of 2 in and 3 out each.
 
     With it come MindSpore's arguments that say so, for layers and for functions.
@@ -213,15 +218,19 @@ def _random(count: int, start: int) -> Array:
     return (z ^ (z >> np.uint64(31))).astype(np.float64) * 2.0**-63 - 1.0
 
 
-_NOISE = _random(1 << 16, 1)
+@cache
+def _first(bits: int) -> Array:
+    """Return the first `2 ** bits` random numbers: most proofs do with few."""
+    return _random(1 << bits, 1)
 
 
 def _noise(shape: Shape, offset: int) -> Array:
     """Return random numbers of that shape, the same every time."""
     count, start = prod(shape), 997 * offset
-    if start + count > _NOISE.size:
+    bits = max(12, (start + count - 1).bit_length())
+    if bits > 16:
         return _random(count, offset << 40).reshape(shape)
-    return _NOISE[start : start + count].reshape(shape)
+    return _first(bits)[start : start + count].reshape(shape)
 
 
 def _sizes(c: Convolution) -> Iterator[Shape]:

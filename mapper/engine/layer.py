@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mapper.record import record
 
 Array = NDArray[np.floating]
 Shape = tuple[int, ...]
@@ -21,7 +23,7 @@ class LimitError(RefusedError):
     """The engine will not compute this much; no framework is to blame."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Layer:
     """A layer with its arguments fixed.
 

@@ -5,8 +5,10 @@ rich is not used here: its markup would eat `[idx]` in source text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from mapper.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +25,7 @@ _CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class View:
     """The reader's wishes. `help` may hold a Markdown page per rule id (used by SARIF)."""
 

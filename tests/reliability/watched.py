@@ -15,7 +15,7 @@ def main(paths: list[str]) -> None:
     from mapper.process import Task, process
 
     warm = b"import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\nd = nn.ConvTranspose2d(3, 8, 3, k)\n"
-    warm += b"e = nn.Conv2d(3, 8,  # what needs libcst\n  3)\n"
+    warm += b"e = nn.Conv2d(3  # what needs libcst\n, 8, 3)\n"
     process(Task("warm.py", warm), Options())  # what is imported late is imported now
     events: list[str] = []
     is_on = False

@@ -1,0 +1,46 @@
+"""Small classes of fields, made quickly: a process makes some eighty of them at its start.
+
+`@record(frozen=True, slots=True)` is a dataclass to mypy, which sees to it that none is changed.
+Python compiles no more than `__init__` for each; what compares, hashes and shows them is here once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["record"]
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as record
+else:
+
+    def record(*, frozen: bool, slots: bool):
+        """Return the decorator; that they are `frozen` is for mypy."""
+        made = dataclass(slots=slots, eq=False, repr=False)
+
+        def decorate(plain: type) -> type:
+            cls = made(plain)
+            cls.__eq__, cls.__hash__, cls.__repr__ = _equal, _hash, _words
+            return cls
+
+        return decorate
+
+
+def _values(one: Any) -> tuple[object, ...]:
+    return tuple([getattr(one, name) for name in one.__slots__])
+
+
+def _equal(one: object, other: object) -> object:
+    if type(one) is not type(other):
+        return NotImplemented
+    return one is other or _values(one) == _values(other)
+
+
+def _hash(one: object) -> int:
+    return hash(_values(one))
+
+
+def _words(one: Any) -> str:
+    fields = ", ".join(f"{name}={getattr(one, name)!r}" for name in one.__slots__)
+    return f"{type(one).__qualname__}({fields})"

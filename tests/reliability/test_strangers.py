@@ -122,6 +122,17 @@ def test_a_symlink_out_of_the_tree_is_not_followed(tmp_path: Path) -> None:
     assert "mindspore" in (tree / "own.py").read_text()
 
 
+def test_a_symlink_that_is_named_is_followed_and_stays_one(tmp_path: Path) -> None:
+    outside, link = tmp_path / "outside.py", tmp_path / "tree" / "link.py"
+    outside.write_text("import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\n")
+    link.parent.mkdir()
+    link.symlink_to(outside)
+    assert tm2ms("migrate", "tree/link.py", cwd=tmp_path).returncode == 0
+    assert link.is_symlink()
+    assert "mindspore" in outside.read_text()
+    assert [path.name for path in link.parent.iterdir()] == ["link.py"]
+
+
 @pytest.mark.parametrize("jobs", ["-j1", "-j2"])
 def test_a_file_that_fails_is_reported_and_the_run_goes_on(tmp_path: Path, jobs: str) -> None:
     head = "import torch.nn as nn\nc = nn.Conv2d(3, 8, 3"

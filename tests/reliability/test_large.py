@@ -36,9 +36,7 @@ CASES: dict[str, tuple[str, Build, int, str]] = {
     "one byte more than is read": ("x.py", lambda: string(LARGEST + 1), 2, TOO_LARGE),
     "as much as is read": ("x.py", lambda: string(LARGEST), 1, "1 migrated"),
     "50 MB of lines": ("x.py", lambda: module("x = [1, 2, 3]\n", 50_000_000), 2, TOO_LARGE),
-    "50 MB in one string": ("x.py", lambda: string(50_000_000), 2, TOO_LARGE),
     "50 MB without a convolution": ("x.py", lambda: "x = 1\n" * 8_333_333, 0, "no torch conv"),
-    "a notebook of 120 MB": ("x.ipynb", lambda: notebook(120), 2, "of notebook are read"),
     "20,000 terms in a call": (
         "x.py",
         lambda: HEAD + f"c = nn.Conv2d(3, 8, 3, bias={' and '.join(['a'] * 20_000)})\n",
@@ -54,7 +52,9 @@ SLOW: dict[str, tuple[str, Build, int, str]] = {
         "100001 convolutions, 100001 migrated",
     ),
     "the most of short statements": ("x.py", lambda: module("x = 1\n", LARGEST), 1, "1 migrated"),
+    "50 MB in one string": ("x.py", lambda: string(50_000_000), 2, TOO_LARGE),
     "a notebook of 50 MB": ("x.ipynb", lambda: notebook(50), 1, "50 migrated"),
+    "a notebook of 120 MB": ("x.ipynb", lambda: notebook(120), 2, "of notebook are read"),
 }
 PARAMETERS = [
     *(pytest.param(*case, id=name) for name, case in CASES.items()),

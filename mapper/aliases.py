@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapper.callers import passed, visible_calls
+from mapper.callers import Uses, passed, visible_calls
 from mapper.names import Names, Reference
 from mapper.project import is_taken
 from mapper.scopes import FUNCTIONS, Binding, Scope, occurrences
@@ -44,7 +44,7 @@ class Alias:
     problem: str | None = None
 
 
-def find_aliases(references: Sequence[Reference], names: Names) -> list[Alias]:
+def find_aliases(references: Sequence[Reference], names: Names, uses: Uses) -> list[Alias]:
     """Return the aliases that the given references are given to."""
     groups: dict[tuple[Scope, str], list[Held]] = {}
     for reference in references:
@@ -56,7 +56,7 @@ def find_aliases(references: Sequence[Reference], names: Names) -> list[Alias]:
     return [
         alias
         for (scope, name), held in groups.items()
-        if (alias := _alias(scope, name, held, names.path))
+        if (alias := _alias(scope, name, held, names.path, uses))
     ]
 
 
@@ -117,7 +117,9 @@ def _default(reference: Reference, names: Names) -> tuple[Scope, str] | None:
 # --- what the name is used for ------------------------------------------------------------------
 
 
-def _alias(scope: Scope, name: str, held: list[Held], path: Path | None) -> Alias | None:
+def _alias(
+    scope: Scope, name: str, held: list[Held], path: Path | None, uses_of: Uses
+) -> Alias | None:
     """Follow a name; None when it is never called here, so that there is nothing to follow."""
     uses = _Uses(scope, name)
     problem = None
@@ -129,20 +131,20 @@ def _alias(scope: Scope, name: str, held: list[Held], path: Path | None) -> Alia
         problem = f"other files import `{name}`"
     elif uses.others:
         problem = f"`{name}` is also used for something else than a call (line {uses.others[0]})"
-    elif not _holds_only(scope, name, held):
-        problem = f"`{name}` may also hold something that is no torch convolution"
+    elif other := _other_binding(scope, name, held):
+        problem = f"`{name}` may also hold something that is no torch convolution (line {other})"
     elif any(binding.kind == "parameter" for binding in scope.bindings[name]):
-        problem = _callers_problem(scope, name, path)
+        problem = _callers_problem(scope, name, path, uses_of)
     return Alias(name, tuple(held), tuple(uses.calls), problem)
 
 
-def _callers_problem(scope: Scope, name: str, path: Path | None) -> str | None:
+def _callers_problem(scope: Scope, name: str, path: Path | None, uses_of: Uses) -> str | None:
     """Say why callers may pass another class; None when all are seen and leave the default."""
-    calls = visible_calls(scope, path)
+    calls = visible_calls(scope, uses_of, path)
     if calls is None:
         return f"callers may pass another class as `{name}`"
     given = passed(scope, name, calls)
-    if given is None or any(value is not None for value in given):
+    if given.values or given.is_hidden:
         return f"`{name}` is passed by a caller"
     return None
 
@@ -211,8 +213,8 @@ def _is_rebound(scope: Scope, name: str) -> bool:
     return False
 
 
-def _holds_only(scope: Scope, name: str, held: list[Held]) -> bool:
-    """Say whether every binding of the name is made of the held classes alone."""
+def _other_binding(scope: Scope, name: str, held: list[Held]) -> int | None:
+    """Return the line of a binding that is not made of the held classes alone."""
     nodes = {id(one.node) for one in held}
     for binding in scope.bindings[name]:
         value = binding.value if binding.kind in ("assign", "parameter") else None
@@ -220,8 +222,8 @@ def _holds_only(scope: Scope, name: str, held: list[Held]) -> bool:
             continue  # a placeholder that nobody can call
         leaves = _leaves(value)
         if not leaves or any(id(leaf) not in nodes for leaf in leaves):
-            return False
-    return True
+            return getattr(binding.statement, "lineno", 0)
+    return None
 
 
 def _is_none(node: ast.expr | None) -> bool:

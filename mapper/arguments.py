@@ -10,7 +10,10 @@ from mapper.bind import Argument
 from mapper.conditions import Version
 from mapper.plan import ManualError
 from mapper.rule import Rule
+from mapper.sequences import elements
 from mapper.values import Known, is_repeatable, known
+
+SEQUENCES = frozenset({"tuple", "list"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,10 @@ class Extent:
     scalar: bool
     written: str | None = None
     """The text to write when the source's own form does not do (a list, a 1-tuple)."""
+    whole: str | None = None
+    """The text of a sequence that is better not evaluated once for each axis."""
+    may_be_sequence: bool = False
+    """It is one int as far as `axes` go, and may also hold one for each axis."""
 
     @property
     def values(self) -> tuple[int, ...] | None:
@@ -55,6 +62,10 @@ class BoundCall:
     qualified: Callable[[ast.expr], str | None]
     version: Version
     recipe: str = "exact"
+    kinds: Callable[[ast.expr], frozenset[str]] = lambda _: frozenset({"any"})
+    """The kinds of value that an expression may have, as the file tells."""
+    values: Callable[[ast.expr], list[object]] = lambda _: []
+    """Values that a name is seen to have in the file."""
     constants: Mapping[str, object] = field(default_factory=dict)
     """What names in the arguments hold that are bound once, to a plain number."""
 
@@ -78,15 +89,16 @@ class BoundCall:
         """Return the argument's value where it is certain."""
         return known(self.node(name))
 
-    def extent(self, name: str) -> Extent:
-        """Read an argument that torch spreads over the axes.
+    def extent(self, name: str, part: ast.expr | None = None) -> Extent:
+        """Read an argument that torch spreads over the axes, or a `part` of its expression.
 
         Raises:
             ManualError: torch itself would refuse it.
         """
-        node, rank = self.node(name), self.rank
-        if isinstance(node, ast.Tuple | ast.List) and not is_starred(node):
-            return self._sequence(name, node)
+        node, rank = part or self.node(name), self.rank
+        items = elements(node)
+        if items is not None and (not isinstance(node, ast.BinOp) or _may_be_one(node)):
+            return self._sequence(name, node, items)
         value = known(node)
         if value is not None and isinstance(value.value, tuple | list):
             items = list(value.value) * (rank if len(value.value) == 1 else 1)
@@ -94,18 +106,40 @@ class BoundCall:
             self._check_length(name, len(axes))
             return Extent(axes, False, tuple_of([axis.text for axis in axes], rank))
         text = self.text(node) if name in self.arguments else ast.unparse(node)
+        kinds = self.kinds(node) if value is None else frozenset()
+        if kinds & SEQUENCES and (is_repeatable(node) or kinds <= SEQUENCES):
+            is_name = isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
+            return self._named_sequence(text, kinds, is_name)
         return Extent((Axis(text, as_int(value.value) if value else None),) * rank, True)
 
-    def _sequence(self, name: str, node: ast.Tuple | ast.List) -> Extent:
-        if len(node.elts) != 1:
-            self._check_length(name, len(node.elts))
-        items = [
-            Axis(self.text(e), as_int(k.value) if (k := known(e)) else None) for e in node.elts
-        ]
-        if len(items) == 1:
-            return Extent((items[0],) * self.rank, True, items[0].text)
-        written = None if isinstance(node, ast.Tuple) else "(" + self.text(node)[1:-1] + ")"
-        return Extent(tuple(items), False, written)
+    def _sequence(self, name: str, node: ast.expr, items: list[ast.expr]) -> Extent:
+        if len(items) != 1:
+            self._check_length(name, len(items))
+        axes = [Axis(self.text(e), as_int(k.value) if (k := known(e)) else None) for e in items]
+        if len(axes) == 1:
+            return Extent((axes[0],) * self.rank, True, axes[0].text)
+        if _is_display(node):
+            written = None if isinstance(node, ast.Tuple) else "(" + self.text(node)[1:-1] + ")"
+            return Extent(tuple(axes), False, written)
+        if len({axis.text for axis in axes}) == 1 and _may_be_one(node):
+            return Extent(tuple(axes), True, None if _is_tuple(node) else axes[0].text)
+        written = None if _is_tuple(node) else tuple_of([axis.text for axis in axes])
+        return Extent(tuple(axes), False, written)
+
+    def _named_sequence(self, text: str, kinds: frozenset[str], is_name: bool) -> Extent:
+        """Read an expression that holds one int for each axis, or may hold it."""
+        name = operand(text)
+        if not kinds <= SEQUENCES:
+            test = f"isinstance({text}, {'(tuple, list)' if self.rank == 1 else 'list'})"
+            whole = f"{name}[0]" if self.rank == 1 else f"tuple({text})"
+            needs = self.rank == 1 or "list" in kinds
+            written = f"{whole} if {test} else {text}" if needs else None
+            return Extent((Axis(text, None),) * self.rank, True, written, may_be_sequence=True)
+        axes = tuple(Axis(f"{name}[{i}]", None) for i in range(self.rank))
+        if self.rank == 1:
+            return Extent(axes, True, axes[0].text)
+        written = f"tuple({text})" if "list" in kinds else None
+        return Extent(axes, False, written, whole=None if is_name else operand(text))
 
     def _check_length(self, name: str, length: int) -> None:
         if length != self.rank:
@@ -146,9 +180,26 @@ def tuple_of(texts: list[str], rank: int = 0) -> str:
     return f"({', '.join(texts)})"
 
 
-def is_starred(node: ast.Tuple | ast.List) -> bool:
-    """Say whether the elements are not all written out."""
-    return any(isinstance(element, ast.Starred) for element in node.elts)
+def _is_display(node: ast.expr) -> bool:
+    return isinstance(node, ast.Tuple | ast.List)
+
+
+def _is_tuple(node: ast.expr) -> bool:
+    """Say whether a sequence whose elements are known is a tuple."""
+    match node:
+        case ast.BinOp(left=left, right=right):
+            return isinstance(left, ast.Tuple) or isinstance(right, ast.Tuple)
+        case ast.Call(func=ast.Name(id=name)):
+            return name == "tuple"
+    return isinstance(node, ast.Tuple)
+
+
+def _may_be_one(node: ast.expr) -> bool:
+    """Say whether one evaluation stands for all: `f` of `(f(k),) * 2` is called once anyway."""
+    if is_repeatable(node):
+        return True
+    sides = (node.left, node.right) if isinstance(node, ast.BinOp) else ()
+    return any(isinstance(one, ast.Tuple | ast.List) and len(one.elts) == 1 for one in sides)
 
 
 def as_int(value: object) -> int | None:

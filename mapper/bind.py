@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mapper.rule import ParameterSpec
@@ -31,16 +31,21 @@ Unpack = Callable[[ast.expr], Mapping[str, ast.expr] | None]
 
 
 def bind(
-    call: ast.Call, parameters: Sequence[ParameterSpec], unpack: Unpack = lambda node: None
+    call: ast.Call,
+    parameters: Sequence[ParameterSpec],
+    unpack: Unpack = lambda node: None,
+    same: Container[str] = (),
 ) -> Mapping[str, Argument]:
     """Map parameter names to the arguments that the call gives them.
+
+    `same` are parameters that MindSpore has, too: they need not be seen to be right there.
 
     Raises:
         BindError: `*args`, an opaque `**kwargs`, an unknown or repeated name, too many or too few
             arguments.
     """
     if any(isinstance(argument, ast.Starred) for argument in call.args):
-        raise BindError("`*` arguments hide which parameter gets what: write them out")
+        raise BindError(_starred(call, parameters, same))
     if len(call.args) > len(parameters):
         raise BindError(f"takes at most {len(parameters)} arguments, {len(call.args)} are given")
     names = [parameter.name for parameter in parameters]
@@ -48,7 +53,7 @@ def bind(
         name: Argument(value, index, positional=True)
         for index, (name, value) in enumerate(zip(names, call.args, strict=False))
     }
-    for name, argument in _keywords(call, parameters, unpack):
+    for name, argument in _keywords(call, parameters, unpack, same):
         if name not in names:
             raise BindError(f"takes no parameter `{name}`")
         if name in bound:
@@ -61,7 +66,10 @@ def bind(
 
 
 def _keywords(
-    call: ast.Call, parameters: Sequence[ParameterSpec], unpack: Unpack
+    call: ast.Call,
+    parameters: Sequence[ParameterSpec],
+    unpack: Unpack,
+    same: Container[str],
 ) -> Iterator[tuple[str, Argument]]:
     for index, keyword in enumerate(call.keywords, len(call.args)):
         if keyword.arg is not None:
@@ -69,16 +77,32 @@ def _keywords(
             continue
         held = unpack(keyword.value)
         if held is None:
-            raise BindError(_opaque(call, parameters, keyword.value))
+            hidden = _hidden(call, parameters, same, keyword.value)
+            raise BindError(f"{hidden}: write these arguments out")
         for name, value in held.items():
             yield name, Argument(value, index, unpacked=True)
 
 
-def _opaque(call: ast.Call, parameters: Sequence[ParameterSpec], unpacked: ast.expr) -> str:
+def _starred(call: ast.Call, parameters: Sequence[ParameterSpec], same: Container[str]) -> str:
+    words = "`*` arguments hide which parameter gets what"
+    opaque = [keyword.value for keyword in call.keywords if keyword.arg is None]
+    if not opaque:
+        return f"{words}: write them out"
+    hidden = _hidden(call, parameters, same, opaque[0])
+    return f"{words}, and {hidden}: give the function around it parameters of its own for them"
+
+
+def _hidden(
+    call: ast.Call, parameters: Sequence[ParameterSpec], same: Container[str], unpacked: ast.expr
+) -> str:
+    """Say what an unpacked argument may hold that would be wrong as it is."""
     given = {keyword.arg for keyword in call.keywords}
-    given.update(p.name for p, _ in zip(parameters, call.args, strict=False))
-    hidden = [p.name for p in parameters if p.name not in given and not p.required]
+    is_certain = not any(isinstance(argument, ast.Starred) for argument in call.args)
+    if is_certain:
+        given.update(p.name for p, _ in zip(parameters, call.args, strict=False))
+    names = [p.name for p in parameters if not p.required and p.name not in given]
+    hidden = ", ".join(name for name in names if name not in same)
     return (
-        f"`**{ast.unparse(unpacked)}` may hold {', '.join(hidden)}, which MindSpore spells or "
-        "counts differently: write these arguments out"
+        f"`**{ast.unparse(unpacked)}` may hold {hidden}, which MindSpore spells or counts "
+        "differently"
     )

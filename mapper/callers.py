@@ -1,54 +1,96 @@
-"""The calls of a function or class, where all of them can be seen."""
+"""The calls of a function or class that can be seen, and what they pass."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
-from mapper.project import is_taken
-from mapper.scopes import FUNCTIONS, Scope, occurrences
+from mapper.project import calls_elsewhere
+from mapper.scopes import FUNCTIONS, Scope
+
+Uses = Callable[[str], Iterable[tuple[ast.AST, ast.expr]]]
+"""From a name to every place of the file where it stands, with what is around it."""
 
 
-def visible_calls(scope: Scope, path: Path | None) -> list[ast.Call] | None:
+def calls_here(scope: Scope, uses: Uses) -> list[ast.Call]:
+    """Return the calls in this file of the function whose scope is given (of its class)."""
+    called = _called(scope)
+    return _split(called[0], uses)[0] if called else []
+
+
+def visible_calls(scope: Scope, uses: Uses, path: Path | None) -> list[ast.Call] | None:
     """Return every call of the function whose scope is given (of its class, for `__init__`).
 
-    None when there may be others: another file may import it, it is decorated, derived from, or
-    handed on as a value; and when it is never called here.
+    None when there may be others: it is decorated, derived from, or handed on as a value, here or
+    in a file that imports it; and when it is never called.
     """
-    node, outer = scope.node, scope.parent
-    if outer is not None and outer.kind == "class" and getattr(node, "name", "") == "__init__":
-        node, outer = outer.node, outer.parent
-    if not isinstance(node, (*FUNCTIONS, ast.ClassDef)) or outer is None or node.decorator_list:
+    called = _called(scope)
+    if called is None or getattr(scope.node, "decorator_list", None):
         return None
-    if outer.kind == "class" or len(outer.bindings.get(node.name, ())) != 1:
+    name, outer = called
+    if len(outer.bindings.get(name, ())) != 1:
         return None
-    if outer.kind == "module" and (path is None or is_taken(path, node.name)):
+    calls, has_others = _split(name, uses)
+    if has_others:
         return None
-    calls, others = [], 0
-    for parent, child in occurrences(outer.node, node.name):
-        if isinstance(parent, ast.Call) and parent.func is child:
-            calls.append(parent)
-        elif not _is_super(parent):
-            others += 1
-    return calls if calls and not others else None
+    if outer.kind == "module":
+        elsewhere = calls_elsewhere(path, name) if path is not None else None
+        if elsewhere is None:
+            return None
+        calls = [*calls, *elsewhere]
+    return calls or None
 
 
-def passed(scope: Scope, parameter: str, calls: list[ast.Call]) -> list[ast.expr | None] | None:
-    """Return what each call gives a parameter, None for its default; None when that is hidden."""
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What calls give one parameter; `is_hidden`: perhaps also in `*args` or `**kwargs`."""
+
+    values: list[tuple[ast.Call, ast.expr]]
+    is_hidden: bool
+
+
+def passed(scope: Scope, parameter: str, calls: list[ast.Call]) -> Passed:
+    """Return what each call gives a parameter, without those that leave its default."""
     arguments = scope.node.args  # type: ignore[attr-defined]
     names = [one.arg for one in (*arguments.posonlyargs, *arguments.args)]
     if scope.parent is not None and scope.parent.kind == "class":
         names = names[1:]  # self
-    found: list[ast.expr | None] = []
+    found, is_hidden = list[tuple[ast.Call, ast.expr]](), False
     for call in calls:
-        if any(isinstance(one, ast.Starred) for one in call.args):
-            return None
-        given = dict(zip(names, call.args, strict=False))
+        positional = list(takewhile(lambda one: not isinstance(one, ast.Starred), call.args))
+        given = dict(zip(names, positional, strict=False))
         given.update({keyword.arg or "**": keyword.value for keyword in call.keywords})
-        if "**" in given:
+        if parameter in given:
+            found.append((call, given[parameter]))
+        elif len(positional) < len(call.args) or "**" in given:
+            is_hidden = True
+    return Passed(found, is_hidden)
+
+
+def _called(scope: Scope) -> tuple[str, Scope] | None:
+    """Return the name under which a function is called (`__init__`: its class), and its home."""
+    node, outer = scope.node, scope.parent
+    if outer is not None and outer.kind == "class" and getattr(node, "name", "") == "__init__":
+        node, outer = outer.node, outer.parent
+        if getattr(node, "decorator_list", None):
             return None
-        found.append(given.get(parameter))
-    return found
+    if not isinstance(node, (*FUNCTIONS, ast.ClassDef)) or outer is None or outer.kind == "class":
+        return None
+    return node.name, outer
+
+
+def _split(name: str, uses: Uses) -> tuple[list[ast.Call], bool]:
+    """Return the calls through a name, and whether it is used for anything else."""
+    calls, has_others = [], False
+    for parent, node in uses(name):
+        if isinstance(parent, ast.Call) and parent.func is node:
+            calls.append(parent)
+        elif not _is_super(parent):
+            has_others = True
+    return calls, has_others
 
 
 def _is_super(node: ast.AST) -> bool:

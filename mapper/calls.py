@@ -12,16 +12,20 @@ from mapper.bind import Argument, bind
 from mapper.conditions import Version
 from mapper.dicts import known_keys
 from mapper.imports import Module
+from mapper.knowledge import Knowledge
 from mapper.layout import LayoutError, render
 from mapper.options import Options
 from mapper.partials import CLASS, as_one, joined, split
 from mapper.plan import Api, ManualError, Plan
 from mapper.rule import Effect, Rule
 from mapper.rulebook import Rulebook
+from mapper.sample import LIKELY, Seen
 from mapper.scopes import Binding, Scope
 from mapper.strategies import plan
-from mapper.values import symbols
+from mapper.values import symbol, symbols
 from mapper.verify import Claim, Verdict, Verifier
+
+_SEEN = 4  # values of a symbol that are tried first
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,11 @@ class Way:
     """How a call reaches its class where it does not name it: `conv(…)`, `super().__init__(…)`.
 
     `partial` is the `functools.partial(…)` in between, which fixes some of the arguments.
+    `is_known`: what the file says of the arguments decides how they are written.
     """
 
     partial: ast.Call | None = None
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,8 @@ class Rewritten:
     spelled: frozenset[str]
     """The MindSpore names in the text."""
     verdict: Verdict
+    seen: Mapping[str, Seen]
+    """What the file says of the symbols in the arguments."""
     fixed: str | None = None
     """What becomes of the `functools.partial` on the way."""
 
@@ -73,6 +81,7 @@ class CallRewriter:
         self._options = options
         self._version = Version.parse(options.target_version)
         self._verifier = Verifier(rulebook)
+        self._knowledge: Knowledge | None = None
 
     def rewrite(
         self,
@@ -89,7 +98,11 @@ class CallRewriter:
             BindError, ManualError, DisprovedError: why it is left to a person.
         """
         whole = joined(way.partial, call) if way and way.partial else call
-        arguments = bind(whole, rule.torch.parameters, lambda node: known_keys(node, scope))
+        known = self._known(module)
+        about = Scope("function", call) if way and not way.is_known else scope
+        arguments = bind(
+            whole, rule.torch.parameters, lambda node: known_keys(node, scope), rule.unchanged
+        )
         bound = BoundCall(
             rule,
             arguments,
@@ -97,6 +110,8 @@ class CallRewriter:
             functools.partial(_qualified, module, scope),
             self._version,
             self._options.recipe,
+            functools.partial(known.kinds, scope=about),
+            functools.partial(known.values, scope=about),
             _constants(arguments, scope) if self._options.recipe == "table" else {},
         )
         decided = plan(bound)
@@ -109,8 +124,9 @@ class CallRewriter:
 
         noted = Spelling(write, spelling.read)
         text, fixed = _render(module, call, decided, arguments, noted, way)
-        verdict = self._prove(rule, arguments, decided, call, text, fixed, spelling, way)
-        return Rewritten(rule, decided, arguments, text, frozenset(spelled), verdict, fixed)
+        seen = _seen(known, about, arguments)
+        verdict = self._prove(rule, arguments, decided, call, text, fixed, spelling, way, seen)
+        return Rewritten(rule, decided, arguments, text, frozenset(spelled), verdict, seen, fixed)
 
     def again(
         self,
@@ -123,8 +139,15 @@ class CallRewriter:
         """Return it under the names that the file ends up with; proved when the text differs."""
         text, fixed = _render(module, call, done.plan, done.arguments, spelling, way)
         if (text, fixed) != (done.text, done.fixed):
-            self._prove(done.rule, done.arguments, done.plan, call, text, fixed, spelling, way)
+            self._prove(
+                done.rule, done.arguments, done.plan, call, text, fixed, spelling, way, done.seen
+            )
         return replace(done, text=text, fixed=fixed)
+
+    def _known(self, module: Module) -> Knowledge:
+        if self._knowledge is None or self._knowledge.module is not module:
+            self._knowledge = Knowledge(module)
+        return self._knowledge
 
     def _limits(self, call: BoundCall) -> list[str]:
         """Return the findings of this target; a limit that rules the rewrite out is an error."""
@@ -155,6 +178,7 @@ class CallRewriter:
         fixed: str | None,
         spelling: Spelling,
         way: Way | None,
+        seen: Mapping[str, Seen],
     ) -> Verdict:
         if way is not None:
             spelling = spelling.under(decided.target, call.func)
@@ -166,12 +190,24 @@ class CallRewriter:
                 read=spelling.read,
                 version=self._version,
                 assumed={**decided.unsafe, **decided.fixed},
+                seen=seen,
                 shape_only=decided.shape_only,
                 may_raise=bool(decided.assumptions),
                 reduce=self._options.reduce,
                 input_size=self._options.input_size,
             )
         )
+
+
+def _seen(known: Knowledge, scope: Scope, arguments: Mapping[str, Argument]) -> dict[str, Seen]:
+    """Return what the file says of the arguments that are bare symbols."""
+    found = dict[str, Seen]()
+    for name in LIKELY:
+        node = arguments[name].value if name in arguments else ast.Constant(None)
+        if symbol(node) in symbols(node):
+            values = tuple(known.values(node, scope)[:_SEEN])
+            found[symbol(node)] = Seen(values, known.kinds(node, scope))
+    return found
 
 
 def _render(

@@ -19,6 +19,11 @@ def advice(reference: Reference) -> str:
                 f"`{name}` is tested here: use the MindSpore class once every layer that gets here "
                 "is migrated (a layer that became a SequentialCell holds its convolution inside)"
             )
+    if _is_called_at_once(reference):
+        return (
+            f"`{name}` is one of several classes, of which one is called at once: put it into a "
+            "variable of its own first (`conv = …`, then `conv(…)`)"
+        )
     if _is_annotation(reference):
         return f"`{name}` is an annotation: change it together with the code that it describes"
     match parent:
@@ -49,6 +54,24 @@ def advice(reference: Reference) -> str:
         f"`{name}` is {_use(parent)}: whoever calls it uses torch's argument names; rewrite these "
         "calls first, then this reference"
     )
+
+
+def _is_called_at_once(reference: Reference) -> bool:
+    """Say whether the reference stands in the function of a call: `(A if flag else B)(…)`."""
+    inner: ast.AST = reference.node
+    for parent in reference.parents:
+        match parent:
+            case ast.Call(func=function):
+                return function is inner
+            case ast.Dict(values=values) if inner in values:
+                inner = parent
+            case ast.Subscript(value=value) if value is inner:
+                inner = parent
+            case ast.IfExp() | ast.Tuple() | ast.List():
+                inner = parent
+            case _:
+                return False
+    return False
 
 
 def _is_annotation(reference: Reference) -> bool:

@@ -88,7 +88,7 @@ class Drafter:
         """Return the drafts of all sites in source order."""
         drafts: list[Draft] = []
         followed = set[int]()
-        for alias in find_aliases(references, self._module.names):
+        for alias in find_aliases(references, self._module.names, self._module.uses):
             followed.update(id(held.reference) for held in alias.held)
             drafts.extend(self._alias(alias))
         for reference in references:
@@ -284,12 +284,13 @@ class Drafter:
 
     def _call_through(self, draft: Draft, held: Sequence[Held], words: str) -> list[Rewritten]:
         """Rewrite a call for every class that its function may be; all must read the same."""
-        call, done = draft.node, list[Rewritten]()
+        call = draft.node
         assert isinstance(call, ast.Call)
         for one in held:
-            rule = self._rule(one.reference)
-            _check_place(one.reference, rule)
-            done.append(self._rewrite_through(call, one, rule))
+            _check_place(one.reference, self._rule(one.reference))
+        done = [self._rewrite_through(call, one) for one in held]
+        if len({one.text for one in done}) > 1:  # what is known of the arguments, by rank
+            done = [self._rewrite_through(call, one, is_known=False) for one in held]
         if len({one.text for one in done}) > 1:
             apis = " and ".join(f"`{one.rule.torch.api}`" for one in done)
             raise ManualError(f"line {call.lineno} would have to read differently for {apis}")
@@ -305,11 +306,12 @@ class Drafter:
         draft.text = text
         return done
 
-    def _rewrite_through(self, call: ast.Call, held: Held, rule: Rule) -> Rewritten:
+    def _rewrite_through(self, call: ast.Call, held: Held, is_known: bool = True) -> Rewritten:
         scope = self._module.names.scopes.around(call)
-        spelling = _spelling(self._imports, held.reference)
+        spelling, rule = _spelling(self._imports, held.reference), self._rule(held.reference)
+        way = Way(held.partial, is_known)
         try:
-            return self._calls.rewrite(self._module, call, scope, rule, spelling, Way(held.partial))
+            return self._calls.rewrite(self._module, call, scope, rule, spelling, way)
         except LEFT as error:
             api = held.reference.api
             raise ManualError(f"line {call.lineno} for `{api}`: {error}") from error
@@ -321,7 +323,7 @@ class Drafter:
             call, rule = draft.node, self._rule(one.reference)
             if isinstance(call, ast.Call) and rule.kind is Kind.LAYER:
                 with contextlib.suppress(*LEFT):
-                    texts[rule.mindspore.api] = self._rewrite_through(call, one, rule).text
+                    texts[rule.mindspore.api] = self._rewrite_through(call, one).text
         said = [f"for `{api}` it reads `{text}`" for api, text in texts.items()]
         return "; ".join(["", *said])
 

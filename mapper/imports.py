@@ -10,13 +10,14 @@ import ast
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapper.helpers import HELPERS, Helper
-from mapper.names import Names, Reference, dotted_name, lines_with
+from mapper.lines import lines_with
+from mapper.names import Names, Reference, dotted_name
 from mapper.project import is_taken
-from mapper.scopes import Binding, Scope, spans
+from mapper.scopes import Binding, Scope, occurrences_in, spans, statements_on
 from mapper.source import Edit, LineIndex
 
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
@@ -45,6 +46,22 @@ class Module:
     index: LineIndex
     newline: str = "\n"
     path: Path | None = None
+    _uses: dict[str, list[tuple[ast.AST, ast.Name | ast.Attribute]]] = field(
+        default_factory=dict, compare=False
+    )
+
+    def uses(self, name: str) -> list[tuple[ast.AST, ast.Name | ast.Attribute]]:
+        """Return where a name, or an attribute of the name, stands, with what is around it."""
+        if name not in self._uses and self.text.count(name) < 2:
+            return []  # its definition
+        if name not in self._uses:
+            lines = lines_with(self.text, rf"\b{re.escape(name)}\b")
+            self._uses[name] = [
+                found
+                for statement in statements_on(self.tree, lines)
+                for found in occurrences_in(statement, (name,))
+            ]
+        return self._uses[name]
 
     def start(self, node: ast.AST) -> int:
         """Return the character offset at which a node starts."""

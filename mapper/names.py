@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mapper.lines import lines_with, newlines
 from mapper.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
 from mapper.scopes import (
     Binding,
@@ -19,7 +20,7 @@ from mapper.scopes import (
     inner_scopes,
     own_expressions,
     spans,
-    substatements,
+    statements_on,
 )
 
 _LISTED = 10  # lines that a message names
@@ -201,7 +202,7 @@ class Names:
         """Yield, in source order, the references on the given lines (those of `wanted_lines`)."""
         wanted = sorted(set(lines))
         if wanted:
-            statements = _statements(self.tree, wanted)
+            statements = statements_on(self.tree, wanted)
             found = [r for s in statements for r in self._in_statement(s, wanted)]
             found.sort(key=lambda r: (r.node.lineno, r.node.col_offset))
             yield from found
@@ -279,30 +280,8 @@ def wanted_lines(text: str, names: Names, words: str) -> list[int]:
     if not added:
         return lines_with(text, words)
     if len(added) > _MOST_NAMES:
-        return list(range(1, _newlines(text, 0, len(text)) + 2))
+        return list(range(1, newlines(text, 0, len(text)) + 2))
     return lines_with(text, rf"{words}|\b(?:{'|'.join(map(re.escape, added))})\b")
-
-
-def lines_with(text: str, pattern: str) -> list[int]:
-    """Return the sorted 1-based lines on which a pattern is found."""
-    line, at, lines = 1, 0, list[int]()
-    for match in re.finditer(pattern, text):
-        line += _newlines(text, at, match.start())
-        at = match.start()
-        if not lines or lines[-1] != line:
-            lines.append(line)
-    return lines
-
-
-def _newlines(text: str, start: int, end: int) -> int:
-    """Count line ends as the ast does: LF, CRLF and CR."""
-    count = text.count("\n", start, end)
-    if text.find("\r", start, end + 1) != -1:
-        lone = text.count("\r", start, end) - text.count("\r\n", start, end)
-        if text[end - 1 : end + 1] == "\r\n":
-            lone -= 1
-        count += lone
-    return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,13 +322,3 @@ def dotted_name(node: ast.expr) -> str | None:
     """Return the text of a name or attribute chain."""
     chain = _chain(node)
     return ".".join([chain[0].id, *chain[1]]) if chain else None
-
-
-def _statements(tree: ast.Module, lines: list[int]) -> Iterator[ast.AST]:
-    """Yield the statements that reach one of the sorted `lines`, outer ones first."""
-    stack: list[ast.AST] = [*reversed(tree.body)]
-    while stack:
-        node = stack.pop()
-        if spans(node, lines):
-            yield node
-            stack.extend(reversed(list(substatements(node))))

@@ -12,10 +12,11 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
-from mapper.scopes import Scope, Scopes
+from mapper.lines import lines_with
+from mapper.scopes import Scope, Scopes, occurrences_in, statements_on
 from mapper.source import LARGEST
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
@@ -24,6 +25,7 @@ _IMPORT = re.compile(
 )
 _IMPORTED = re.compile(rb"(?:^|[,(])\s*([\w.*]+)(?:\s+as\s+(\w+))?")
 _HOPS = 8  # modules that a name may be handed on through
+_TAKERS = 8  # files that are parsed for how they call one function
 _FILES = 20_000  # beyond this a project is not searched, and every name counts as taken
 _SKIPPED = {".git", ".hg", ".venv", "venv", "node_modules", "build", "dist", "__pycache__"}
 
@@ -64,9 +66,26 @@ def is_taken(path: Path, name: str) -> bool:
     if path.name == "__init__.py" or not path.is_file():
         return True
     imported = _imported(_root(path.parent.resolve()))
-    if imported is None or bool({name, "*"} & imported.names.get(path.stem, set())):
+    if imported is None or imported.names.get(path.stem, {}).keys() & {name, "*"}:
         return True
     return any(_reads(file, path.stem, name) for file in imported.modules.get(path.stem, ()))
+
+
+def calls_elsewhere(path: Path, name: str) -> list[ast.Call] | None:
+    """Return the calls that other files make of what they import from the file at `path`.
+
+    None where there may be others: it is handed on, or more files take it than are looked at.
+    """
+    files = _takers(path, name, _HOPS)
+    if files is None or len(files) > _TAKERS:
+        return None
+    found: list[ast.Call] = []
+    for file in files:
+        calls = _calls_in(file, name)
+        if calls is None:
+            return None
+        found.extend(calls)
+    return found
 
 
 # --- where modules are --------------------------------------------------------------------------
@@ -130,15 +149,23 @@ def _exported(file: Path, name: str, hops: int) -> str | None:
 
 @cache
 def _module_scope(file: Path) -> Scope | None:
+    tree = _parsed(file)[1]
+    try:
+        return Scopes(tree, (), False, lines=()).module if tree else None
+    except RecursionError:
+        return None
+
+
+def _parsed(file: Path) -> tuple[str, ast.Module | None]:
     try:
         if file.stat().st_size > LARGEST:
-            return None
+            return "", None
         text = file.read_text(encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Scopes(ast.parse(text), (), False, lines=()).module
+            return text, ast.parse(text)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
+        return "", None
 
 
 # --- what modules take --------------------------------------------------------------------------
@@ -151,7 +178,7 @@ class _Imported:
     `modules` are the files that import something of that name as a whole.
     """
 
-    names: dict[str, set[str]] = field(default_factory=dict)
+    names: dict[str, dict[str, list[Path]]] = field(default_factory=dict)
     modules: dict[str, list[Path]] = field(default_factory=dict)
 
 
@@ -172,9 +199,9 @@ def _imported(root: Path) -> _Imported | None:
 
 def _enter(found: _Imported, file: Path, module: str, names: bytes) -> None:
     imported = [name.decode("utf-8", "replace") for name, _ in _IMPORTED.findall(names)]
-    if module:
-        found.names.setdefault(module.rpartition(".")[2], set()).update(imported)
+    names_of = found.names.setdefault(module.rpartition(".")[2], {}) if module else {}
     for name in imported:
+        names_of.setdefault(name, []).append(file)
         found.modules.setdefault(name.rpartition(".")[2], []).append(file)
 
 
@@ -188,6 +215,45 @@ def _reads(file: Path, module: str, name: str) -> bool:
     others = re.findall(rf"\b{re.escape(module)}\s+as\s+(\w+)", text)
     locals_ = "|".join(map(re.escape, {module, *others}))
     return re.search(rf"\b(?:{locals_})\s*\.\s*{re.escape(name)}\b", text) is not None
+
+
+def _takers(path: Path, name: str, hops: int) -> set[Path] | None:
+    """Return the files that may use `name` of a file; None where that cannot be told."""
+    if not path.is_file() or hops == 0:
+        return None
+    path = path.resolve()
+    stem = path.parent.name if path.name == "__init__.py" else path.stem
+    imported = _imported(_root(path.parent))
+    if imported is None or "*" in imported.names.get(stem, {}):
+        return None
+    files = {file.resolve() for file in imported.names.get(stem, {}).get(name, ())}
+    files |= {f.resolve() for f in imported.modules.get(stem, ()) if _reads(f, stem, name)}
+    for file in [one for one in files if one.name == "__init__.py" and one != path]:
+        behind = _takers(file, name, hops - 1)  # a package hands it on
+        if behind is None:
+            return None
+        files |= behind
+    return files - {path}
+
+
+@lru_cache(maxsize=256)
+def _calls_in(file: Path, name: str) -> list[ast.Call] | None:
+    """Return the calls of what a file imports as `name`; None where it does something else, too."""
+    text, tree = _parsed(file)
+    if tree is None:
+        return None
+    locals_ = {name}
+    for node in statements_on(tree, lines_with(text, rf"\b{re.escape(name)}\b")):
+        if isinstance(node, ast.ImportFrom):
+            locals_ |= {one.asname for one in node.names if one.asname and one.name == name}
+    calls = []
+    words = "|".join(map(re.escape, locals_))
+    for node in statements_on(tree, lines_with(text, rf"\b(?:{words})\b")):
+        for parent, found in occurrences_in(node, locals_):
+            if not (isinstance(parent, ast.Call) and parent.func is found):
+                return None
+            calls.append(parent)
+    return calls
 
 
 def _python_files(root: Path) -> Iterator[Path]:

@@ -293,6 +293,11 @@ class Rule:
     examples: tuple[Example, ...] = ()
     file: str = field(default="", metadata={"key": False})
 
+    @property
+    def unchanged(self) -> frozenset[str]:
+        """Return the parameters whose names and usual values mean the same on both sides."""
+        return frozenset(self.torch.names) & {*self.mindspore.names} - {"padding", *self.values}
+
     def verdicts(self) -> list[Verdict]:
         """Return the verdict of each statement: rows, claims and documented errors."""
         said = [row.verdict for row in self.rows] + [claim.verdict for claim in self.claims]

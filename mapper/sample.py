@@ -1,4 +1,4 @@
-"""Values to try for the symbols of a call: first what is expected, then what would go wrong.
+"""Values to try for the symbols of a call: what is seen and expected, then what would go wrong.
 
 A proof by samples is worth as much as its samples: they cover odd and even kernels, strides above
 one, every padding mode, and for each argument that is a bare symbol also the kinds of value (a
@@ -30,13 +30,26 @@ _EXPECTED: Mapping[str, Sequence[object]] = {
 """What each torch parameter is expected to hold; the first parameter that uses a symbol decides."""
 
 _HOSTILE: Mapping[str, Sequence[object]] = {
-    "kernel_size": ("tuple", "list", "one-tuple"),
-    "stride": ("tuple", "list", "one-tuple"),
-    "dilation": ("tuple", "list", "one-tuple"),
-    "padding": ("tuple", "list", "one-tuple", "'same'", "'valid'"),
-    "output_padding": ("tuple", "list", "one-tuple"),
+    "kernel_size": ("int", "tuple", "list", "one-tuple"),
+    "stride": ("int", "tuple", "list", "one-tuple"),
+    "dilation": ("int", "tuple", "list", "one-tuple"),
+    "padding": ("int", "tuple", "list", "one-tuple", "'same'", "'valid'"),
+    "output_padding": ("int", "tuple", "list", "one-tuple"),
     "bias": ("None", "0", "1"),
 }
+
+
+_SIZES = ("kernel_size", "stride", "padding", "dilation", "output_padding")
+LIKELY = (*_SIZES, "padding_mode", "bias")
+"""The parameters for which it matters what a file says of a symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a file says of a symbol: values that it has there, and kinds of value it may have."""
+
+    values: tuple[object, ...] = ()
+    kinds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +65,14 @@ class Sampler:
     """Draws trials for the symbols in the arguments of one call, the same ones every time."""
 
     def __init__(
-        self, arguments: Mapping[str, ast.expr], rank: int, assumed: Mapping[str, object]
+        self,
+        arguments: Mapping[str, ast.expr],
+        rank: int,
+        assumed: Mapping[str, object],
+        seen: Mapping[str, Seen],
     ) -> None:
         self.rank = rank
+        self._seen = seen
         self.direct: dict[str, str] = {}
         self.candidates: dict[str, Sequence[object]] = {}
         for parameter in _EXPECTED:
@@ -67,16 +85,34 @@ class Sampler:
         compared = _compared(node)
         for name, where in symbols(node).items():
             sequence = _sequence_of(where)
+            if name in self.candidates:
+                continue
             if where is node and sequence is None:
-                self.direct.setdefault(name, parameter)
+                self.direct[name] = parameter
             if sequence is not None:
                 ints = [v for v in _EXPECTED[parameter] if isinstance(v, int)]
                 made = tuple(sequence(ints[i : i + self.rank]) for i in range(3))
-                self.candidates.setdefault(name, made)
+                self.candidates[name] = made
             elif name in compared:
-                self.candidates.setdefault(name, compared[name])
+                self.candidates[name] = compared[name]
+            elif where is node:
+                self.candidates[name] = self._admitted(parameter, self._seen.get(name, Seen()))
             else:
-                self.candidates.setdefault(name, _EXPECTED[parameter])
+                self.candidates[name] = _EXPECTED[parameter]
+
+    def _admitted(self, parameter: str, seen: Seen) -> Sequence[object]:
+        """Return what to expect of a bare symbol: values seen first, and of every kind seen."""
+        expected = list(_EXPECTED[parameter])
+        ints = [v for v in expected if isinstance(v, int)]
+        if parameter in _SIZES:
+            if seen.kinds and not seen.kinds & {"any", "int"}:
+                expected = []
+            for kind, sequence in (("tuple", tuple), ("list", list)):
+                if kind in seen.kinds:
+                    expected += [sequence(ints[i : i + self.rank]) for i in range(2)]
+            if parameter == "padding" and "str" in seen.kinds:
+                expected += ["same", "valid"]
+        return [*({repr(value): value for value in (*seen.values, *expected)}.values())]
 
     def expected(self, limit: int) -> Iterator[Trial]:
         """Yield up to `limit` different trials with values of the expected kinds."""
@@ -108,6 +144,8 @@ class Sampler:
         start = options.index(value) if value in options else 0
         several = tuple(options[(start + i) % len(options)] for i in range(self.rank))
         match kind:
+            case "int":
+                return options[start]
             case "tuple":
                 return several
             case "list":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 
@@ -158,6 +158,16 @@ def spans(node: ast.AST, lines: Sequence[int]) -> bool:
     return at < len(lines) and lines[at] <= getattr(node, "end_lineno", lines[at])
 
 
+def statements_on(tree: ast.Module, lines: Sequence[int]) -> Iterator[ast.AST]:
+    """Yield the statements that reach one of the sorted `lines`, outer ones first."""
+    stack: list[ast.AST] = [*reversed(tree.body)]
+    while stack:
+        node = stack.pop()
+        if spans(node, lines):
+            yield node
+            stack.extend(reversed(list(substatements(node))))
+
+
 def substatements(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the statements, handlers and match cases directly below a statement."""
     for name in BODIES:
@@ -168,10 +178,26 @@ def substatements(node: ast.AST) -> Iterator[ast.AST]:
 
 def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
     """Yield every place below `tree` where a name is read or stored, with what is around it."""
+    for parent, child in _parts(tree):
+        if isinstance(child, ast.Name) and child.id == name:
+            yield parent, child
+
+
+def _parts(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
     for parent in ast.walk(tree):
         for child in ast.iter_child_nodes(parent):
-            if isinstance(child, ast.Name) and child.id == name:
-                yield parent, child
+            yield parent, child
+
+
+def occurrences_in(
+    statement: ast.AST, names: Collection[str]
+) -> Iterator[tuple[ast.AST, ast.Name | ast.Attribute]]:
+    """Yield where names, or attributes of them, stand in a statement outside its body."""
+    for expression in own_expressions(statement):
+        for parent, node in ((statement, expression), *_parts(expression)):
+            match node:
+                case ast.Name(id=name) | ast.Attribute(attr=name) if name in names:
+                    yield parent, node
 
 
 def own_expressions(statement: ast.AST) -> Iterator[ast.AST]:

@@ -56,7 +56,7 @@ def _problem(node: ast.ClassDef, calls: tuple[ast.Call, ...]) -> str | None:
             return None
     methods = [one.name for one in rest if isinstance(one, FUNCTIONS) and one.name != "__init__"]
     if "forward" in methods:
-        return "its `forward` becomes `construct` and calls torch's functions"
+        return "its `forward` calls torch's functions"
     if methods:
         return f"`{methods[0]}` may rely on torch's class"
     return "it does more than to pass arguments on"

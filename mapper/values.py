@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mapper.sequences import SIZE, elements
+
 LIMIT = 10**9  # ints beyond this, and sequences or strings longer than SIZE, are not computed
-SIZE = 64
 
 
 class UnknownError(Exception):
@@ -72,6 +73,7 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
 }
 
 
+TYPES: Mapping[str, type] = {one.__name__: one for one in (bool, float, int, list, str, tuple)}
 NUMERIC = frozenset({"abs", "bool", "int", "math.ceil", "math.floor", "max", "min", "round"})
 
 
@@ -104,8 +106,7 @@ def skeleton(node: ast.expr, names: dict[str, int]) -> str:
     parts = _parts(node)
     if parts is None:
         number = names.setdefault(symbol(node), len(names))
-        made_by = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        return f"${number}:{type(node).__name__}:{made_by}"
+        return f"${number}:{type(node).__name__}:{_made_by(node, names)}"
     if isinstance(node, ast.Constant):
         if isinstance(node.value, int) and node.value > LIMIT:
             return f"{node.value:#x}"
@@ -113,8 +114,24 @@ def skeleton(node: ast.expr, names: dict[str, int]) -> str:
     operators = [getattr(node, "op", None), *getattr(node, "ops", ())]
     signs = "".join(type(op).__name__ for op in operators if op is not None)
     function = symbol(node.func) if isinstance(node, ast.Call) else ""
+    if function == "isinstance" and isinstance(node, ast.Call):
+        function += f":{symbol(node.args[1])}:"
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Dict):
+        function = repr([symbol(key) for key in node.value.keys if key])
     inside = ",".join(skeleton(part, names) for part in parts)
     return f"{type(node).__name__}{signs}{function}({inside})"
+
+
+def _made_by(node: ast.expr, names: dict[str, int]) -> str:
+    """Return the structure of what a symbol is made of, as far as `_evaluate` may look into it."""
+    match node:
+        case ast.Call(func=function, args=args):
+            return f"{symbol(function)}({','.join(skeleton(one, names) for one in args)})"
+        case ast.Subscript(value=value, slice=index):
+            return f"{skeleton(value, names)}[{symbol(index)}]"
+        case ast.GeneratorExp() | ast.ListComp():
+            return symbol(node)
+    return ""
 
 
 def known(node: ast.expr) -> Known | None:
@@ -167,7 +184,7 @@ def is_repeatable(node: ast.expr) -> bool:
     """Say whether evaluating twice is harmless: no call but our own few, no walrus."""
     return not any(
         isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
-        or (isinstance(n, ast.Call) and symbol(n.func) not in FUNCTIONS)
+        or (isinstance(n, ast.Call) and symbol(n.func) not in (*FUNCTIONS, "isinstance", "range"))
         for n in ast.walk(node)
     )
 
@@ -177,8 +194,8 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
     match node:
         case ast.Constant():
             return []
-        case ast.Tuple(elts=elts) | ast.List(elts=elts):
-            return None if any(isinstance(e, ast.Starred) for e in elts) else elts
+        case ast.Tuple() | ast.List() | ast.ListComp() | ast.GeneratorExp():
+            return elements(node)
         case ast.BinOp(left=left, op=op, right=right):
             return [left, right] if type(op) in _BINARY else None
         case ast.UnaryOp(op=op, operand=operand):
@@ -189,16 +206,26 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
             return [left, *comparators]
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return [test, body, orelse]
+        case ast.Call(func=ast.Name(id="range")):
+            return elements(node)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[value, kinds], keywords=[]):
+            return [value] if _types(kinds) else None
         case ast.Call(func=ast.Name() | ast.Attribute() as func, args=args, keywords=[]):
             if symbol(func) in FUNCTIONS and not any(isinstance(a, ast.Starred) for a in args):
-                return args if symbol(func) in NUMERIC or all(map(_is_display, args)) else None
+                are_known = symbol(func) in NUMERIC or all(elements(a) is not None for a in args)
+                return args if are_known else None
         case ast.Subscript(value=ast.Tuple() | ast.List() as value, slice=ast.expr() as index):
             return [value, index]
+        case ast.Subscript(value=ast.Dict(keys=keys, values=values), slice=ast.expr() as index):
+            return [*values, index] if all(isinstance(k, ast.Constant) for k in keys) else None
     return None
 
 
-def _is_display(node: ast.expr) -> bool:
-    return isinstance(node, ast.Tuple | ast.List)
+def _types(node: ast.expr) -> tuple[type, ...]:
+    """Return what `isinstance` tests for; nothing where it is not one of our few types."""
+    names = node.elts if isinstance(node, ast.Tuple) else [node]
+    types = [TYPES.get(symbol(name)) for name in names]
+    return tuple(one for one in types if one) if all(types) else ()
 
 
 def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
@@ -207,8 +234,10 @@ def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
             return value
         case ast.Tuple(elts=elts):
             return tuple(_evaluate(e, values) for e in elts)
-        case ast.List(elts=elts):
-            return [_evaluate(e, values) for e in elts]
+        case ast.List() | ast.ListComp() | ast.GeneratorExp() if (
+            found := elements(node)
+        ) is not None:
+            return [_evaluate(e, values) for e in found]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             return _binary(op, _evaluate(left, values), _evaluate(right, values))
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
@@ -221,15 +250,54 @@ def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
             return _evaluate(body if _evaluate(test, values) else orelse, values)
     if _parts(node) is not None:
         if isinstance(node, ast.Call):
-            arguments = [_bounded(_evaluate(a, values)) for a in node.args]
-            return FUNCTIONS[symbol(node.func)](*arguments)
+            return _call(node, values)
         if isinstance(node, ast.Subscript):
-            sequence: Any = _evaluate(node.value, values)
-            return operator.getitem(sequence, _evaluate(node.slice, values))
-    try:
-        return values[symbol(node)]
-    except KeyError as e:
-        raise UnknownError(f"`{symbol(node)}` is not known") from e
+            return _item(node, values)
+    name = symbol(node)
+    if name in values:
+        return values[name]
+    match node:
+        case ast.Subscript(value=whole) if symbol(whole) in values:
+            return _item(node, values)  # an element of a symbol
+        case ast.Call(func=ast.Name(id="tuple"), args=[whole]):
+            return _call(node, values)
+        case ast.GeneratorExp(elt=element, generators=generators):
+            return list(_iterated(element, generators, values))
+    raise UnknownError(f"`{name}` is not known")
+
+
+def _call(node: ast.Call, values: Mapping[str, object]) -> object:
+    if symbol(node.func) == "range":
+        return [_evaluate(one, values) for one in elements(node) or ()]
+    if symbol(node.func) == "isinstance":
+        return isinstance(_evaluate(node.args[0], values), _types(node.args[1]))
+    arguments = [_bounded(_evaluate(a, values)) for a in node.args]
+    return FUNCTIONS[symbol(node.func)](*arguments)
+
+
+def _iterated(
+    element: ast.expr, generators: list[ast.comprehension], values: Mapping[str, object]
+) -> Iterator[object]:
+    """Yield the elements of a comprehension over what a symbol holds: not more than SIZE."""
+    if not generators:
+        yield _evaluate(element, values)
+        return
+    first, *rest = generators
+    items: Any = _evaluate(first.iter, values)
+    if first.ifs or not isinstance(first.target, ast.Name) or len(items) > SIZE:
+        raise UnknownError("not understood")
+    for item in items:
+        yield from _iterated(element, rest, {**values, first.target.id: item})
+
+
+def _item(node: ast.Subscript, values: Mapping[str, object]) -> object:
+    whole: Any
+    if isinstance(node.value, ast.Dict):
+        pairs = zip(node.value.keys, node.value.values, strict=True)
+        whole = {_evaluate(k, values): _evaluate(v, values) for k, v in pairs if k is not None}
+    else:
+        whole = _evaluate(node.value, values)
+    return operator.getitem(whole, _evaluate(node.slice, values))
 
 
 def _binary(op: ast.operator, left: object, right: object) -> object:

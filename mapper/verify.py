@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mapper.bind import BindError, bind
 from mapper.conditions import Version
@@ -20,7 +20,7 @@ from mapper.helpers import HELPERS
 from mapper.outcome import Parameter, Proof
 from mapper.rule import Kind, ParameterSpec, Rule, Strategy
 from mapper.rulebook import Rulebook
-from mapper.sample import Sampler, Trial, Values
+from mapper.sample import Sampler, Seen, Trial, Values
 from mapper.values import UnknownError, evaluate, known, skeleton, symbols
 
 Read = Callable[[ast.expr], str | None]
@@ -57,6 +57,8 @@ class Claim:
     read: Read
     version: Version
     assumed: Mapping[str, object]
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """What the file says of the symbols. It is tried first, and taken for granted in words only."""
     shape_only: bool = False
     may_raise: bool = False
     """The plan says itself for which values MindSpore raises."""
@@ -99,12 +101,12 @@ class Verifier:
         if key not in self._proved:
             proved = self._prove(claim, layers, names)
             if proved.raised:
-                return proved.verdict(list(names))
+                return proved.verdict(list(names), claim.seen)
             self._proved[key] = proved
-        return self._proved[key].verdict(list(names))
+        return self._proved[key].verdict(list(names), claim.seen)
 
     def _prove(self, claim: Claim, layers: Sequence[_Written], names: Mapping[str, int]) -> _Proved:
-        sampler = Sampler(claim.arguments, claim.rule.torch.rank, claim.assumed)
+        sampler = Sampler(claim.arguments, claim.rule.torch.rank, claim.assumed, claim.seen)
         sides = _Sides.of(claim, layers)
         evidence, good, raised = self._expected(claim, sides, sampler)
         raising = self._hostile(claim, sides, sampler, good)
@@ -254,6 +256,7 @@ def _literally(claim: Claim) -> object:
     ]
     return (
         claim.rule.id, claim.written, *arguments, claim.version, repr(claim.assumed),
+        repr([(name, *_in_order(seen)) for name, seen in claim.seen.items()]),
         claim.shape_only, claim.may_raise, claim.reduce, claim.input_size,
     )  # fmt: skip
 
@@ -271,9 +274,10 @@ class _Proved:
     difference: str
     raised: str
 
-    def verdict(self, names: Sequence[str]) -> Verdict:
+    def verdict(self, names: Sequence[str], seen: Mapping[str, Seen]) -> Verdict:
         """Return the verdict for symbols of these names."""
-        assumptions = [_assumption(names[i], kinds) for i, kinds in self.raising.items()]
+        said = [_assumption(names[i], k, seen.get(names[i])) for i, k in self.raising.items()]
+        assumptions = list(filter(None, said))
         if self.raised:
             assumptions.append(f"not every value works: {self.raised}")
         return Verdict(self.proof, self.parameters, tuple(assumptions), self.difference)
@@ -286,8 +290,9 @@ def _structure(claim: Claim, layers: Sequence[_Written], names: dict[str, int]) 
         (one.api, *((n, skeleton(v, names)) for n, v in one.computed().items())) for one in layers
     ]
     assumed = [(names.get(name), value) for name, value in claim.assumed.items()]
+    seen = [(names.get(name), *_in_order(seen)) for name, seen in claim.seen.items()]
     how = (claim.shape_only, claim.may_raise, claim.reduce, claim.input_size)
-    return claim.rule.id, claim.version, how, repr((torch, written, assumed))
+    return claim.rule.id, claim.version, how, repr((torch, written, assumed, seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,27 +445,53 @@ def _given(trial: Trial) -> str:
     return " with " + ", ".join(f"{name} = {value!r}" for name, value in trial.values.items())
 
 
+def _in_order(seen: Seen) -> tuple[object, object]:
+    return seen.values, sorted(seen.kinds)
+
+
+_ONE = "tuple of one"
 _KINDS = {
+    "tuple": "tuple",
+    "list": "list",
+    "one-tuple": _ONE,
+    "int": "int",
+    "'same'": "str",
+    "'valid'": "str",
+    "None": "None",
+    "0": "int",
+    "1": "int",
+}
+"""What the kinds of value that are tried against expectation are called in Python."""
+
+_WORDS = {
     "tuple": "a tuple",
     "list": "a list",
-    "one-tuple": "a tuple of one",
-    "'same'": "a string",
-    "'valid'": "a string",
-    "None": "None",
-    "0": "an int",
-    "1": "an int",
+    "tuple of one": "a tuple of one",
+    "str": "a string",
+    "int": "an int",
 }
 
 
-def _assumption(name: str, kinds: set[str]) -> str:
-    raising = list(dict.fromkeys(_KINDS[kind] for kind in sorted(kinds)))
-    if "a tuple" in raising and "a tuple of one" in raising:
-        raising.remove("a tuple of one")
-    if "None" in kinds or "0" in kinds:
+def _assumption(name: str, tried: set[str], seen: Seen | None) -> str | None:
+    """Say what a symbol is assumed to be; nothing where the file says so itself."""
+    raising = [*({_KINDS[kind]: None for kind in sorted(tried)})]
+    kinds = seen.kinds if seen else frozenset()
+    if seen and kinds and "any" not in kinds:
+        is_unclear = "tuple" in kinds and not seen.values
+        raising = [kind for kind in raising if kind in kinds or (kind == _ONE and is_unclear)]
+    if not raising:
+        return None
+    if "tuple" in raising and _ONE in raising:
+        raising.remove(_ONE)
+    if tried & {"None", "0", "1"}:
         expected = "True or False"
-    elif "tuple" in kinds:
-        expected = "an int"
     else:
-        expected = "an int or a tuple"
-    others = " or ".join(filter(None, [", ".join(raising[:-1]), raising[-1]]))
-    return f"`{name}` is {expected} ({others} raises in MindSpore)"
+        usual = {"int", "tuple"} if "any" in kinds or not kinds else set[str]()
+        fine = [k for k in ("int", "tuple", "str") if k in usual | kinds and k not in raising]
+        expected = _listed([_WORDS[kind] for kind in fine])
+    words = _listed([_WORDS.get(kind, kind) for kind in raising])
+    return f"`{name}` is {expected} ({words} raises in MindSpore)"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -53,7 +53,7 @@ REFUSED = {
     "given by two dicts": ("f(3, 8, 3, **dict(a=1), **dict(a=2))", "no parameter `a`"),
     "a star": ("f(*sizes)", "`*` arguments hide"),
     "a star at the end": ("f(3, 8, 3, *more)", "`*` arguments hide"),
-    "a star and a double star": ("f(*sizes, **more)", "`*` arguments hide"),
+    "a star and a double star": ("f(*sizes, **more)", "and `**more` may hold stride, padding"),
     "a double star": ("f(3, 8, 3, **more)", "`**more` may hold stride, padding, dilation"),
     "a double star that is a call": ("f(3, 8, 3, **more(1)[0])", "`**more(1)[0]` may hold stride"),
     "a double star with everything": ("f(**more)", "`**more` may hold stride"),

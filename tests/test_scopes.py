@@ -7,7 +7,7 @@ import symtable
 
 import pytest
 
-from mapper.names import lines_with
+from mapper.lines import lines_with
 from mapper.scopes import Scope, Scopes
 
 

@@ -109,7 +109,6 @@ def test_symbols_that_only_count_channels_leave_the_proof_exact() -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        pytest.param("nn.Conv2d(c, c, [k for _ in p])", "MindSpore raises", id="a list of unknown"),
         pytest.param(
             "nn.ConvTranspose2d(c, c, 3, s, output_padding=p)",
             "plain numbers",
@@ -117,7 +116,15 @@ def test_symbols_that_only_count_channels_leave_the_proof_exact() -> None:
         ),
         pytest.param("nn.Conv2d(*p)", "`*` arguments", id="unpacked positions"),
         pytest.param(
-            "nn.Conv2d(c, c, 3, **kwargs)", "`**kwargs` may hold stride", id="opaque dict"
+            "nn.Conv2d(*p, **kwargs)",
+            "`**kwargs` may hold padding, groups, bias, padding_mode, device, dtype, which "
+            "MindSpore spells or counts differently: give the function around it parameters",
+            id="everything unpacked",
+        ),
+        pytest.param(
+            "nn.Conv2d(c, c, 3, **kwargs)",
+            "`**kwargs` may hold padding, groups, bias, padding_mode, device, dtype, which",
+            id="an opaque dict may hold what MindSpore spells differently",
         ),
         pytest.param("nn.Conv2d(c, c, 3, padding=-1)", "torch refuses", id="torch itself refuses"),
     ],
@@ -504,6 +511,10 @@ def test_what_to_do_with_another_name_fits_what_is_named(line: str, words: str, 
         pytest.param("def inner(a) -> list[nn.Conv2d]: pass", "an annotation", id="a result"),
         pytest.param("a: nn.Conv2d = c", "an annotation", id="of a variable"),
         pytest.param("c.a: type = nn.Conv2d", "gets another name", id="an annotated value"),
+        pytest.param("c = (nn.Conv2d if s else f)(3)", "of its own first", id="a called choice"),
+        pytest.param("c = {1: nn.Conv2d}[s](3)", "of its own first", id="a called table"),
+        pytest.param("c = [nn.Conv2d][0](3)", "of its own first", id="a called list"),
+        pytest.param("c = {nn.Conv2d: 1}[s](3)", "is looked up", id="a key of a called table"),
         pytest.param("return nn.Conv2d", "is returned", id="a result that is the class"),
         pytest.param("def inner(a=nn.Conv2d): pass", "default of a parameter", id="a default"),
         pytest.param("return partial(nn.Conv2d, bias=False)", "given to `partial`", id="partial"),

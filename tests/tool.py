@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mapper.migrate import Migration, Migrator
 from mapper.options import Options
 from mapper.outcome import Site, Status
@@ -12,8 +14,8 @@ MIGRATOR = Migrator(load(), Options())
 MESSAGES = {Status.MANUAL, Status.UNSAFE}
 
 
-def migrate(text: str, newline: str = "\n") -> Migration:
-    return MIGRATOR.migrate(text, newline)
+def migrate(text: str, newline: str = "\n", path: Path | None = None) -> Migration:
+    return MIGRATOR.migrate(text, newline, path=path)
 
 
 def rewritten(text: str, newline: str = "\n") -> str:

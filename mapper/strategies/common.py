@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from math import prod
 
-from mapper.arguments import BoundCall, Extent, as_int, operand, tuple_of
+from mapper.arguments import BoundCall, as_int, operand
 from mapper.plan import Api, ManualError, Plan
 from mapper.values import is_bool, is_repeatable, known
 
@@ -31,11 +31,15 @@ def bias(call: BoundCall, plan: Plan) -> None:
     value = known(node)
     if value is not None:
         text = str(bool(value.value))
-    elif is_bool(node) or isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+    elif is_bool(node) or (_is_bare(node) and call.kinds(node) <= {"bool", "any"}):
         text = call.text(node)  # anything but a bool raises in MindSpore
     else:
         text = f"bool({call.text(node)})"
     plan.put("bias", call.given("bias"), [("has_bias", text)])
+
+
+def _is_bare(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
 
 
 def initial(call: BoundCall, plan: Plan, fan: str) -> None:
@@ -105,18 +109,3 @@ def _symbolic_dtype(call: BoundCall, plan: Plan, node: ast.expr) -> None:
     text = operand(call.text(node), ast.Call)
     plan.changes["dtype"] = [("dtype", Api("mindspore.float32", before=f"{text} or "))]
     plan.assumptions.append(f"`{call.text(node)}` is None or a MindSpore dtype (torch's raises)")
-
-
-def pad_keywords(mode: str, padding: str | None = None) -> list[tuple[str, str]]:
-    """Return `pad_mode`, and `padding` where there is any."""
-    keywords = [("pad_mode", repr(mode))]
-    return keywords if padding is None else [*keywords, ("padding", padding)]
-
-
-def doubled(call: BoundCall, padding: Extent) -> str:
-    """Write one int per axis as MindSpore wants it: both sides of each axis, one by one."""
-    if padding.scalar or call.rank == 1:
-        return padding.axes[0].text
-    if not is_repeatable(call.node("padding")):
-        return " + ".join(f"({axis.text},) * 2" for axis in padding.axes)
-    return tuple_of([axis.text for axis in padding.axes for _ in range(2)])

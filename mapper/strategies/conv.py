@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 from mapper.arguments import BoundCall, tuple_of
-from mapper.plan import ManualError, Plan, Wrapper
-from mapper.strategies.common import bias, common, doubled, initial, pad_keywords
+from mapper.plan import Keywords, ManualError, Plan, Wrapper
+from mapper.strategies.common import bias, common, initial
+from mapper.strategies.padding import doubled, pad_keywords, zero_padding
 
 
 def convolution(call: BoundCall) -> Plan:
     """Decide what stands for a `ConvNd`."""
     plan = common(call)
     mode = call.known("padding_mode")
-    if mode is None:
-        plan.unsafe = {call.text(call.node("padding_mode")): "zeros"}
     if call.given("padding_mode"):
         plan.changes["padding_mode"] = []
     padding = call.known("padding")
     string = padding.value if padding and isinstance(padding.value, str) else None
     if mode is not None and mode.value != "zeros":
         keywords = _pad_layer(call, plan, str(mode.value), string)
-    elif string is not None:
-        keywords = pad_keywords(string)
     else:
-        keywords = _zeros(call)
+        keywords = zero_padding(call, lambda padding: doubled(call, padding))
+        if mode is None:
+            keywords = _only_zeros(call, plan, keywords)
     plan.put("padding", call.given("padding"), keywords)
     bias(call, plan)
     initial(call, plan, "in_channels")
     return plan
 
 
-def _zeros(call: BoundCall) -> list[tuple[str, str]]:
-    padding = call.extent("padding")
-    if padding.is_zero:
-        return pad_keywords("valid")
-    return pad_keywords("pad", doubled(call, padding))
+def _only_zeros(call: BoundCall, plan: Plan, keywords: Keywords) -> Keywords:
+    """Write for 'zeros' what depends on a symbolic padding_mode; without padding, none does.
+
+    Where the file says that it is 'zeros', any other mode is made to raise.
+    """
+    node = call.node("padding_mode")
+    text, seen = call.text(node), call.values(node)
+    if keywords == pad_keywords("valid"):
+        return keywords
+    if "zeros" in seen:
+        plan.assumptions.append(f"`{text}` is 'zeros' (another mode raises KeyError)")
+        (name, value), *others = keywords
+        return [(name, f"{{'zeros': {value}}}[{text}]"), *others]
+    if seen:
+        raise ManualError(
+            f"`{text}` is {seen[0]!r} in this file, which takes a layer of its own: write "
+            f"{seen[0]!r} itself into the call"
+        )
+    plan.unsafe = {text: "zeros"}
+    return keywords
 
 
 def _pad_layer(call: BoundCall, plan: Plan, mode: str, string: str | None) -> list[tuple[str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mapper.arguments import BoundCall, Extent, minus, tuple_of
 from mapper.plan import ManualError, Plan, Wrapper
-from mapper.strategies.common import bias, common, doubled, initial, pad_keywords
+from mapper.strategies.common import bias, common, initial
+from mapper.strategies.padding import doubled, pad_keywords
 from mapper.values import UnknownError, evaluate, symbols
 
 
@@ -12,9 +13,8 @@ def conv_transpose(call: BoundCall) -> Plan:
     """Decide what stands for a `ConvTransposeNd`."""
     plan = common(call)
     if call.given("padding_mode"):
-        if (mode := call.known("padding_mode")) is None:
-            plan.unsafe = {call.text(call.node("padding_mode")): "zeros"}
-        elif mode.value != "zeros":
+        mode = call.known("padding_mode")
+        if mode is not None and mode.value != "zeros":
             raise ManualError("torch itself supports only padding_mode='zeros' here")
         plan.changes["padding_mode"] = []
     padding, extra = call.extent("padding"), call.extent("output_padding")

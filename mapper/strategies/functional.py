@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mapper.arguments import BoundCall
 from mapper.plan import Plan
-from mapper.strategies.common import pad_keywords
+from mapper.strategies.padding import zero_padding
 
 
 def functional_conv(call: BoundCall) -> Plan:
@@ -13,12 +13,8 @@ def functional_conv(call: BoundCall) -> Plan:
     for name in ("stride", "dilation"):
         if call.given(name) and (written := call.extent(name).written) is not None:
             plan.changes[name] = [("", written)]
-    if (padding := call.known("padding")) is not None and isinstance(padding.value, str):
-        keywords = pad_keywords(padding.value)
-    elif (extent := call.extent("padding")).is_zero:
-        keywords = pad_keywords("valid")
-    else:
-        keywords = pad_keywords("pad", extent.written or call.text(call.node("padding")))
+    whole = call.text(call.node("padding"))
+    keywords = zero_padding(call, lambda padding: padding.written or whole)
     plan.put("padding", call.given("padding"), keywords)
     return plan
 

@@ -1,0 +1,270 @@
+"""What a file says of the names in a call: kinds of value that they may hold, and some values.
+
+Constants, defaults, annotations, `self.k = k`, short functions of the file, and the calls of the
+enclosing function are evidence. It decides how a rewrite is written and what is tried first, never
+whether it is right: that is proved for other values as well.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mapper.annotations import kinds_of_annotation
+from mapper.callers import calls_here, passed, visible_calls
+from mapper.imports import Module
+from mapper.scopes import FUNCTIONS, Binding, Scope
+from mapper.sequences import elements
+from mapper.values import UnknownError, evaluate, known, symbol
+
+ANY = "any"
+Kinds = frozenset[str]
+"""Names of types, `None`, and `any` where there may be others."""
+
+_UNKNOWN: Kinds = frozenset({ANY})
+_INTS: Kinds = frozenset({"int", "bool"})
+_DEPTH = 6  # names looked up behind one another
+_SPREADING = {f"torch.nn.modules.utils.{name}" for name in ("_single", "_pair", "_triple")}
+_MADE_BY: Mapping[str, str] = {
+    **dict.fromkeys(("abs", "int", "len", "math.ceil", "math.floor", "round", "sum"), "int"),
+    **dict.fromkeys(("all", "any", "bool", "isinstance", "issubclass"), "bool"),
+    "float": "float",
+    "str": "str",
+    "tuple": "tuple",
+    "list": "list",
+}
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """What is known in one module; each name is looked up once."""
+
+    module: Module
+    _kinds: dict[tuple[Scope, str], Kinds] = field(default_factory=dict)
+    _calls: dict[Scope, tuple[list[ast.Call], bool]] = field(default_factory=dict)
+
+    def kinds(self, node: ast.expr, scope: Scope) -> Kinds:
+        """Return the kinds of value that an expression may have in a scope."""
+        return self._of(node, scope, {}, _DEPTH)
+
+    def values(self, node: ast.expr, scope: Scope) -> list[object]:
+        """Return values that a symbol is seen to have: its constant, default, what callers give."""
+        found = []
+        for expression in self._sources(node, scope):
+            try:
+                found.append(evaluate(expression, {}))
+            except UnknownError:
+                continue
+        return found
+
+    # --- kinds ---
+
+    def _of(self, node: ast.expr, scope: Scope, local: Mapping[str, Kinds], depth: int) -> Kinds:
+        def of(part: ast.expr) -> Kinds:
+            return self._of(part, scope, local, depth - 1)
+
+        if depth == 0:
+            return _UNKNOWN
+        if (found := known(node)) is not None:
+            return _kind(found.value)
+        match node:
+            case ast.Tuple():
+                return frozenset({"tuple"})
+            case ast.List() | ast.ListComp():
+                return frozenset({"list"})
+            case ast.JoinedStr():
+                return frozenset({"str"})
+            case ast.Compare() | ast.UnaryOp(op=ast.Not()):
+                return frozenset({"bool"})
+            case ast.UnaryOp(operand=operand):
+                return of(operand)
+            case ast.BoolOp(values=values):
+                return frozenset().union(*map(of, values))
+            case ast.IfExp(body=body, orelse=orelse):
+                return of(body) | of(orelse)
+            case ast.BinOp():
+                return _computed(node, of(node.left), of(node.right))
+            case ast.Subscript(value=value) if (items := elements(value)) is not None:
+                return frozenset().union(*map(of, items)) if items else _UNKNOWN
+            case ast.Call():
+                return self._made(node, scope, local, depth)
+            case ast.Name(id=name) if name in local:
+                return local[name]
+            case ast.Name() | ast.Attribute():
+                return self._named(node, scope, depth)
+        return _UNKNOWN
+
+    def _made(self, node: ast.Call, scope: Scope, local: Mapping[str, Kinds], depth: int) -> Kinds:
+        name = symbol(node.func)
+        if (method := _method(node.func, scope)) is not None:
+            return self._returned(method, scope.module(), depth - 1)
+        meaning = self.module.names.meaning(node.func, scope)
+        if meaning is not None and meaning.name in _SPREADING:
+            return frozenset({"tuple"})
+        if "." in name or scope.lookup(name) is None:
+            if name in _MADE_BY:
+                return frozenset({_MADE_BY[name]})
+            if name not in ("max", "min"):
+                return _UNKNOWN
+            given = [items for one in node.args for items in elements(one) or [one]]
+            return frozenset().union(*(self._of(one, scope, local, depth - 1) for one in given))
+        found = scope.lookup(name)
+        if found is None or len(found[1]) != 1 or not isinstance(found[1][0].statement, FUNCTIONS):
+            return _UNKNOWN
+        return self._returned(found[1][0].statement, found[0], depth - 1)
+
+    def _returned(
+        self, function: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope, depth: int
+    ) -> Kinds:
+        """Return what a short function of the file returns, whatever its parameters are."""
+        decorators = [symbol(one) for one in function.decorator_list]
+        if isinstance(function, ast.AsyncFunctionDef) or decorators not in ([], ["staticmethod"]):
+            return _UNKNOWN
+        arguments = function.args
+        every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        local: dict[str, Kinds] = {one.arg: _UNKNOWN for one in every}
+        returned: list[ast.expr] = []
+        for statement in function.body:
+            match statement:
+                case ast.Expr(value=ast.Constant()):
+                    continue
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    local[name] = self._of(value, scope, local, depth)
+                case ast.Return(value=ast.expr() as value):
+                    returned.append(value)
+                case ast.If(body=[ast.Return(value=ast.expr() as value)], orelse=[]):
+                    returned.append(value)
+                case _:
+                    return _UNKNOWN
+        kinds = [self._of(value, scope, local, depth) for value in returned]
+        return frozenset().union(*kinds) if kinds else frozenset({"None"})
+
+    def _named(self, node: ast.expr, scope: Scope, depth: int) -> Kinds:
+        key = scope, symbol(node)
+        if key not in self._kinds:
+            self._kinds[key] = frozenset()  # what it is made of itself adds nothing
+            self._kinds[key] = self._bound(node, scope, depth)
+        return self._kinds[key]
+
+    def _bound(self, node: ast.expr, scope: Scope, depth: int) -> Kinds:
+        if isinstance(node, ast.Attribute):
+            values = _stored(node, scope)
+            if not values:
+                return _UNKNOWN
+            return frozenset().union(*(self._of(v, scope, {}, depth - 1) for v in values))
+        assert isinstance(node, ast.Name)
+        found = scope.lookup(node.id)
+        if found is None:
+            return _UNKNOWN
+        home, bindings = found
+        kinds: Kinds = frozenset()
+        for binding in bindings:
+            if binding.kind == "parameter":
+                kinds |= self._parameter(node.id, binding, home, depth)
+            elif binding.kind == "assign" and binding.value is not None:
+                kinds |= self._of(binding.value, home, {}, depth - 1)
+            else:
+                return _UNKNOWN
+        return kinds
+
+    def _parameter(self, name: str, binding: Binding, home: Scope, depth: int) -> Kinds:
+        arguments: ast.arguments = home.node.args  # type: ignore[attr-defined]
+        if binding.statement in (arguments.vararg, arguments.kwarg):
+            return _UNKNOWN
+        kinds: Kinds = frozenset()
+        if binding.value is not None and home.parent is not None:
+            kinds |= self._of(binding.value, home.parent, {}, depth - 1)
+        annotation = getattr(binding.statement, "annotation", None)
+        if annotation is not None and (meant := kinds_of_annotation(annotation)):
+            return kinds | meant
+        calls, is_whole = self._callers(home)
+        given = passed(home, name, calls)
+        for call, value in given.values:
+            kinds |= self._passed(value, call, depth - 1)
+        return kinds if is_whole and not given.is_hidden else kinds | _UNKNOWN
+
+    def _callers(self, home: Scope) -> tuple[list[ast.Call], bool]:
+        """Return the calls of a function that can be seen, and whether these are all."""
+        if home not in self._calls:
+            uses = self.module.uses
+            every = visible_calls(home, uses, self.module.path)
+            self._calls[home] = every or calls_here(home, uses), every is not None
+        return self._calls[home]
+
+    def _passed(self, value: ast.expr, call: ast.Call, depth: int) -> Kinds:
+        scopes = self.module.names.scopes
+        scope = scopes.module if known(value) else scopes.around(call)
+        return self._of(value, scope, {}, depth)
+
+    # --- values ---
+
+    def _sources(self, node: ast.expr, scope: Scope) -> Iterator[ast.expr]:
+        """Yield the expressions that give a symbol its value where they can be seen."""
+        if isinstance(node, ast.Attribute):
+            yield from _stored(node, scope)
+            return
+        found = scope.lookup(node.id) if isinstance(node, ast.Name) else None
+        if found is None or not isinstance(node, ast.Name):
+            return
+        home, bindings = found
+        for binding in bindings:
+            if binding.value is not None:
+                yield binding.value
+            if binding.kind == "parameter":
+                given = passed(home, node.id, self._callers(home)[0])
+                yield from (value for _, value in given.values)
+
+
+def _kind(value: object) -> Kinds:
+    return frozenset({"None" if value is None else type(value).__name__})
+
+
+def _computed(node: ast.BinOp, left: Kinds, right: Kinds) -> Kinds:
+    """Return what an operator gives; sequences can be added and repeated, no more."""
+    are_ints = left <= _INTS, right <= _INTS
+    match node.op:
+        case ast.Add():
+            return frozenset({"int"}) if any(are_ints) else left | right
+        case ast.Mult():
+            return frozenset({"int"}) if all(are_ints) else (left | right) - _INTS
+        case ast.Div():
+            return frozenset({"float"})
+        case ast.Mod() if "str" in left:
+            return frozenset({"str"})
+    return frozenset({"int"})
+
+
+def _method(node: ast.expr, scope: Scope) -> ast.FunctionDef | None:
+    """Return the method of the class around that `self.name` is."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="self"), attr=attr):
+            within = scope.parent if scope.kind == "function" else None
+            bindings = within.bindings.get(attr, []) if within and within.kind == "class" else []
+            found = [binding.statement for binding in bindings]
+            if len(found) == 1 and isinstance(found[0], ast.FunctionDef):
+                return found[0]
+    return None
+
+
+def _stored(node: ast.Attribute, scope: Scope) -> list[ast.expr]:
+    """Return what the methods of the class around store in `self.x`; nothing if that is unclear."""
+    if not isinstance(node.value, ast.Name) or node.value.id != "self":
+        return []
+    within = scope.parent if scope.kind == "function" else None
+    if within is None or within.kind != "class":
+        return []
+    found: list[ast.expr] = []
+    for part in ast.walk(scope.node):
+        match part:
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=attr)]):
+                if attr == node.attr:
+                    found.append(part.value)
+            case ast.AnnAssign(target=ast.Attribute(attr=attr), value=ast.expr() as value):
+                if attr == node.attr:
+                    found.append(value)
+    if not found:
+        of_class: list[Binding] = within.bindings.get(node.attr, [])
+        values = [one.value for one in of_class if one.kind == "assign" and one.value is not None]
+        return values if len(values) == len(of_class) else []
+    return found

@@ -1,0 +1,27 @@
+"""Lines of a text on which something is found, counted as the ast counts them."""
+
+from __future__ import annotations
+
+import re
+
+
+def lines_with(text: str, pattern: str) -> list[int]:
+    """Return the sorted 1-based lines on which a pattern is found."""
+    line, at, lines = 1, 0, list[int]()
+    for match in re.finditer(pattern, text):
+        line += newlines(text, at, match.start())
+        at = match.start()
+        if not lines or lines[-1] != line:
+            lines.append(line)
+    return lines
+
+
+def newlines(text: str, start: int, end: int) -> int:
+    """Count line ends as the ast does: LF, CRLF and CR."""
+    count = text.count("\n", start, end)
+    if text.find("\r", start, end + 1) != -1:
+        lone = text.count("\r", start, end) - text.count("\r\n", start, end)
+        if text[end - 1 : end + 1] == "\r\n":
+            lone -= 1
+        count += lone
+    return count

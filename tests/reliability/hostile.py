@@ -52,6 +52,7 @@ MANUAL = {
     "a hex number of a million digits": layer(f"3, 8, 0x{'f' * 1_000_000}"),
     "such a number in a tuple": layer(f"3, 8, (0x{'f' * 1_000_000}, 3)"),
     "a string of a million characters": layer(f"3, 8, 3, padding_mode='{'a' * 1_000_000}'"),
+    "a name bound a thousand times": "\n".join(["conv = nn.Conv2d", "c = conv(3, 8, 3)"] * 1_000),
     "a tuple of half a million": layer(f"3, 8, ({'1,' * 500_000})"),
 }
 # What is rewritten: large only where it costs nothing, or not looked into.
@@ -63,6 +64,9 @@ MIGRATED = {
     "a nan that nobody computes": layer("3, 8, float('nan'), padding=float('nan')"),
     "a nan by its name": layer("3, 8, torch.nan, stride=torch.inf"),
     "a range that nobody makes a tuple": layer("3, 8, tuple(range(10**12))"),
+    "a thousand local names": "\n".join(
+        f"conv{i} = nn.Conv2d\nc = conv{i}(3, 8, 3)" for i in range(1_000)
+    ),
     "a walrus": layer("(x := 3), 8, (k := 3), padding=k // 2"),
     "await": "async def f():\n    c = nn.Conv2d(await x, await y(), 3)",
     "yield": "def f():\n    c = nn.Conv2d((yield), (yield from g()), 3)",

@@ -1,9 +1,10 @@
 """Kills real runs of `tm2ms migrate` over a tree; every file must stay whole, nothing may stay.
 
 Run: python fuzz/kills.py [KILLS] [SEED]
-Each round starts from the old tree. Every other kill is aimed: it strikes when a temporary file
-is seen; at a random moment it hardly ever does. After each kill every file must be the old or
-the new one; after the next run every file is new, and no temporary file and no process is left.
+Each round starts from the old tree. Every other kill is aimed: it strikes up to some milliseconds
+after a temporary file was seen; at any other moment it hardly ever strikes inside a write. After
+each kill every file must be the old or the new one; after the next run every file is new, and no
+temporary file and no process is left.
 Prints the counts; exits 1 when a promise is broken, or when the kills have tested nothing.
 """
 
@@ -32,8 +33,8 @@ BROKEN = (
     "processes left", "failed runs", "failed of two at once", "torn by two at once",
 )  # fmt: skip
 KEYS = (
-    "killed", "killed in the middle of the tree", "killed inside a write", "ended before",
-    *BROKEN,
+    "killed", "killed in the middle of the tree", "killed inside a write",
+    "temporary files that a kill left", "ended before", *BROKEN,
 )  # fmt: skip
 
 
@@ -71,9 +72,9 @@ def wait_for_a_write(run: subprocess.Popen[bytes], tree: Path, skip: int) -> Non
 def lives(group: int) -> bool:
     """Say whether a process of the group is left, allowing it some seconds to end."""
     try:
-        for _ in range(100):
+        for _ in range(1000):
             os.killpg(group, 0)
-            time.sleep(0.1)
+            time.sleep(0.01)
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         return False
@@ -86,6 +87,7 @@ def one(tree: Path, whole: float, new: str, choose: random.Random, seen: Counter
     run = start(tree, jobs)
     if choose.random() < 0.5:
         wait_for_a_write(run, tree, choose.randrange(len(FILES) - 2))
+        time.sleep(choose.uniform(0, 0.003))
     else:
         time.sleep(choose.uniform(0.2 * whole, whole))
     run.kill()
@@ -95,7 +97,9 @@ def one(tree: Path, whole: float, new: str, choose: random.Random, seen: Counter
     texts = [path.read_text() for path in paths]
     seen["torn files"] += sum(text not in (OLD, new) for text in texts)
     seen["killed in the middle of the tree"] += 0 < texts.count(new) < len(texts)
-    seen["killed inside a write"] += bool(temporary(tree))
+    left = len(temporary(tree))
+    seen["temporary files that a kill left"] += left
+    seen["killed inside a write"] += left > 0
     seen["failed runs"] += start(tree, jobs).wait() != 0
     seen["not new after the next run"] += sum(path.read_text() != new for path in paths)
     seen["temporary files after the next run"] += len(temporary(tree))

@@ -1,8 +1,9 @@
 """What a file costs must grow like the file: each kind of file in growing numbers, in memory.
 
-Run: python fuzz/scaling.py [KIND]...
+Run: python fuzz/scaling.py [--quick] [KIND]...
 Prints for each kind the CPU seconds of the last two sizes, the second of twice the parts, and
 the quotient; exits 1 when one is above 3 (2 is linear). `report: …` is a rendering of a result.
+`--quick` stops at a second where it stops at four otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 HEAD = "import torch\nimport torch.nn as nn\n"
 CALL = "nn.Conv2d(3, 8, 3)"
-ENOUGH, LIMIT = 4, 200  # CPU seconds that are worth comparing, and wall seconds for one kind
+ENOUGH, QUICK = 4.0, 1.0  # CPU seconds that are worth comparing
+LIMIT = 200  # wall seconds for one kind
 LONGEST = 2_500_000
 
 Build = Callable[[int], str]
@@ -144,7 +146,7 @@ def report(kind: str, n: int) -> tuple[float, int]:
     return time.process_time() - began, len(text)
 
 
-def grow(kind: str) -> None:
+def grow(kind: str, enough: float) -> None:
     """Double the parts until it costs enough, and print the last two costs as JSON."""
     cost(kind, 1)  # what is imported late is imported now
     n, (last, _) = 250, cost(kind, 250)
@@ -152,16 +154,16 @@ def grow(kind: str) -> None:
         n *= 2
         seconds, size = cost(kind, n)
         print(json.dumps([n, size, last, seconds]), flush=True)
-        if seconds > ENOUGH or 2 * size > LONGEST:
+        if seconds > enough or 2 * size > LONGEST:
             return
         last = seconds
 
 
-def main(kinds: list[str]) -> int:
+def main(kinds: list[str], enough: float) -> int:
     """Measure each kind in a process of its own; return the exit code."""
     bad = 0
     for kind in kinds:
-        command = [sys.executable, __file__, "--grow", kind]
+        command = [sys.executable, __file__, "--grow", kind, str(enough)]
         try:
             done = subprocess.run(
                 command, stdout=subprocess.PIPE, timeout=LIMIT, check=True, cwd=ROOT
@@ -185,7 +187,9 @@ def main(kinds: list[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--grow"]:
-        grow(sys.argv[2])
+        grow(sys.argv[2], float(sys.argv[3]))
     else:
         reports = [f"report: {form} of {what}" for what in REPORTED for form in REPORTS]
-        sys.exit(main(sys.argv[1:] or [*KINDS, *BOOKS, *reports]))
+        chosen = [argument for argument in sys.argv[1:] if argument != "--quick"]
+        enough = QUICK if "--quick" in sys.argv else ENOUGH
+        sys.exit(main(chosen or [*KINDS, *BOOKS, *reports], enough))

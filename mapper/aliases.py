@@ -8,15 +8,18 @@ the classes and the calls are rewritten together.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mapper.callers import Uses, passed, visible_calls
 from mapper.names import Names, Reference
 from mapper.project import is_taken
-from mapper.scopes import FUNCTIONS, Binding, Scope, occurrences
+from mapper.scopes import FUNCTIONS, Binding, Scope
 from mapper.walk import children, walk
+
+MOST = 16  # classes that one name may hold: each call is rewritten for each of them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,10 +57,14 @@ def find_aliases(references: Sequence[Reference], names: Names, uses: Uses) -> l
             place = _assigned(held) or _default(reference, names)
             if place is not None:
                 groups.setdefault(place, []).append(held)
+    wanted = defaultdict[Scope, set[str]](set)
+    for scope, name in groups:
+        wanted[scope].add(name)
+    below = {scope: _Below(scope.node, found) for scope, found in wanted.items()}
     return [
         alias
         for (scope, name), held in groups.items()
-        if (alias := _alias(scope, name, held, names.path, uses))
+        if (alias := _alias(scope, name, held, names.path, uses, below[scope]))
     ]
 
 
@@ -119,14 +126,16 @@ def _default(reference: Reference, names: Names) -> tuple[Scope, str] | None:
 
 
 def _alias(
-    scope: Scope, name: str, held: list[Held], path: Path | None, uses_of: Uses
+    scope: Scope, name: str, held: list[Held], path: Path | None, uses_of: Uses, below: _Below
 ) -> Alias | None:
     """Follow a name; None when it is never called here, so that there is nothing to follow."""
-    uses = _Uses(scope, name)
+    uses = _Uses(scope, name, below)
     problem = None
     if not uses.calls:
         return None
-    if uses.is_rebound:
+    if len(held) > MOST:
+        problem = f"`{name}` stands for a class in {len(held)} places, and at most {MOST} are tried"
+    elif uses.is_rebound:
         problem = f"`{name}` is also bound in an inner scope"
     elif scope.kind == "module" and path is not None and is_taken(path, name):
         problem = f"other files import `{name}`"
@@ -153,13 +162,13 @@ def _callers_problem(scope: Scope, name: str, path: Path | None, uses_of: Uses) 
 class _Uses:
     """How a name is used in the scope that owns it, and in those inside."""
 
-    def __init__(self, scope: Scope, name: str) -> None:
+    def __init__(self, scope: Scope, name: str, below: _Below) -> None:
         self.calls: list[ast.Call] = []
         self.others: list[int] = []
         """The lines where it is used for something else."""
         self._is_table = all(map(_is_table, scope.bindings[name]))
         stored = 0
-        for parent, node in occurrences(scope.node, name):
+        for parent, node in below.names[name]:
             if not isinstance(node.ctx, ast.Load):
                 stored += 1
             elif not self._is_table:
@@ -167,13 +176,12 @@ class _Uses:
             elif not (isinstance(parent, ast.Subscript) and parent.value is node):
                 self.others.append(node.lineno)
         if self._is_table:
-            for parent, subscript in _subscripts(scope.node, name):
+            for parent, subscript in below.subscripts[name]:
                 self._enter(parent, subscript)
         self.calls.sort(key=lambda call: (call.lineno, call.col_offset))
         parameters = sum(binding.kind == "parameter" for binding in scope.bindings[name])
-        self.is_rebound = stored + parameters != len(scope.bindings[name]) or _is_rebound(
-            scope, name
-        )
+        is_here = stored + parameters == len(scope.bindings[name])
+        self.is_rebound = not is_here or name in below.rebound
 
     def _enter(self, parent: ast.AST, node: ast.expr) -> None:
         if isinstance(parent, ast.Call) and parent.func is node:
@@ -186,32 +194,36 @@ def _is_table(binding: Binding) -> bool:
     return isinstance(binding.value, ast.Dict | ast.Tuple | ast.List)
 
 
-def _subscripts(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Subscript]]:
-    for parent in walk(tree):
-        for child in children(parent):
-            match child:
-                case ast.Subscript(value=ast.Name(id=found)) if found == name:
-                    yield parent, child
+class _Below:
+    """Where wanted names stand in a scope and in those inside, and which are bound inside again."""
+
+    def __init__(self, tree: ast.AST, wanted: set[str]) -> None:
+        self.names = defaultdict[str, list[tuple[ast.AST, ast.Name]]](list)
+        self.subscripts = defaultdict[str, list[tuple[ast.AST, ast.Subscript]]](list)
+        self.rebound = set[str]()
+        arguments = getattr(tree, "args", None)
+        own = {id(one) for one in walk(arguments)} if arguments is not None else set()
+        for parent in walk(tree):
+            if parent is not tree and id(parent) not in own:
+                self.rebound.update(wanted.intersection(_bound_by(parent)))
+            for child in children(parent):
+                match child:
+                    case ast.Name(id=name) if name in wanted:
+                        self.names[name].append((parent, child))
+                    case ast.Subscript(value=ast.Name(id=name)) if name in wanted:
+                        self.subscripts[name].append((parent, child))
 
 
-def _is_rebound(scope: Scope, name: str) -> bool:
-    """Say whether something inside the scope has a `name` of its own."""
-    own = getattr(scope.node, "args", None)
-    for node in walk(scope.node):
-        match node:
-            case ast.arg(arg=found) if found == name:
-                if own is None or not any(node is one for one in walk(own)):
-                    return True
-            case ast.alias(asname=found) | ast.alias(name=found, asname=None):
-                if found == name:
-                    return True
-            case ast.FunctionDef(name=found) | ast.ClassDef(name=found):
-                if found == name and node is not scope.node:
-                    return True
-            case ast.Global(names=found) | ast.Nonlocal(names=found):
-                if name in found:
-                    return True
-    return False
+def _bound_by(node: ast.AST) -> Sequence[str]:
+    """Return the names that a node binds otherwise than by an assignment."""
+    match node:
+        case ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return (name,)
+        case ast.alias(name=name, asname=other):
+            return (other or name,)
+        case ast.Global(names=names) | ast.Nonlocal(names=names):
+            return names
+    return ()
 
 
 def _other_binding(scope: Scope, name: str, held: list[Held]) -> int | None:

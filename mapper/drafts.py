@@ -216,8 +216,8 @@ class Drafter:
             for index, draft in enumerate(held):
                 self._hold(draft, alias.held[index], calls[0], [one[index] for one in done])
         except LEFT as error:
-            for draft in everything:
-                advised = self._advised(draft, alias.held) if draft in calls else ""
+            for index, draft in enumerate(everything):
+                advised = self._advised(draft, alias.held) if index >= len(held) else ""
                 draft.leave(
                     f"`{alias.name}` stands for torch's class here: {error}; so it stays, and so "
                     f"do the calls through it{advised}"
@@ -320,7 +320,7 @@ class Drafter:
     def _advised(self, draft: Draft, held: Sequence[Held]) -> str:
         """Say how the call would read, where that is known."""
         texts = {}
-        for one in held:
+        for one in {one.reference.api: one for one in held}.values():
             call, rule = draft.node, self._rule(one.reference)
             if isinstance(call, ast.Call) and rule.kind is Kind.LAYER:
                 with contextlib.suppress(*LEFT):

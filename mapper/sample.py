@@ -113,7 +113,8 @@ class Sampler:
                     expected += [sequence(ints[i : i + self.rank]) for i in range(2)]
             if parameter == "padding" and "str" in seen.kinds:
                 expected += ["same", "valid"]
-        return [*({repr(value): value for value in (*seen.values, *expected)}.values())]
+        found = {repr(value): value for value in (*seen.values, *expected)}
+        return [*found.values()] or _EXPECTED[parameter]  # of a kind that no layer takes
 
     def expected(self, limit: int) -> Iterator[Trial]:
         """Yield up to `limit` different trials with values of the expected kinds."""

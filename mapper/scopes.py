@@ -115,6 +115,7 @@ class Scopes:
         self.module = Scope("module", tree)
         self.all = [self.module]
         self.home: dict[ast.AST, Scope] = {}
+        self._on_line: dict[int, ast.AST] = {}
         self._walrus = walrus
         self._has_borrowing = has_borrowing
         self._lines = lines
@@ -127,11 +128,12 @@ class Scopes:
 
         An empty one where that is not known: in what was not looked into, or a scope of its own.
         """
-        inner: ast.AST | None = None
-        for statement in self.home:
-            first, last = getattr(statement, "lineno", 0), getattr(statement, "end_lineno", 0)
-            if first <= node.lineno and (node.end_lineno or 0) <= last:
-                inner = statement  # outer statements come first
+        if not self._on_line:
+            for statement in self.home:  # outer statements come first
+                first = getattr(statement, "lineno", 0)
+                for line in range(first, getattr(statement, "end_lineno", first) + 1):
+                    self._on_line[line] = statement
+        inner = self._on_line.get(node.lineno)
         if inner is None or not any(one is node for one in _reached(inner)):
             return Scope("function", node)
         return self.home[inner]
@@ -191,13 +193,6 @@ def substatements(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the statements, handlers and match cases directly below a statement."""
     for name in _BODIES[type(node)]:
         yield from getattr(node, name)
-
-
-def occurrences(tree: ast.AST, name: str) -> Iterator[tuple[ast.AST, ast.Name]]:
-    """Yield every place below `tree` where a name is read or stored, with what is around it."""
-    for parent, child in _parts(tree):
-        if isinstance(child, ast.Name) and child.id == name:
-            yield parent, child
 
 
 def _parts(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:

@@ -91,7 +91,9 @@ class _Walk:
         for table in children:
             if table.get_name() == name and table.get_lineno() in (node.lineno, _first(node)):
                 children.remove(table)
-                return [table, *chain]
+                return [*_opened(table), *chain]
+        if isinstance(node, _COMPREHENSIONS):
+            return chain  # inlined, as since Python 3.12
         raise AssertionError(f"no symbol table for {name} in line {node.lineno}")
 
     # --- meanings ---
@@ -156,6 +158,14 @@ def _all(table: Table) -> Iterator[Table]:
     yield table
     for child in table.get_children():
         yield from _all(child)
+
+
+def _opened(table: Table) -> list[Table]:
+    """Return the table of a generic function or class below that of its type parameters."""
+    if "type param" in str(table.get_type()).lower().replace("_", " "):
+        inner = [child for child in table.get_children() if child.get_name() == table.get_name()]
+        return [*inner[:1], table]
+    return [table]
 
 
 def _first(node: ast.AST) -> int:

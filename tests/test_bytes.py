@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import codecs
+import json
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from mapper.options import Options
 from mapper.outcome import FileResult, FileStatus, Run, Site
 from mapper.process import Task, process
+from mapper.report import render
 from mapper.source import LineIndex, decode
 from tests.counter import count
 
@@ -192,6 +195,69 @@ def test_only_the_reported_spans_and_the_imports_change(data: bytes) -> None:
     assert is_subsequence([line for line in old if "nn" not in line], new)
     if result.status is FileStatus.UNCHANGED:
         assert output(data, result) == data
+
+
+def spliced_as_reported(text: str, report: str) -> str:
+    """Do the edits of the JSON report with nothing but its numbers: lines, and columns in them."""
+    ends = [match.end() for match in re.finditer(r"\r\n|\r|\n", text)]
+    starts = [0, *ends]
+    for site in reversed(json.loads(report)["files"][0]["sites"]):
+        start = starts[site["line"] - 1] + site["column"] - 1
+        end = starts[site["end_line"] - 1] + site["end_column"] - 1
+        assert text[start:end] == site["before"]
+        if site["status"] == "migrated" and site["after"] is not None:
+            text = text[:start] + site["after"] + text[end:]
+    return text
+
+
+@SETTINGS
+@given(modules())
+def test_the_json_report_is_enough_to_do_the_edits(data: bytes) -> None:
+    result = run(data)
+    report = render("json", Run((result,), "2.10"))
+    after = decode(output(data, result)).text
+    assert parts(spliced_as_reported(decode(data).text, report))[1] == parts(after)[1]
+
+
+COOKIES = [
+    "utf-8",
+    "latin-1",
+    "cp1252",
+    "ascii",
+    "koi8-r",
+    "euc-jp",
+    "utf-16",
+    "utf-7",
+    "rot13",
+    "x",
+]
+LETTERS = ["", "é", "ß€", "日本", "🎉", "\x81"]
+
+
+@SETTINGS
+@given(*map(st.sampled_from, (COOKIES, COOKIES, LETTERS, ["\n", "\r\n", "\r"])), st.booleans())
+def test_a_wrong_cookie_is_refused_in_words_or_costs_no_byte(
+    cookie: str, encoding: str, letters: str, newline: str, mark: bool
+) -> None:
+    above = newline.join(
+        [f"# coding: {cookie}", "import torch.nn as nn", f"s = '{letters}'", "c = "]
+    )
+    call, below = "nn.Conv2d(3, 8, 3)", f"{newline}# {letters}"
+    try:
+        start, site, end = (part.encode(encoding) for part in (above, call, below))
+    except (LookupError, UnicodeError):
+        start, site, end = (part.encode() for part in (above, call, below))
+    data = codecs.BOM_UTF8 * mark + start + site + end
+    result = run(data)
+    if result.status is FileStatus.CHANGED:
+        after = output(data, result)
+        assert after.endswith(end) and after.count(b"mindspore") == 1
+        kept = start.partition(b"import torch.nn as nn")[2]
+        assert kept + b"nn.Conv2d(3, 8, 3, pad_mode='valid', has_bias=True)" + end in after
+    else:
+        message = result.message or ""
+        assert (result.status is FileStatus.FAILED) == bool(message)
+        assert "internal error" not in message and "\n" not in message
 
 
 @SETTINGS

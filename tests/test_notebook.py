@@ -253,11 +253,11 @@ def test_large_notebooks_and_endless_shell_lines_are_quick() -> None:
     shell = "!echo \\\n" + "x \\\n" * 100_000 + "end\nx = 1\n"
     data = notebook(shell, ["import torch\n", "x = 2"], outputs=["A" * 20_000_000])
     raw = json.dumps(data)
-    start = time.perf_counter()
+    start = time.process_time()
     book = read(raw)
     assert book.cells[0].text.endswith("\nx = 1\n")
     done = book.apply({1: [Edit(7, 12, "mindspore")]})
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert done == raw.replace("torch", "mindspore")
 
 

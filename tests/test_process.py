@@ -111,17 +111,29 @@ def test_a_notebook_that_cannot_be_read_says_why(data: bytes, words: str) -> Non
 
 
 class _Broken:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
     def migrate(self, *arguments: object, **keywords: object) -> None:
-        raise KeyError("a slip of ours")
+        raise self._error
 
 
-def test_a_slip_of_ours_is_reported_for_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "migrator", lambda options: _Broken())
+SLIPS = {
+    "a slip of ours": (KeyError("x"), "internal error at test_process.py:", "KeyError"),
+    "a deep recursion": (RecursionError(), "too deeply nested or too large", "RecursionError"),
+    "no memory left": (MemoryError(), "too deeply nested or too large", "MemoryError"),
+}
+
+
+@pytest.mark.parametrize(("error", "start", "name"), SLIPS.values(), ids=SLIPS)
+def test_what_goes_wrong_with_us_is_reported_for_its_file(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, start: str, name: str
+) -> None:
+    monkeypatch.setattr(room, "migrator", lambda options: _Broken(error))
     result = run(TEXT.encode())
     assert result.status is FileStatus.FAILED
-    assert result.message is not None
-    assert result.message.startswith("internal error at test_process.py:")
-    assert "KeyError" in result.message and "please report it" in result.message
+    assert result.message is not None and result.message.startswith(start)
+    assert name in result.message and "please report it" in result.message
     assert result.after is None
 
 

@@ -51,5 +51,5 @@ def test_ci_runs_the_readmes_test_command() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "pip install -q -e '.[test]'" in README
     assert "pip install -q -e '.[test]'" in ci
-    assert re.search(r"^pytest -q$", ci, re.MULTILINE)
-    assert ".venv/bin/pytest -q" in README
+    assert re.search(r"^pytest -q -n auto$", ci, re.MULTILINE)
+    assert ".venv/bin/pytest -q -n auto\n" in README

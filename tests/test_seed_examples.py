@@ -7,7 +7,6 @@ The numbers under "torch" were recorded from torch 2.13.0, those under "document
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +129,7 @@ def test_the_engine_computes_the_printed_shape(example: Example, tmp_path: Path)
         assert document.shape == expected.shape
 
 
-@pytest.mark.skipif("TM2MS_SLOW" not in os.environ, reason="takes 10 s; set TM2MS_SLOW to run it")
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES[:3], ids=lambda example: example.id)
 def test_the_engine_computes_120_to_240_channels(example: Example, tmp_path: Path) -> None:
     ours = _layer(_calls(_migrated(example, "exact", tmp_path)[1]))

@@ -220,9 +220,9 @@ def test_prefilter(case: tuple[bytes, bool]) -> None:
 
 def test_prefilter_reads_megabytes_in_no_time() -> None:
     data = b"import torch\n" + b"value = convolve(canvas, Convert)  # conv conv\n" * 200_000
-    start = time.perf_counter()
+    start = time.process_time()
     assert not may_mention_conv(data)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @st.composite
@@ -334,7 +334,7 @@ def test_an_offset_that_is_not_there_is_an_error() -> None:
 
 def test_a_hundred_thousand_look_ups_in_one_long_wide_line_are_quick() -> None:
     index = LineIndex("é = f(x);" * 100_000)
-    start = time.perf_counter()
+    start = time.process_time()
     for call in range(100_000):
         assert index.offset(1, call * 10 + 2) == call * 9 + 1
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

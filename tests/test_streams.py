@@ -205,6 +205,7 @@ def test_ctrl_c_leaves_whole_files_and_says_how_far_it_got(jobs: str, tmp_path: 
         stderr=subprocess.PIPE,
         env=environment(),
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in the background, too
     ) as ran:
         deadline = time.monotonic() + 60
         while (tmp_path / "f003.py").read_text().startswith("import torch"):

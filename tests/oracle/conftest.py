@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,20 @@ def both_frameworks() -> None:
 def tally(request: pytest.FixtureRequest) -> Counter[tuple[str, str, str]]:
     """Count (table, row, column) for the summary at the end of the run."""
     return request.config.stash[TALLY]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the counts of one of several processes to the first."""
+    handed: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if handed is not None:
+        handed["tally"] = [[*key, number] for key, number in session.config.stash[TALLY].items()]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add the counts of a process that has ended."""
+    for *key, number in getattr(node, "workeroutput", {}).get("tally", ()):
+        node.config.stash[TALLY][tuple(key)] += number
 
 
 def pytest_terminal_summary(

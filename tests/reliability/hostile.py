@@ -36,6 +36,7 @@ MANUAL = {
         "c = nn.ConvTranspose2d(3, 8, 3, stride=10**8, output_padding=10**8 - 1)"
     ),
     "not a number": layer("3, 8, 1e999 - 1e999"),
+    "a range of a million million": layer("3, 8, (*range(10**12),)"),
     "infinity": layer("3, 8, 1e999, stride=-1e999"),
     "negative everything": layer("-3, -8, -3, stride=-1, dilation=-1, groups=-1"),
     "zero everything": layer("0, 0, 0, stride=0, dilation=0, groups=0"),
@@ -51,6 +52,7 @@ MANUAL = {
     "a hex number of a million digits": layer(f"3, 8, 0x{'f' * 1_000_000}"),
     "such a number in a tuple": layer(f"3, 8, (0x{'f' * 1_000_000}, 3)"),
     "a string of a million characters": layer(f"3, 8, 3, padding_mode='{'a' * 1_000_000}'"),
+    "a name bound a thousand times": "\n".join(["conv = nn.Conv2d", "c = conv(3, 8, 3)"] * 1_000),
     "a tuple of half a million": layer(f"3, 8, ({'1,' * 500_000})"),
 }
 # What is rewritten: large only where it costs nothing, or not looked into.
@@ -59,6 +61,12 @@ MIGRATED = {
     "a hundred million channels": layer("10**8, 10**8, 3"),
     "a huge stride": layer("3, 8, 3, stride=10**9"),
     "a huge range that nobody counts": layer("3, 8, sum(range(10**12))"),
+    "a nan that nobody computes": layer("3, 8, float('nan'), padding=float('nan')"),
+    "a nan by its name": layer("3, 8, torch.nan, stride=torch.inf"),
+    "a range that nobody makes a tuple": layer("3, 8, tuple(range(10**12))"),
+    "a thousand local names": "\n".join(
+        f"conv{i} = nn.Conv2d\nc = conv{i}(3, 8, 3)" for i in range(1_000)
+    ),
     "a walrus": layer("(x := 3), 8, (k := 3), padding=k // 2"),
     "await": "async def f():\n    c = nn.Conv2d(await x, await y(), 3)",
     "yield": "def f():\n    c = nn.Conv2d((yield), (yield from g()), 3)",

@@ -98,6 +98,8 @@ def _only_imports_differ(text: str, after: str) -> None:
     for tag, i, j, k, m in matcher.get_opcodes():
         if tag == "equal":
             continue
+        if m - k > j - i > 0 and old[i].rstrip("\r\n") == new[k].rstrip("\r\n"):
+            i, k = i + 1, k + 1  # what was put behind a line ends it as most lines end
         for at in range(i, j):
             fine = at + 1 in gone or not old[at].strip()
             holds(fine, f"line {at + 1} is no import and went: {old[at]!r}")

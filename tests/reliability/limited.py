@@ -28,7 +28,7 @@ def main() -> None:
                     "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
                     "file": result.status.value,
                     "sites": [site.status.value for site in result.sites],
-                    "message": result.message or "".join(s.message for s in result.sites),
+                    "messages": [result.message or "", *{s.message for s in result.sites}],
                 }
             ),
             flush=True,

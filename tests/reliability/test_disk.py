@@ -94,6 +94,33 @@ def test_permissions_fail_the_file_and_the_others_are_done(
     assert "mindspore" in fine.read_text()
 
 
+def test_a_hard_link_keeps_the_old_content_and_the_report_says_so(tmp_path: Path) -> None:
+    tree, backup = tmp_path / "tree", tmp_path / "backup.py"
+    tree.mkdir()
+    (tree / "model.py").write_text(SOURCE)
+    backup.hardlink_to(tree / "model.py")
+    done = tm2ms("migrate", "tree", cwd=tmp_path)
+    assert done.returncode == 0
+    assert b"had 2 hard links; only this name has the new content" in done.stdout
+    assert backup.read_text() == SOURCE
+    assert "mindspore" in (tree / "model.py").read_text()
+
+
+def test_mode_and_owner_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_text(SOURCE)
+    if os.geteuid() == 0:
+        os.chown(path, 1234, 4321)
+    path.chmod(0o750)
+    before = path.stat()
+    assert tm2ms("migrate", "model.py", cwd=tmp_path).returncode == 0
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode, before.st_uid, before.st_gid,
+    )  # fmt: skip
+    assert after.st_ino != before.st_ino, "written through, not replaced"
+
+
 MEDDLER = """
 import sys
 def hook(event, arguments):

@@ -76,15 +76,21 @@ class Tags(HTMLParser):
         self.seen[" ".join([tag, *sorted(name for name, _ in attrs)])] += 1
 
 
-@pytest.mark.parametrize("suffix", REPORTS)
-def test_report_files_are_not_forged_either(tmp_path: Path, suffix: str) -> None:
-    pages = []
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every report of a tree of strangers, and of one without, written in one run each."""
+    directory = tmp_path_factory.mktemp("reports")
     for name, strings in {"evil": EVIL.values(), "plain": ["forged"] * len(EVIL)}.items():
-        plant(tmp_path / name, strings)
-        report = tmp_path / f"{name}.{suffix}"
-        tm2ms("migrate", "--check", "--report", str(report), ".", cwd=tmp_path / name)
-        pages.append(report.read_text(encoding="utf-8"))
-    evil, plain = pages
+        plant(directory / name, strings)
+        flags = [f"--report={directory / name}.{suffix}" for suffix in REPORTS]
+        tm2ms("migrate", "--check", *flags, ".", cwd=directory / name)
+    return directory
+
+
+@pytest.mark.parametrize("suffix", REPORTS)
+def test_report_files_are_not_forged_either(reports: Path, suffix: str) -> None:
+    names = [reports / f"{name}.{suffix}" for name in ("evil", "plain")]
+    evil, plain = (path.read_text(encoding="utf-8") for path in names)
     assert evil.count("forged") >= len(EVIL)
     assert is_clean(evil)
     if suffix in ("json", "sarif"):
@@ -120,6 +126,17 @@ def test_a_symlink_out_of_the_tree_is_not_followed(tmp_path: Path) -> None:
     tm2ms("migrate", "tree", cwd=tmp_path)
     assert outside.read_text() == source
     assert "mindspore" in (tree / "own.py").read_text()
+
+
+def test_a_symlink_that_is_named_is_followed_and_stays_one(tmp_path: Path) -> None:
+    outside, link = tmp_path / "outside.py", tmp_path / "tree" / "link.py"
+    outside.write_text("import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\n")
+    link.parent.mkdir()
+    link.symlink_to(outside)
+    assert tm2ms("migrate", "tree/link.py", cwd=tmp_path).returncode == 0
+    assert link.is_symlink()
+    assert "mindspore" in outside.read_text()
+    assert [path.name for path in link.parent.iterdir()] == ["link.py"]
 
 
 @pytest.mark.parametrize("jobs", ["-j1", "-j2"])

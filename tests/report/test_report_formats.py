@@ -94,9 +94,9 @@ def test_a_comment_never_outgrows_its_room(run: Run) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_thousands_of_sites_are_rendered_quickly(name: str, run: Run) -> None:
     many = replace(run, files=run.files * 500)
-    start = time.perf_counter()
+    start = time.process_time()
     render(name, many, View(verbose=True))
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_a_million_characters_on_a_line_are_cut_to_the_call() -> None:

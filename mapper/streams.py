@@ -12,11 +12,24 @@ BROKEN_PIPE = 141  # as a program ended by SIGPIPE
 
 @contextmanager
 def quiet_pipe() -> Iterator[None]:
-    """End quietly when nobody reads: what is still buffered goes nowhere."""
+    """End quietly when nobody reads, and in words when the output's disk is full.
+
+    What is still buffered goes nowhere then. Without a standard output at all (`>&-`), everything
+    does.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8"))
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.filename is not None:
+            raise
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(BROKEN_PIPE) from None
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(BROKEN_PIPE) from None
+        print(f"tm2ms: standard output: {error.strerror or error}", file=sys.stderr)
+        raise SystemExit(2) from None

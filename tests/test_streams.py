@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,39 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "src" / "b.py").write_text(MANUAL)
     (tmp_path / "src" / "c.py").write_text("print('nothing')\n")
     return tmp_path
+
+
+# --- standard output ------------------------------------------------------------------------------
+
+OUTPUTS = {
+    "migrate": "migrate --diff src",
+    "migrate in another format": "migrate --check --output-format json src",
+    "verify": "verify 'nn.Conv2d(3,8,3)'",
+    "explain": "explain TM101",
+}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", OUTPUTS.values(), ids=OUTPUTS)
+def test_a_full_output_ends_in_words(command: str, here: Path) -> None:
+    ran = _shell(f"{command} > /dev/full", here)
+    assert ran.returncode == 2
+    assert ran.stderr.endswith(b"tm2ms: standard output: No space left on device\n")
+    assert b"Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", OUTPUTS.values(), ids=OUTPUTS)
+def test_without_an_output_the_exit_code_still_tells(command: str, here: Path) -> None:
+    ran = _shell(f"{command} >&-", here)
+    assert ran.returncode == _shell(command, here).returncode
+    assert b"Traceback" not in ran.stderr
+
+
+def _shell(command: str, here: Path) -> subprocess.CompletedProcess[bytes]:
+    line = f"{shlex.join(COMMAND)} {command}"
+    return subprocess.run(
+        ["bash", "-c", line], cwd=here, env=environment(), capture_output=True, check=False
+    )
 
 
 # --- help, completion, settings -----------------------------------------------------------------

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
 from mapper.project import calls_elsewhere
+from mapper.record import record
 from mapper.scopes import FUNCTIONS, Scope
+from mapper.uses import Use
 
-Uses = Callable[[str], Iterable[tuple[ast.AST, ast.expr]]]
-"""From a name to every place of the file where it stands, with what is around it."""
+Uses = Callable[[str], Iterable[Use]]
+"""From a name to every place of the file where it stands."""
 
 
-def calls_here(scope: Scope, uses: Uses) -> list[ast.Call]:
+@record(frozen=True, slots=True)
+class Caller:
+    """A call, and the statement that it stands in; None where that is in another file."""
+
+    call: ast.Call
+    statement: ast.AST | None
+
+
+def calls_here(scope: Scope, uses: Uses) -> list[Caller]:
     """Return the calls in this file of the function whose scope is given (of its class)."""
     called = _called(scope)
     return _split(called[0], uses)[0] if called else []
 
 
-def visible_calls(scope: Scope, uses: Uses, path: Path | None) -> list[ast.Call] | None:
+def visible_calls(scope: Scope, uses: Uses, path: Path | None) -> list[Caller] | None:
     """Return every call of the function whose scope is given (of its class, for `__init__`).
 
     None when there may be others: it is decorated, derived from, or handed on as a value, here or
@@ -40,31 +49,32 @@ def visible_calls(scope: Scope, uses: Uses, path: Path | None) -> list[ast.Call]
         elsewhere = calls_elsewhere(path, name) if path is not None else None
         if elsewhere is None:
             return None
-        calls = [*calls, *elsewhere]
+        calls += [Caller(call, None) for call in elsewhere]
     return calls or None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Passed:
     """What calls give one parameter; `is_hidden`: perhaps also in `*args` or `**kwargs`."""
 
-    values: list[tuple[ast.Call, ast.expr]]
+    values: list[tuple[Caller, ast.expr]]
     is_hidden: bool
 
 
-def passed(scope: Scope, parameter: str, calls: list[ast.Call]) -> Passed:
+def passed(scope: Scope, parameter: str, calls: list[Caller]) -> Passed:
     """Return what each call gives a parameter, without those that leave its default."""
     arguments = scope.node.args  # type: ignore[attr-defined]
     names = [one.arg for one in (*arguments.posonlyargs, *arguments.args)]
     if scope.parent is not None and scope.parent.kind == "class":
         names = names[1:]  # self
-    found, is_hidden = list[tuple[ast.Call, ast.expr]](), False
-    for call in calls:
+    found, is_hidden = list[tuple[Caller, ast.expr]](), False
+    for caller in calls:
+        call = caller.call
         positional = list(takewhile(lambda one: not isinstance(one, ast.Starred), call.args))
         given = dict(zip(names, positional, strict=False))
         given.update({keyword.arg or "**": keyword.value for keyword in call.keywords})
         if parameter in given:
-            found.append((call, given[parameter]))
+            found.append((caller, given[parameter]))
         elif len(positional) < len(call.args) or "**" in given:
             is_hidden = True
     return Passed(found, is_hidden)
@@ -82,13 +92,13 @@ def _called(scope: Scope) -> tuple[str, Scope] | None:
     return node.name, outer
 
 
-def _split(name: str, uses: Uses) -> tuple[list[ast.Call], bool]:
+def _split(name: str, uses: Uses) -> tuple[list[Caller], bool]:
     """Return the calls through a name, and whether it is used for anything else."""
     calls, has_others = [], False
-    for parent, node in uses(name):
-        if isinstance(parent, ast.Call) and parent.func is node:
-            calls.append(parent)
-        elif not _is_super(parent):
+    for use in uses(name):
+        if isinstance(use.parent, ast.Call) and use.parent.func is use.node:
+            calls.append(Caller(use.parent, use.statement))
+        elif not _is_super(use.parent):
             has_others = True
     return calls, has_others
 

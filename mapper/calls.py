@@ -26,8 +26,6 @@ from mapper.strategies import plan
 from mapper.values import symbol, symbols
 from mapper.verify import Claim, Verdict, Verifier
 
-_SEEN = 4  # values of a symbol that are tried first
-
 
 @record(frozen=True, slots=True)
 class Spelling:
@@ -206,7 +204,7 @@ def _seen(known: Knowledge, scope: Scope, arguments: Mapping[str, Argument]) -> 
     for name in LIKELY:
         node = arguments[name].value if name in arguments else ast.Constant(None)
         if symbol(node) in symbols(node):
-            values = tuple(known.values(node, scope)[:_SEEN])
+            values = tuple(known.values(node, scope))
             found[symbol(node)] = Seen(values, known.kinds(node, scope))
     return found
 

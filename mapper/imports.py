@@ -18,8 +18,9 @@ from mapper.lines import lines_with
 from mapper.names import Names, Reference, dotted_name
 from mapper.project import is_taken
 from mapper.record import record
-from mapper.scopes import Binding, Scope, occurrences_in, spans, statements_on
+from mapper.scopes import Binding, Scope, spans
 from mapper.source import Edit, LineIndex
+from mapper.uses import Use, find_uses
 from mapper.walk import children, walk
 
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
@@ -48,22 +49,13 @@ class Module:
     index: LineIndex
     newline: str = "\n"
     path: Path | None = None
-    _uses: dict[str, list[tuple[ast.AST, ast.Name | ast.Attribute]]] = field(
-        default_factory=dict, compare=False
-    )
+    _uses: list[dict[str, list[Use]]] = field(default_factory=list)
 
-    def uses(self, name: str) -> list[tuple[ast.AST, ast.Name | ast.Attribute]]:
-        """Return where a name, or an attribute of the name, stands, with what is around it."""
-        if name not in self._uses and self.text.count(name) < 2:
-            return []  # its definition
-        if name not in self._uses:
-            lines = lines_with(self.text, rf"\b{re.escape(name)}\b")
-            self._uses[name] = [
-                found
-                for statement in statements_on(self.tree, lines)
-                for found in occurrences_in(statement, (name,))
-            ]
-        return self._uses[name]
+    def uses(self, name: str) -> list[Use]:
+        """Return where a function or class of this file, or an attribute of its name, stands."""
+        if not self._uses:
+            self._uses.append(find_uses(self.text, self.tree, self.names.scopes, self.index))
+        return self._uses[0].get(name, [])
 
     def start(self, node: ast.AST) -> int:
         """Return the character offset at which a node starts."""

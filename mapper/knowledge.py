@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from mapper.annotations import kinds_of_annotation
-from mapper.callers import calls_here, passed, visible_calls
+from mapper.callers import Caller, calls_here, passed, visible_calls
 from mapper.imports import Module
 from mapper.scopes import FUNCTIONS, Binding, Scope
 from mapper.sequences import elements
@@ -25,6 +27,8 @@ Kinds = frozenset[str]
 
 _UNKNOWN: Kinds = frozenset({ANY})
 _INTS: Kinds = frozenset({"int", "bool"})
+_SEEN = 4  # values of a symbol that are tried first
+_LOOKED_AT = 64  # expressions that are evaluated to find them
 _DEPTH = 6  # names looked up behind one another
 _SPREADING = {f"torch.nn.modules.utils.{name}" for name in ("_single", "_pair", "_triple")}
 _MADE_BY: Mapping[str, str] = {
@@ -43,21 +47,24 @@ class Knowledge:
 
     module: Module
     _kinds: dict[tuple[Scope, str], Kinds] = field(default_factory=dict)
-    _calls: dict[Scope, tuple[list[ast.Call], bool]] = field(default_factory=dict)
+    _attributes: dict[Scope, Mapping[str, list[ast.expr]]] = field(default_factory=dict)
+    _calls: dict[Scope, tuple[list[Caller], bool]] = field(default_factory=dict)
 
     def kinds(self, node: ast.expr, scope: Scope) -> Kinds:
         """Return the kinds of value that an expression may have in a scope."""
         return self._of(node, scope, {}, _DEPTH)
 
     def values(self, node: ast.expr, scope: Scope) -> list[object]:
-        """Return values that a symbol is seen to have: its constant, default, what callers give."""
-        found = []
-        for expression in self._sources(node, scope):
-            try:
-                found.append(evaluate(expression, {}))
-            except UnknownError:
-                continue
-        return found
+        """Return values that a symbol is seen to have: its constant, default, what callers give.
+
+        The first few different ones.
+        """
+        found: dict[str, object] = {}
+        for expression in islice(self._sources(node, scope), _LOOKED_AT):
+            with suppress(UnknownError):
+                value = evaluate(expression, {})
+                found.setdefault(repr(value), value)
+        return list(found.values())[:_SEEN]
 
     # --- kinds ---
 
@@ -150,7 +157,7 @@ class Knowledge:
 
     def _bound(self, node: ast.expr, scope: Scope, depth: int) -> Kinds:
         if isinstance(node, ast.Attribute):
-            values = _stored(node, scope)
+            values = self._stored(node, scope)
             if not values:
                 return _UNKNOWN
             return frozenset().union(*(self._of(v, scope, {}, depth - 1) for v in values))
@@ -181,11 +188,11 @@ class Knowledge:
             return kinds | meant
         calls, is_whole = self._callers(home)
         given = passed(home, name, calls)
-        for call, value in given.values:
-            kinds |= self._passed(value, call, depth - 1)
+        for caller, value in given.values:
+            kinds |= self._passed(value, caller, depth - 1)
         return kinds if is_whole and not given.is_hidden else kinds | _UNKNOWN
 
-    def _callers(self, home: Scope) -> tuple[list[ast.Call], bool]:
+    def _callers(self, home: Scope) -> tuple[list[Caller], bool]:
         """Return the calls of a function that can be seen, and whether these are all."""
         if home not in self._calls:
             uses = self.module.uses
@@ -193,17 +200,16 @@ class Knowledge:
             self._calls[home] = every or calls_here(home, uses), every is not None
         return self._calls[home]
 
-    def _passed(self, value: ast.expr, call: ast.Call, depth: int) -> Kinds:
-        scopes = self.module.names.scopes
-        scope = scopes.module if known(value) else scopes.around(call)
-        return self._of(value, scope, {}, depth)
+    def _passed(self, value: ast.expr, caller: Caller, depth: int) -> Kinds:
+        home = self.module.names.scopes.home.get(caller.statement) if caller.statement else None
+        return self._of(value, home or Scope("function", caller.call), {}, depth)
 
     # --- values ---
 
     def _sources(self, node: ast.expr, scope: Scope) -> Iterator[ast.expr]:
         """Yield the expressions that give a symbol its value where they can be seen."""
         if isinstance(node, ast.Attribute):
-            yield from _stored(node, scope)
+            yield from self._stored(node, scope)
             return
         found = scope.lookup(node.id) if isinstance(node, ast.Name) else None
         if found is None or not isinstance(node, ast.Name):
@@ -215,6 +221,20 @@ class Knowledge:
             if binding.kind == "parameter":
                 given = passed(home, node.id, self._callers(home)[0])
                 yield from (value for _, value in given.values)
+
+    def _stored(self, node: ast.Attribute, scope: Scope) -> list[ast.expr]:
+        """Return what the function stores in `self.x`, or its class in `x`; nothing if unclear."""
+        within = scope.parent if scope.kind == "function" else None
+        is_own = isinstance(node.value, ast.Name) and node.value.id == "self"
+        if not is_own or within is None or within.kind != "class":
+            return []
+        if scope not in self._attributes:
+            self._attributes[scope] = _stores(scope.node)
+        if found := self._attributes[scope].get(node.attr):
+            return found
+        of_class = within.bindings.get(node.attr, [])
+        values = [one.value for one in of_class if one.kind == "assign" and one.value is not None]
+        return values if len(values) == len(of_class) else []
 
 
 def _kind(value: object) -> Kinds:
@@ -248,24 +268,16 @@ def _method(node: ast.expr, scope: Scope) -> ast.FunctionDef | None:
     return None
 
 
-def _stored(node: ast.Attribute, scope: Scope) -> list[ast.expr]:
-    """Return what the methods of the class around store in `self.x`; nothing if that is unclear."""
-    if not isinstance(node.value, ast.Name) or node.value.id != "self":
-        return []
-    within = scope.parent if scope.kind == "function" else None
-    if within is None or within.kind != "class":
-        return []
-    found: list[ast.expr] = []
-    for part in walk(scope.node):
+def _stores(function: ast.AST) -> dict[str, list[ast.expr]]:
+    """Return what a function stores in attributes of `self`."""
+    found: dict[str, list[ast.expr]] = {}
+    for part in walk(function):
         match part:
-            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=attr)]):
-                if attr == node.attr:
-                    found.append(part.value)
-            case ast.AnnAssign(target=ast.Attribute(attr=attr), value=ast.expr() as value):
-                if attr == node.attr:
-                    found.append(value)
-    if not found:
-        of_class: list[Binding] = within.bindings.get(node.attr, [])
-        values = [one.value for one in of_class if one.kind == "assign" and one.value is not None]
-        return values if len(values) == len(of_class) else []
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)]):
+                found.setdefault(name, []).append(part.value)
+            case ast.AnnAssign(
+                target=ast.Attribute(value=ast.Name(id="self"), attr=name),
+                value=ast.expr() as value,
+            ):
+                found.setdefault(name, []).append(value)
     return found

@@ -157,6 +157,7 @@ def _module_scope(file: Path) -> Scope | None:
         return None
 
 
+@lru_cache(maxsize=16)
 def _parsed(file: Path) -> tuple[str, ast.Module | None]:
     try:
         if file.stat().st_size > LARGEST:

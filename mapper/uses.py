@@ -1,0 +1,45 @@
+"""Where the functions and classes of a file are used in it, all found in one go."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+
+from mapper.record import record
+from mapper.scopes import Scopes, occurrences_in, statements_on
+from mapper.source import LineIndex
+
+_WORD = re.compile(r"\w+")
+
+
+@record(frozen=True, slots=True)
+class Use:
+    """A place where a name stands: the node, what is around it, and the statement it is in."""
+
+    node: ast.expr
+    parent: ast.AST
+    statement: ast.AST
+
+
+def find_uses(
+    text: str, tree: ast.Module, scopes: Scopes, index: LineIndex
+) -> dict[str, list[Use]]:
+    """Return where each name that the file defines, or an attribute of that name, stands."""
+    defined = {
+        name
+        for scope in scopes.all
+        for name, bindings in scope.bindings.items()
+        if bindings[0].kind == "def"
+    }
+    words = Counter(word for word in _WORD.findall(text) if word in defined)
+    wanted = {name for name, count in words.items() if count > 1}  # once is its definition
+    if not wanted:
+        return {}
+    lines = [index.position(m.start())[0] for m in _WORD.finditer(text) if m[0] in wanted]
+    found: dict[str, list[Use]] = {}
+    for statement in statements_on(tree, lines):
+        for parent, node in occurrences_in(statement, wanted):
+            name = node.id if isinstance(node, ast.Name) else node.attr
+            found.setdefault(name, []).append(Use(node, parent, statement))
+    return found

@@ -12,11 +12,10 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
-from mapper.lines import lines_with
-from mapper.scopes import Scope, Scopes, occurrences_in, statements_on
+from mapper.scopes import Scope, Scopes
 from mapper.source import LARGEST
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
@@ -26,7 +25,9 @@ _IMPORT = re.compile(
 )
 _IMPORTED = re.compile(rb"(?:^|[,(])\s*([\w.*]+)(?:\s+as\s+(\w+))?")
 _HOPS = 8  # modules that a name may be handed on through
-_TAKERS = 8  # files that are parsed for how they call one function
+_TAKERS = 8  # files that are searched for how they call one function
+_LONG = 500_000  # bytes of a file, beyond which its calls are not looked for
+_BEFORE = 20  # characters before a name, in which `class` or `def` would stand
 _FILES = 20_000  # beyond this a project is not searched, and every name counts as taken
 _SKIPPED = {".git", ".hg", ".venv", "venv", "node_modules", "build", "dist", "__pycache__"}
 
@@ -150,24 +151,22 @@ def _exported(file: Path, name: str, hops: int) -> str | None:
 
 @cache
 def _module_scope(file: Path) -> Scope | None:
-    tree = _parsed(file)[1]
+    tree = _parsed(file)
     try:
         return Scopes(tree, (), False, lines=()).module if tree else None
     except RecursionError:
         return None
 
 
-@lru_cache(maxsize=16)
-def _parsed(file: Path) -> tuple[str, ast.Module | None]:
+def _parsed(file: Path) -> ast.Module | None:
     try:
         if file.stat().st_size > LARGEST:
-            return "", None
-        text = file.read_text(encoding="utf-8")
+            return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return text, ast.parse(text)
+            return ast.parse(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
-        return "", None
+        return None
 
 
 # --- what modules take --------------------------------------------------------------------------
@@ -248,24 +247,65 @@ def _takers(path: Path, name: str, hops: int) -> set[Path] | None:
     return files - {path}
 
 
-@lru_cache(maxsize=256)
 def _calls_in(file: Path, name: str) -> list[ast.Call] | None:
-    """Return the calls of what a file imports as `name`; None where it does something else, too."""
-    text, tree = _parsed(file)
-    if tree is None:
+    """Return the calls of what a file imports as `name`; None where it does something else, too.
+
+    Only the calls are parsed: whatever else holds the name, be it a comment, counts as else.
+    """
+    try:
+        if file.stat().st_size > _LONG:
+            return None
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
         return None
-    locals_ = {name}
-    for node in statements_on(tree, lines_with(text, rf"\b{re.escape(name)}\b")):
-        if isinstance(node, ast.ImportFrom):
-            locals_ |= {one.asname for one in node.names if one.asname and one.name == name}
-    calls = []
-    words = "|".join(map(re.escape, locals_))
-    for node in statements_on(tree, lines_with(text, rf"\b(?:{words})\b")):
-        for parent, found in occurrences_in(node, locals_):
-            if not (isinstance(parent, ast.Call) and parent.func is found):
-                return None
-            calls.append(parent)
+    imports = [match.span() for match in _IMPORT_STATEMENT.finditer(text)]
+    names = [name, *re.findall(rf"\b{re.escape(name)}\s+as\s+(\w+)", text)]
+    calls: list[ast.Call] = []
+    for match in re.finditer(rf"\b(?:{'|'.join(map(re.escape, names))})\b", text):
+        if any(start <= match.start() < end for start, end in imports):
+            continue
+        end = _closing(text, match.end())
+        call = _call(match[0] + text[match.end() : end]) if end else None
+        before = text[max(match.start() - _BEFORE, 0) : match.start()]
+        if call is None or _DEFINING.search(before):
+            return None
+        calls.append(call)
     return calls
+
+
+_IMPORT_STATEMENT = re.compile(
+    r"^[ \t]*(?:from[ \t]+[.\w]+[ \t]+)?import\b(?:[ \t]*\([^)]*\)|[^\r\n#]+)", re.MULTILINE
+)
+_DEFINING = re.compile(r"(?:\bclass|\bdef|@)[ \t]*\Z")
+_OPENING = re.compile(r"[ \t]*\(")
+_PIECES = re.compile(
+    r'''"""(?:\\.|[^\\])*?"""|\'{3}(?:\\.|[^\\])*?\'{3}|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^'\\\n])*\''''
+    r"|#[^\n]*|[()\[\]{}]",
+    re.DOTALL,
+)
+"""What to look at on the way to a closing bracket: strings, comments and brackets."""
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Return the end of the brackets that open here; None where none do, or do not close."""
+    if not _OPENING.match(text, start):
+        return None
+    depth = 0
+    for piece in _PIECES.finditer(text, start):
+        depth += (piece[0] in "([{") - (piece[0] in ")]}")
+        if depth == 0 and piece[0] in ")]}":
+            return piece.end()
+    return None
+
+
+def _call(text: str) -> ast.Call | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            node = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return node if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
 
 
 def _python_files(root: Path) -> Iterator[Path]:

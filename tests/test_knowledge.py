@@ -291,6 +291,18 @@ ELSEWHERE = {
     "handed on": ("from block import Block\nmake(Block)", _EITHER, False),
     "unpacked arguments": ("from block import Block\nBlock(*all)", _EITHER, False),
     "a star": ("from block import *", _EITHER, False),
+    "brackets in strings and comments": (
+        "from block import (\n    Block,\n)\nBlock(3, (1, 1), # )\n  print(\"(\"), '''(\n)''')",
+        _ONLY_TUPLES,
+        True,
+    ),
+    "a comment on it": ("from block import Block\nBlock(3, (1, 1))  # a Block", _EITHER, False),
+    "a local class of that name": ("import block\nclass Block(): pass", _ONLY_TUPLES, True),
+    "a name that is longer": (
+        "from block import Block\nBlock(3, (1, 1))\nBlocks = 1",
+        _ONLY_TUPLES,
+        True,
+    ),
     "not Python": ("from block import Block\nBlock((", _EITHER, False),
 }
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 from mapper.record import record
-from mapper.scopes import Scopes, occurrences_in, statements_on
+from mapper.scopes import DEFINITIONS, Scopes, occurrences_in, statements_on
 from mapper.source import LineIndex
 
 _WORD = re.compile(r"\w+")
@@ -25,12 +25,14 @@ class Use:
 def find_uses(
     text: str, tree: ast.Module, scopes: Scopes, index: LineIndex
 ) -> dict[str, list[Use]]:
-    """Return where each name that the file defines, or an attribute of that name, stands."""
+    """Return where the name of a function or class, or an attribute of that name, stands.
+
+    Methods are left out, and what the scopes have not looked into.
+    """
     defined = {
-        name
+        scope.node.name
         for scope in scopes.all
-        for name, bindings in scope.bindings.items()
-        if bindings[0].kind == "def"
+        if isinstance(scope.node, DEFINITIONS) and scope.parent and scope.parent.kind != "class"
     }
     words = Counter(word for word in _WORD.findall(text) if word in defined)
     wanted = {name for name, count in words.items() if count > 1}  # once is its definition

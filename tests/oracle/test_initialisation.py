@@ -110,3 +110,28 @@ def _assert_uniform(what: str, values: Array, bound: float) -> None:
     assert share.var() * 3 == pytest.approx(1, rel=0.05), f"{what}: variance"
     quartiles = np.quantile(share, (0.25, 0.5, 0.75))
     assert quartiles == pytest.approx([-0.5, 0, 0.5], abs=0.06), f"{what}: quartiles {quartiles}"
+
+
+_LOOP = """\
+import torch
+import torch.nn as nn
+
+
+def framed():
+    return nn.Conv2d(4, 8, 3, padding=1, padding_mode="reflect")
+
+
+def found(layers):
+    return [m for m in layers if isinstance(m, nn.Conv2d)]
+"""
+
+
+def test_an_initialisation_loop_finds_the_convolution_in_a_sequential_cell(tmp_path: Path) -> None:
+    import mindspore.nn as ms_nn
+
+    module = import_text(tmp_path, "loop", str(migrate(_LOOP).after))
+    cell = module.framed()
+    assert isinstance(cell, ms_nn.SequentialCell)
+    (layer,) = module.found(one for _, one in cell.cells_and_names())
+    assert isinstance(layer, ms_nn.Conv2d)
+    assert layer.weight.shape == (8, 4, 3, 3)

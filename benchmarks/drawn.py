@@ -157,8 +157,8 @@ Six trials a site have values that the call is written for and torch computes wi
 equal there are up to 24, and a site that is never equal is counted as that. Then one symbol at a
 time gets each of about two dozen `other` values: tuples and lists of several lengths, strings,
 None, bools, floats, 0 and negative numbers. What torch refuses says nothing; `raises as stated`
-breaks an assumption of the report, `raises too` is refused by MindSpore although none is stated: the
-file itself says that the name holds no such value.
+breaks an assumption of the report, `raises too` is refused by MindSpore although none is stated:
+the file itself says that the name holds no such value.
 `silently different` must be 0.
 
 {draws}

@@ -13,10 +13,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import stat
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 if sys.platform != "win32":
     import fcntl
@@ -95,6 +102,27 @@ def _settled(path: Path, target: Path, data: bytes, expected: bytes | None) -> b
     return current == data
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put a Ctrl-C off until the block is done: it would leave what the block has made.
+
+    Only where Python handles signals, in the main thread.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: caught.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if caught:
+            handler(*caught[0])
+
+
+@_undisturbed()
 def _swap(
     path: Path, target: Path, data: bytes, expected: bytes | None, found: os.stat_result | None
 ) -> None:

@@ -78,6 +78,27 @@ def test_the_mode_is_kept_whatever_the_umask(target: Path, mode: int) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == mode
 
 
+@pytest.mark.parametrize("step", ["_create", "_lock", "_write_all", "_keep_attributes"])
+def test_ctrl_c_waits_until_a_file_is_written(
+    step: str, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = getattr(write, step)
+
+    def interrupted(*arguments: Any, **more: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return work(*arguments, **more)
+
+    monkeypatch.setattr(write, step, interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            replace(target, b"new", target.read_bytes())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert target.read_bytes() == b"new"
+    assert list(target.parent.iterdir()) == [target]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_the_owner_is_kept(target: Path) -> None:
     os.chown(target, 1234, 4321)

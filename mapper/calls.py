@@ -201,8 +201,7 @@ class CallRewriter:
 def _seen(known: Knowledge, scope: Scope, arguments: Mapping[str, Argument]) -> dict[str, Seen]:
     """Return what the file says of the arguments that are bare symbols."""
     found = dict[str, Seen]()
-    for name in LIKELY:
-        node = arguments[name].value if name in arguments else ast.Constant(None)
+    for node in [arguments[name].value for name in LIKELY if name in arguments]:
         if symbol(node) in symbols(node):
             values = tuple(known.values(node, scope))
             found[symbol(node)] = Seen(values, known.kinds(node, scope))

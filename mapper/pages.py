@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mapper.examples import execute
 from mapper.outcome import Status
-from mapper.rule import Kind, Verdict
+from mapper.rule import Verdict
 
 if TYPE_CHECKING:
     from mapper.examples import Result
@@ -258,8 +258,3 @@ def _said(text: str) -> str:
     return "".join(
         p if p.startswith("`") else re.sub(r"([*<]|(?<!\w)_)", r"\\\1", p) for p in parts
     )
-
-
-def is_written_about(rule: Rule) -> bool:
-    """Say whether a rule is about a PyTorch API, and not a signature only."""
-    return rule.kind is not Kind.SIGNATURE

@@ -79,6 +79,9 @@ TYPES: Mapping[str, type] = {one.__name__: one for one in (bool, float, int, lis
 NUMERIC = frozenset({"abs", "bool", "int", "math.ceil", "math.floor", "max", "min", "round"})
 
 
+_HARMLESS = FUNCTIONS.keys() | {"isinstance", "range"}
+
+
 def symbol(node: ast.expr) -> str:
     """Return the name under which an expression that is not understood is known."""
     attributes: list[str] = []
@@ -198,7 +201,7 @@ def is_repeatable(node: ast.expr) -> bool:
     """Say whether evaluating twice is harmless: no call but our own few, no walrus."""
     return not any(
         isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
-        or (isinstance(n, ast.Call) and symbol(n.func) not in (*FUNCTIONS, "isinstance", "range"))
+        or (isinstance(n, ast.Call) and symbol(n.func) not in _HARMLESS)
         for n in walk(node)
     )
 

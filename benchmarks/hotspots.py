@@ -40,8 +40,8 @@ PARTS = (
 def run(tree: str) -> None:
     """Do what `migrate --diff -j1` does, but for printing."""
     from mapper.config import load
-    from mapper.options import Options
-    from mapper.outcome import Run
+    from mapper.model.options import Options
+    from mapper.model.results import Run
     from mapper.report import render
     from mapper.run import migrate_files
 

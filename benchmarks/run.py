@@ -303,7 +303,7 @@ def _tool(name: str, rivals: Path | None) -> str | None:
 def proofs() -> Iterator[Row]:
     """Time the proofs of distinct literal calls, and of the same calls again."""
     from mapper.migrate import Migrator
-    from mapper.options import Options
+    from mapper.model.options import Options
     from mapper.rulebook import load
     from mapper.verify import Verifier
 

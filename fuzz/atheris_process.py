@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["mapper"]):
     for room in (*ROOMS, "verify", "source", "suppress", "selection", "names", "scopes", "bind"):
         importlib.import_module(f"mapper.{room}")  # by name: none of them is used here
 
-from mapper.options import Options  # noqa: E402
+from mapper.model.options import Options  # noqa: E402
 from tests.reliability.invariants import checked  # noqa: E402
 
 HEADS = {

@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mapper.options import Options
-from mapper.outcome import FileStatus
+from mapper.model.options import Options
+from mapper.model.results import FileStatus
 from mapper.prefilter import may_mention_conv
 from mapper.source import SourceError, decode
 from tests.counter import count

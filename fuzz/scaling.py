@@ -116,7 +116,7 @@ REPORTED = ("calls", "calls on one line", "calls for a person")
 
 def cost(kind: str, n: int) -> tuple[float, int]:
     """Return the CPU seconds that so many parts of a kind take, and their size."""
-    from mapper.options import Options
+    from mapper.model.options import Options
     from mapper.process import Task, process
 
     if kind.startswith("report: "):
@@ -131,8 +131,8 @@ def cost(kind: str, n: int) -> tuple[float, int]:
 
 def report(kind: str, n: int) -> tuple[float, int]:
     """Return what the report of so many sites costs: those of a small file, over and over."""
-    from mapper.options import Options
-    from mapper.outcome import Run
+    from mapper.model.options import Options
+    from mapper.model.results import Run
     from mapper.process import Task, process
     from mapper.report import View, render
 

@@ -8,8 +8,8 @@ from dataclasses import field
 
 from mapper.bind import Argument
 from mapper.conditions import Version
-from mapper.plan import ManualError
-from mapper.record import record
+from mapper.model.plan import ManualError
+from mapper.model.record import record
 from mapper.rule import Rule
 from mapper.sequences import elements
 from mapper.values import Known, is_repeatable, known

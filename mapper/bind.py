@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
-from mapper.record import record
+from mapper.model.record import record
 from mapper.rule import ParameterSpec
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from itertools import takewhile
 from pathlib import Path
 
+from mapper.model.record import record
 from mapper.project import calls_elsewhere
-from mapper.record import record
 from mapper.scopes import FUNCTIONS, Scope
 from mapper.uses import Use
 

@@ -14,10 +14,10 @@ from mapper.dicts import known_keys
 from mapper.imports import Module
 from mapper.knowledge import Knowledge
 from mapper.layout import LayoutError, render
-from mapper.options import Options
+from mapper.model.options import Options
+from mapper.model.plan import Api, ManualError, Plan
+from mapper.model.record import record
 from mapper.partials import CLASS, as_one, joined, split
-from mapper.plan import Api, ManualError, Plan
-from mapper.record import record
 from mapper.rule import Effect, Rule
 from mapper.rulebook import Rulebook
 from mapper.sample import LIKELY, Seen

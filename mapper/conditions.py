@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from mapper.record import record
+from mapper.model.record import record
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from mapper.model.record import record
 from mapper.paths import shown
 from mapper.prefilter import DEFAULT_EXCLUDE
-from mapper.record import record
 
 DEVICES = ("any", "cpu", "gpu", "ascend")
 OUTPUT_FORMATS = ("full", "concise", "json", "github", "gitlab", "sarif", "markdown")

@@ -24,8 +24,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mapper.model.record import record
 from mapper.prefilter import DEFAULT_EXCLUDE
-from mapper.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

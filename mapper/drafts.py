@@ -14,10 +14,10 @@ from mapper.bind import BindError
 from mapper.calls import CallRewriter, Rewritten, Spelling, Way
 from mapper.contexts import advice
 from mapper.imports import Imports, Module
+from mapper.model.options import Options
+from mapper.model.plan import ManualError
+from mapper.model.results import Proof, Site, Span, Status
 from mapper.names import Reference
-from mapper.options import Options
-from mapper.outcome import Proof, Site, Span, Status
-from mapper.plan import ManualError
 from mapper.project import is_taken
 from mapper.rule import Kind, Rule
 from mapper.rulebook import Rulebook

@@ -6,8 +6,8 @@ import ast
 
 from mapper.config import Settings
 from mapper.migrate import Migrator
-from mapper.options import Options
-from mapper.outcome import Site, Status
+from mapper.model.options import Options
+from mapper.model.results import Site, Status
 from mapper.rulebook import load
 
 _IMPORTS = (

@@ -7,12 +7,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mapper.migrate import Migrator
-from mapper.options import Options
-from mapper.record import record
+from mapper.model.options import Options
+from mapper.model.record import record
 from mapper.rulebook import load
 
 if TYPE_CHECKING:
-    from mapper.outcome import Site
+    from mapper.model.results import Site
     from mapper.rule import Example, Rule
 
 NEWEST = Options().target_version

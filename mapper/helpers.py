@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mapper.record import record
+from mapper.model.record import record
 from mapper.rule import ParameterSpec
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from mapper.helpers import HELPERS, Helper
 from mapper.lines import lines_with
+from mapper.model.record import record
 from mapper.names import Names, Reference, dotted_name
 from mapper.project import is_taken
-from mapper.record import record
 from mapper.scopes import Binding, Scope, spans
 from mapper.source import Edit, LineIndex
 from mapper.uses import Use, find_uses

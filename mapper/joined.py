@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from mapper import notebook
-from mapper.outcome import Note, Site
+from mapper.model.results import Note, Site
 from mapper.source import LARGEST, Edit, LineIndex, Source, check_size, not_python
 
 _CONV = re.compile(r"\b(?:Lazy)?Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\(")

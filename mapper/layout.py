@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 
-from mapper.plan import Plan, Wrapper
+from mapper.model.plan import Plan, Wrapper
 
 Spell = Callable[[str], str]
 """How a MindSpore name or helper class is written in this file ("mindspore.nn.Pad" -> "nn.Pad")."""

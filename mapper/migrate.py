@@ -12,10 +12,10 @@ from mapper import sound
 from mapper.calls import CallRewriter
 from mapper.drafts import LEFT, Draft, Drafter
 from mapper.imports import Imports, Module
+from mapper.model.options import Options
+from mapper.model.record import record
+from mapper.model.results import Note, Site
 from mapper.names import read_names, wanted_lines
-from mapper.options import Options
-from mapper.outcome import Note, Site
-from mapper.record import record
 from mapper.rulebook import Rulebook
 from mapper.source import Edit, LineIndex
 from mapper.suppress import Suppressions

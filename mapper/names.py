@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapper.lines import lines_with, newlines
+from mapper.model.record import record
 from mapper.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
-from mapper.record import record
 from mapper.scopes import (
     SCOPED,
     Binding,

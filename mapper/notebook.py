@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from mapper.record import record
+from mapper.model.record import record
 from mapper.source import Edit, LineIndex, SourceError, splice
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mapper.examples import execute
-from mapper.outcome import Status
+from mapper.model.results import Status
 from mapper.rule import Verdict
 
 if TYPE_CHECKING:

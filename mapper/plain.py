@@ -15,8 +15,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mapper.layout import Offset, Spell
-from mapper.plan import Api, Keywords, Plan
-from mapper.record import record
+from mapper.model.plan import Api, Keywords, Plan
+from mapper.model.record import record
 
 _BREAK = r"(?:\r\n|\r(?!\n)|\n)"
 _REST = rf"[ \t]*(?:#[^\r\n]*)?{_BREAK}"  # the rest of a line

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mapper.outcome import FileResult, FileStatus, Note, Site
+from mapper.model.results import FileResult, FileStatus, Note, Site
 from mapper.prefilter import may_mention_conv
 from mapper.source import LARGEST, Source, SourceError, check_size, decode, not_python, splice
 from mapper.suppress import MARK, mentions
@@ -17,7 +17,7 @@ from mapper.suppress import MARK, mentions
 if TYPE_CHECKING:
     from mapper.joined import Joined
     from mapper.migrate import Migrator
-    from mapper.options import Options
+    from mapper.model.options import Options
     from mapper.selection import Selection
     from mapper.suppress import Suppressions
 

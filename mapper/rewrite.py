@@ -10,7 +10,7 @@ from typing import Any
 import libcst as cst
 
 from mapper.layout import LayoutError, Spell
-from mapper.plan import Api, Keywords, Plan
+from mapper.model.plan import Api, Keywords, Plan
 
 
 def render(

@@ -7,7 +7,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from mapper.conditions import Condition, Version, VersionRange
-from mapper.record import record
+from mapper.model.record import record
 
 Scalar = str | int | float | bool
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from mapper.record import record
+from mapper.model.record import record
 from mapper.rule import NEEDED, Kind, MindSporeSide, RowKind, Rule
 
 T = TypeVar("T")

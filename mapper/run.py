@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from mapper.config import Config, Settings
 from mapper.discover import Found, discover
 from mapper.garbage import sweep
-from mapper.options import Options
-from mapper.outcome import FileResult, FileStatus, Status
+from mapper.model.options import Options
+from mapper.model.record import record
+from mapper.model.results import FileResult, FileStatus, Status
 from mapper.paths import shown
 from mapper.prefilter import may_concern_us
 from mapper.process import Task, failed, process
-from mapper.record import record
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -267,7 +267,7 @@ def _mirror(file: _File, result: FileResult, target: Path) -> FileResult:
 def _write(
     target: Path, expected: bytes | None, result: FileResult, data: bytes | None = None
 ) -> FileResult:
-    from mapper.outcome import Note
+    from mapper.model.results import Note
     from mapper.write import WriteError
     from mapper.write import replace as replace_file
 

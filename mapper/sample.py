@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from mapper.record import record
+from mapper.model.record import record
 from mapper.values import symbol, symbols
 from mapper.walk import walk
 

@@ -13,7 +13,7 @@ from dataclasses import field
 from difflib import get_close_matches
 
 from mapper.discover import path_matcher
-from mapper.record import record
+from mapper.model.record import record
 from mapper.rulebook import Rulebook
 
 _PREFIXES = ("", "torch.", "torch.nn.", "torch.nn.functional.")

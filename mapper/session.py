@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from mapper.options import Options
+from mapper.model.options import Options
 
 if TYPE_CHECKING:
     from mapper.config import Config
-    from mapper.outcome import FileResult, Run
+    from mapper.model.results import FileResult, Run
     from mapper.report import View
 
 INTERRUPTED = 130  # as a program ended by SIGINT
@@ -56,7 +56,7 @@ class Session:
         return self._exit_code(run)
 
     def _as_run(self, results: Sequence[FileResult]) -> Run:
-        from mapper.outcome import Run
+        from mapper.model.results import Run
 
         settings = self.settings
         return Run(
@@ -177,7 +177,7 @@ class Session:
 
     def _tell(self, run: Run) -> None:
         """Say on stderr what the report would, where stdout carries source or a diff."""
-        from mapper.outcome import FileStatus
+        from mapper.model.results import FileStatus
         from mapper.report import render
 
         if self.settings.quiet:  # that a file failed is said all the same

@@ -13,7 +13,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 
-from mapper.record import record
+from mapper.model.record import record
 from mapper.scopes import DEFINITIONS
 from mapper.source import Edit, LineIndex, splice
 

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from mapper.record import record
+from mapper.model.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ import tokenize
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mapper.outcome import Note, Span
+from mapper.model.results import Note, Span
 
 MARK = "tm2ms:"
 _COMMENT = re.compile(r"#\s*tm2ms:\s*([\w-]*)(?:\s*\[([^\]#]*)\])?")

@@ -6,7 +6,7 @@ import ast
 import re
 from collections import Counter
 
-from mapper.record import record
+from mapper.model.record import record
 from mapper.scopes import DEFINITIONS, Scopes, occurrences_in, statements_on
 from mapper.source import LineIndex
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from mapper.record import record
+from mapper.model.record import record
 from mapper.sequences import SIZE, elements
 from mapper.walk import walk
 

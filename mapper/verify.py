@@ -17,8 +17,8 @@ from mapper.engine.compare import Comparer, Difference, Evidence
 from mapper.engine.layer import Layer, LimitError, RefusedError
 from mapper.engine.torch_layers import Convolution
 from mapper.helpers import HELPERS
-from mapper.outcome import Parameter, Proof
-from mapper.record import record
+from mapper.model.record import record
+from mapper.model.results import Parameter, Proof
 from mapper.rule import Kind, ParameterSpec, Rule, Strategy
 from mapper.rulebook import Rulebook
 from mapper.sample import Sampler, Seen, Trial, Values

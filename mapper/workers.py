@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from mapper.outcome import FileResult
+from mapper.model.results import FileResult
 from mapper.process import Task, failed
 
 if TYPE_CHECKING:

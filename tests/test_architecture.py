@@ -52,7 +52,7 @@ def rooms_known_to(name: str) -> set[str]:
 
 
 def libraries_known_to(name: str) -> set[str]:
-    known = imports_of(name) - {"mapper.record"}
+    known = imports_of(name) - {"mapper.model.record"}
     return {module.partition(".")[0] for module in known}
 
 

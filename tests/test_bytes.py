@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapper.options import Options
-from mapper.outcome import FileResult, FileStatus, Run, Site
+from mapper.model.options import Options
+from mapper.model.results import FileResult, FileStatus, Run, Site
 from mapper.process import Task, process
 from mapper.report import render
 from mapper.source import LineIndex, decode

@@ -15,8 +15,8 @@ import pytest
 
 from mapper.cluster import ClusterError, connected
 from mapper.config import load
-from mapper.options import Options
-from mapper.outcome import FileResult
+from mapper.model.options import Options
+from mapper.model.results import FileResult
 from mapper.run import migrate_files
 from tests.shell import environment, tm2ms
 from tests.test_process import TEXT

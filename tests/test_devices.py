@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mapper.migrate import Migrator
-from mapper.options import Options
-from mapper.outcome import Site, Status
+from mapper.model.options import Options
+from mapper.model.results import Site, Status
 from mapper.rule import Device, Limit, Rule
 from mapper.rulebook import load
 from mapper.source import splice

@@ -13,8 +13,8 @@ import pytest
 
 from mapper import run as room
 from mapper.config import load
-from mapper.options import Options
-from mapper.outcome import FileResult, FileStatus
+from mapper.model.options import Options
+from mapper.model.results import FileResult, FileStatus
 from mapper.process import Task
 from mapper.run import migrate_files
 from mapper.workers import CRASHED, in_order, processes

@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from mapper.options import Options
-from mapper.outcome import FileStatus
+from mapper.model.options import Options
+from mapper.model.results import FileStatus
 from mapper.process import Task, process
 from tests.tool import rewritten
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mapper.annotations import kinds_of_annotation
-from mapper.outcome import Status
+from mapper.model.results import Status
 from tests.tool import migrate, only
 
 _HEAD = """\

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mapper import plain, rewrite
 from mapper.layout import LayoutError
-from mapper.plan import Keywords, Plan
+from mapper.model.plan import Keywords, Plan
 from mapper.source import LineIndex
 
 VALUES = (

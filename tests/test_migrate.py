@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mapper.options import Options
-from mapper.outcome import FileResult, FileStatus, Run, Site, Status
+from mapper.model.options import Options
+from mapper.model.results import FileResult, FileStatus, Run, Site, Status
 from mapper.process import Task, process
 from mapper.report.as_json import site_values
 from mapper.source import LineIndex, decode

@@ -11,7 +11,7 @@ import pytest
 
 from mapper import catalog
 from mapper.examples import execute
-from mapper.outcome import Status
+from mapper.model.results import Status
 from mapper.pages import page
 from mapper.rule import Rule, Verdict
 from mapper.rulebook import load

@@ -14,9 +14,9 @@ from mapper.bind import bind
 from mapper.conditions import Version
 from mapper.helpers import HELPERS
 from mapper.migrate import Migrator
-from mapper.options import Options
-from mapper.outcome import Status
-from mapper.plan import Plan, Wrapper
+from mapper.model.options import Options
+from mapper.model.plan import Plan, Wrapper
+from mapper.model.results import Status
 from mapper.rule import Strategy
 from mapper.rulebook import load
 from mapper.verify import Claim, DisprovedError, Verifier

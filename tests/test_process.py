@@ -9,8 +9,8 @@ import pickle
 import pytest
 
 from mapper import process as room
-from mapper.options import Options
-from mapper.outcome import FileResult, FileStatus, Status
+from mapper.model.options import Options
+from mapper.model.results import FileResult, FileStatus, Status
 from mapper.process import Task, process
 
 TEXT = "import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mapper.options import Options
-from mapper.outcome import FileResult, Status
+from mapper.model.options import Options
+from mapper.model.results import FileResult, Status
 from mapper.process import Task, process
 
 _CALL = "layer = {}(3, 8, 3)\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mapper.record import record
+from mapper.model.record import record
 
 
 @record(frozen=True, slots=True)

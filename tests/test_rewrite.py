@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mapper.outcome import Status
+from mapper.model.results import Status
 from tests.tool import only, rewritten
 
 HEAD, NEW_HEAD = "import torch.nn as nn\n", "import mindspore.nn as nn\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mapper.config import load
-from mapper.options import Options
-from mapper.outcome import FileResult, FileStatus
+from mapper.model.options import Options
+from mapper.model.results import FileResult, FileStatus
 from mapper.run import migrate_files
 from tests.test_process import AFTER, NOTEBOOK, TEXT
 

@@ -21,8 +21,8 @@ from mapper.bind import bind
 from mapper.engine import arrays, mindspore_layers, torch_layers
 from mapper.engine.layer import Array, Layer, Shape
 from mapper.engine.shapes import conv_shape, conv_transpose_shape
-from mapper.options import Options
-from mapper.outcome import FileResult, Site, Status
+from mapper.model.options import Options
+from mapper.model.results import FileResult, Site, Status
 from mapper.process import Task, process
 from mapper.rulebook import load
 from mapper.values import evaluate

@@ -11,8 +11,8 @@ import pytest
 from mapper.bind import bind
 from mapper.helpers import HELPERS
 from mapper.migrate import Migrator
-from mapper.options import Options
-from mapper.outcome import Site, Status
+from mapper.model.options import Options
+from mapper.model.results import Site, Status
 from mapper.rule import Rule
 from mapper.rulebook import load
 from tests.documents import OPERATOR, PAGES, Row, rows

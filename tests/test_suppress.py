@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mapper.options import Options
-from mapper.outcome import FileResult, Status
+from mapper.model.options import Options
+from mapper.model.results import FileResult, Status
 from mapper.process import Task, process
 from mapper.rulebook import load
 from mapper.selection import SelectionError, names

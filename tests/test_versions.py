@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from mapper.migrate import Migrator
-from mapper.options import Options
-from mapper.outcome import Site, Status
+from mapper.model.options import Options
+from mapper.model.results import Site, Status
 from mapper.rulebook import load
 from mapper.source import splice
 

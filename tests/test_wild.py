@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from mapper.outcome import Status
+from mapper.model.results import Status
 from tests.tool import migrate, only, rewritten
 
 _HEAD = """\

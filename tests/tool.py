@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mapper.migrate import Migration, Migrator
-from mapper.options import Options
-from mapper.outcome import Site, Status
+from mapper.model.options import Options
+from mapper.model.results import Site, Status
 from mapper.rulebook import load
 from mapper.source import splice
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from mapper.engine.layer import Array, Layer, LimitError, RefusedError, Shape
 from mapper.engine.torch_layers import Convolution, layer
-from mapper.outcome import Parameter
-from mapper.record import record
+from mapper.model.record import record
+from mapper.model.results import Parameter
 
 TOLERANCE = 1e-9  # of the output's largest absolute value, in float64
 BATCH = 2

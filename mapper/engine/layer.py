@@ -9,7 +9,7 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from mapper.record import record
+from mapper.model.record import record
 
 Array = NDArray[np.floating]
 Shape = tuple[int, ...]

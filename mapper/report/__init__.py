@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mapper.report.view import PLAIN, View
 
 if TYPE_CHECKING:
-    from mapper.outcome import Run
+    from mapper.model.results import Run
 
 Renderer = Callable[["Run", View], str]
 

@@ -20,7 +20,7 @@ from mapper.report.view import PLAIN, View
 from mapper.report.visible import json_text, name
 
 if TYPE_CHECKING:
-    from mapper.outcome import FileResult, Run
+    from mapper.model.results import FileResult, Run
 
 _SCRIPTS = ("words.js", "parts.js", "app.js")
 

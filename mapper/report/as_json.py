@@ -11,7 +11,7 @@ from mapper.report.view import PLAIN, View
 from mapper.report.visible import json_text, posix
 
 if TYPE_CHECKING:
-    from mapper.outcome import FileResult, Parameter, Proof, Run, Site
+    from mapper.model.results import FileResult, Parameter, Proof, Run, Site
 
 SCHEMA = 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mapper.outcome import FileStatus, Status
+from mapper.model.results import FileStatus, Status
 from mapper.report.sites import is_listed, location, message, note_location
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import name, visible
@@ -12,7 +12,7 @@ from mapper.report.visible import name, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mapper.outcome import FileResult, Note, Run, Site
+    from mapper.model.results import FileResult, Note, Run, Site
 
 STYLES = {
     Status.MIGRATED: "green",

@@ -16,7 +16,7 @@ from mapper.report.visible import octets, posix, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mapper.outcome import FileResult, Run
+    from mapper.model.results import FileResult, Run
 
 _NO_NEWLINE = "\n\\ No newline at end of file\n"
 _QUOTED = {'"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f"}

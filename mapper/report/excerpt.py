@@ -13,7 +13,7 @@ from mapper.report.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mapper.outcome import FileResult, Site
+    from mapper.model.results import FileResult, Site
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _MOST_LINES = 12

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mapper.report.visible import posix
 
 if TYPE_CHECKING:
-    from mapper.outcome import FileResult
+    from mapper.model.results import FileResult
 
 
 def fingerprints(file: FileResult) -> list[str]:

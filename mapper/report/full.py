@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mapper.outcome import FileStatus, Status
+from mapper.model.results import FileStatus, Status
 from mapper.report.concise import failure, headline, remark
 from mapper.report.excerpt import Source, excerpt, gutter
 from mapper.report.sites import assumptions, is_listed, proof_text
@@ -14,7 +14,7 @@ from mapper.report.visible import clipped, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mapper.outcome import FileResult, Run, Site
+    from mapper.model.results import FileResult, Run, Site
 
 
 _MOST_LINES = 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mapper.outcome import FileStatus, Status
+from mapper.model.results import FileStatus, Status
 from mapper.report.fingerprint import digest, fingerprints
 from mapper.report.sites import message, position
 from mapper.report.view import PLAIN, View
@@ -13,7 +13,7 @@ from mapper.report.visible import json_text, posix, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mapper.outcome import FileResult, Run, Site
+    from mapper.model.results import FileResult, Run, Site
 
 SEVERITIES = {
     Status.MANUAL: "major",

@@ -12,7 +12,7 @@ from collections import Counter
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
-from mapper.record import record
+from mapper.model.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-from mapper.outcome import FileStatus, Status
+from mapper.model.results import FileStatus, Status
 from mapper.report.diff import file_diff
 from mapper.report.sites import assumptions, each_site, message, note_location, position, proof_text
 from mapper.report.summary import verdict
@@ -19,7 +19,7 @@ from mapper.report.visible import clipped, name, one_line, visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mapper.outcome import FileResult, Note, Run, Site
+    from mapper.model.results import FileResult, Note, Run, Site
 
 _ROOM = 60_000
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~!$]|:(?=//))")

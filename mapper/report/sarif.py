@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import mapper
-from mapper.outcome import FileStatus, Status
+from mapper.model.results import FileStatus, Status
 from mapper.report.as_json import site_values
 from mapper.report.fingerprint import digest, fingerprints
 from mapper.report.sites import each_site, message, position
@@ -17,7 +17,7 @@ from mapper.report.visible import json_text, octets, posix, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mapper.outcome import FileResult, Run, Site
+    from mapper.model.results import FileResult, Run, Site
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

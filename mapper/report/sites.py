@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mapper.outcome import Status
+from mapper.model.results import Status
 from mapper.report.visible import clipped, name, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mapper.outcome import FileResult, Note, Proof, Run, Site
+    from mapper.model.results import FileResult, Note, Proof, Run, Site
 
 
 def each_site(run: Run) -> Iterator[tuple[FileResult, Site]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mapper.outcome import Status
+from mapper.model.results import Status
 from mapper.report.sites import each_site
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import visible
 
 if TYPE_CHECKING:
-    from mapper.outcome import Run
+    from mapper.model.results import Run
 
 
 def verdict(run: Run, view: View = PLAIN, *, dry: bool = False) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from mapper.record import record
+from mapper.model.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from mapper.arguments import BoundCall
-from mapper.plan import Plan
+from mapper.model.plan import Plan
 from mapper.rule import Strategy
 from mapper.strategies.conv import convolution
 from mapper.strategies.conv_transpose import conv_transpose

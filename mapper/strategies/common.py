@@ -6,7 +6,7 @@ import ast
 from math import prod
 
 from mapper.arguments import BoundCall, as_int, operand
-from mapper.plan import Api, ManualError, Plan
+from mapper.model.plan import Api, ManualError, Plan
 from mapper.values import is_bool, is_repeatable, known
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mapper.arguments import BoundCall, tuple_of
-from mapper.plan import Keywords, ManualError, Plan, Wrapper
+from mapper.model.plan import Keywords, ManualError, Plan, Wrapper
 from mapper.strategies.common import bias, common, initial
 from mapper.strategies.padding import doubled, pad_keywords, zero_padding
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mapper.arguments import BoundCall, Extent, minus, tuple_of
-from mapper.plan import ManualError, Plan, Wrapper
+from mapper.model.plan import ManualError, Plan, Wrapper
 from mapper.strategies.common import bias, common, initial
 from mapper.strategies.padding import doubled, pad_keywords
 from mapper.values import UnknownError, evaluate, symbols

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mapper.arguments import BoundCall
-from mapper.plan import Plan
+from mapper.model.plan import Plan
 from mapper.strategies.padding import zero_padding
 
 

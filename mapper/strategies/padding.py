@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 
 from mapper.arguments import BoundCall, Extent, operand, tuple_of
-from mapper.plan import Keywords
+from mapper.model.plan import Keywords
 from mapper.values import is_repeatable
 
 

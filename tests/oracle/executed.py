@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from mapper.helpers import HELPERS
-from mapper.outcome import FileResult, Site
+from mapper.model.results import FileResult, Site
 from mapper.rulebook import load
 from tests.oracle.frameworks import attempt
 from tests.oracle.standins import FLOAT32, OPERANDS, Values, read

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapper.options import Options
-from mapper.outcome import FileResult
+from mapper.model.options import Options
+from mapper.model.results import FileResult
 from mapper.process import Task, process
 
 Array = NDArray[Any]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mapper.outcome import FileResult, Parameter, Site
+from mapper.model.results import FileResult, Parameter, Site
 from tests.oracle.executed import Executed, Kind, execute
 from tests.oracle.frameworks import migrate
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapper.options import Options
-from mapper.outcome import Status
+from mapper.model.options import Options
+from mapper.model.results import Status
 from mapper.process import Task, process
 
 pytestmark = pytest.mark.oracle

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapper.options import Options
-from mapper.outcome import Status
+from mapper.model.options import Options
+from mapper.model.results import Status
 from tests.oracle.frameworks import Array, import_text, migrate, parameters_of
 
 CALLS = (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mapper.outcome import Site, Status
+from mapper.model.results import Site, Status
 from tests.oracle import calls
 from tests.oracle.corners import (
     CORNERS,

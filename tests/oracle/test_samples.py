@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mapper.outcome import Site, Status
+from mapper.model.results import Site, Status
 from tests.oracle import templates
 from tests.oracle.frameworks import fold, import_text, migrate
 from tests.oracle.trials import FOR_CHANNELS, OTHERS, Found, Outcome, compare_layers

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mapper.migrate import Migrator
-from mapper.options import Options
+from mapper.model.options import Options
 from mapper.rulebook import load
 from mapper.source import splice
 from tests.oracle.frameworks import import_text

@@ -9,8 +9,8 @@ import warnings
 from itertools import pairwise
 
 from mapper.helpers import HELPERS
-from mapper.options import Options
-from mapper.outcome import FileResult, FileStatus, Run, Site
+from mapper.model.options import Options
+from mapper.model.results import FileResult, FileStatus, Run, Site
 from mapper.process import Task, process
 from mapper.source import LineIndex
 

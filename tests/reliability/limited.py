@@ -12,7 +12,7 @@ MEMORY = 2 << 30
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    from mapper.options import Options
+    from mapper.model.options import Options
     from mapper.process import Task, process
     from tests.reliability import hostile
 

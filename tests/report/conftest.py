@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mapper
-from mapper.outcome import Run
+from mapper.model.results import Run
 from tests.report.sample import sample
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mapper.outcome import (
+from mapper.model.results import (
     FileResult,
     FileStatus,
     Note,

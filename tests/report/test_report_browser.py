@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mapper.outcome import FileResult, FileStatus, Run
+from mapper.model.results import FileResult, FileStatus, Run
 from mapper.report import render
 from tests.report.sample import GUESS_NEW, HOSTILE, sample
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mapper.outcome import FileResult, FileStatus, Note, Proof, Run, Status
+from mapper.model.results import FileResult, FileStatus, Note, Proof, Run, Status
 from mapper.report import View, render
 from mapper.report.as_json import schema
 from mapper.report.fingerprint import fingerprints

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper.outcome import FileResult, FileStatus, Note, Run, Site, Span, Status
+from mapper.model.results import FileResult, FileStatus, Note, Run, Site, Span, Status
 from mapper.report import FORMATS, View, render
 from mapper.report.as_html import embedded
 from mapper.report.markdown import code, prose

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from mapper.outcome import FileResult, FileStatus, Run, Site, Span, Status
+from mapper.model.results import FileResult, FileStatus, Run, Site, Span, Status
 from mapper.report import FORMATS, SUFFIXES, View, render
 from mapper.report.markdown import code
 from mapper.report.sites import location

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from mapper.outcome import FileResult, FileStatus, Run
+from mapper.model.results import FileResult, FileStatus, Run
 from mapper.report import View, render
 from mapper.report.diff import quoted
 from mapper.report.hunks import split_lines

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mapper.outcome import FileResult, FileStatus, Proof, Run, Site, Span, Status
+from mapper.model.results import FileResult, FileStatus, Proof, Run, Site, Span, Status
 from mapper.report import View
 from mapper.report.summary import statistics, verdict
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mapper.options import Options
-from mapper.outcome import Site, Status
+from mapper.model.options import Options
+from mapper.model.results import Site, Status
 from tests.oracle import calls, frameworks
 from tests.oracle.corners import CORNERS
 from tests.oracle.frameworks import CLASSES, Array, Refusal, attempt, import_text, migrate

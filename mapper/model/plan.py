@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from mapper.record import record
+from mapper.model.record import record
 
 Keywords = list[tuple[str, str]]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
-from mapper.record import record
+from mapper.model.record import record
 
 
 class Status(StrEnum):

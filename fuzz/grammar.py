@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mapper.bind import BindError, bind
-from mapper.rule import ParameterSpec
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import ParameterSpec
 
 _LAYER = "in_channels, out_channels, kernel_size, stride=0, padding=0"
 _REST = "padding_mode=0, device=0, dtype=0"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from mapper.bind import Argument
-from mapper.conditions import Version
 from mapper.model.plan import ManualError
 from mapper.model.record import record
-from mapper.rule import Rule
+from mapper.rulebook.conditions import Version
+from mapper.rulebook.schema import Rule
 from mapper.sequences import elements
 from mapper.values import Known, is_repeatable, known
 

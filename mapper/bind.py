@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 from mapper.model.record import record
-from mapper.rule import ParameterSpec
+from mapper.rulebook.schema import ParameterSpec
 
 
 class BindError(Exception):

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from mapper.arguments import BoundCall
 from mapper.bind import Argument, bind
-from mapper.conditions import Version
 from mapper.dicts import known_keys
 from mapper.imports import Module
 from mapper.knowledge import Knowledge
@@ -18,8 +17,9 @@ from mapper.model.options import Options
 from mapper.model.plan import Api, ManualError, Plan
 from mapper.model.record import record
 from mapper.partials import CLASS, as_one, joined, split
-from mapper.rule import Effect, Rule
-from mapper.rulebook import Rulebook
+from mapper.rulebook.conditions import Version
+from mapper.rulebook.loader import Rulebook
+from mapper.rulebook.schema import Effect, Rule
 from mapper.sample import LIKELY, Seen
 from mapper.scopes import Binding, Scope
 from mapper.strategies import plan

@@ -9,14 +9,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mapper.conditions import Condition, Version, VersionRange
 from mapper.pages import index, page
-from mapper.rule import Verdict
-from mapper.rulebook import load
-from mapper.selection import SelectionError, names
+from mapper.rulebook.conditions import Condition, Version, VersionRange
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import Verdict
+from mapper.rulebook.selection import SelectionError, names
 
 if TYPE_CHECKING:
-    from mapper.rule import Rule
+    from mapper.rulebook.schema import Rule
 
 
 def explain(name: str) -> str:

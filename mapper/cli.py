@@ -155,7 +155,7 @@ Examples:
 def explain(name: flags.RuleName = None, write: flags.WritePages = None) -> None:
     """Show a rule: signatures, the difference table row by row, what is written, limits."""
     from mapper import catalog
-    from mapper.selection import SelectionError
+    from mapper.rulebook.selection import SelectionError
 
     if (name is None) is (write is None):
         _usage("name a rule (`tm2ms rules` lists them), or --write DIR for the pages of all")

@@ -19,8 +19,8 @@ from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Site, Span, Status
 from mapper.names import Reference
 from mapper.project import is_taken
-from mapper.rule import Kind, Rule
-from mapper.rulebook import Rulebook
+from mapper.rulebook.loader import Rulebook
+from mapper.rulebook.schema import Kind, Rule
 from mapper.subclasses import Subclass, find_subclass
 from mapper.suppress import Suppressions
 from mapper.type_tests import both, is_type_test, tests_already

@@ -8,7 +8,7 @@ from mapper.config import Settings
 from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
 
 _IMPORTS = (
     "import torch, torch.nn as nn, torch.nn.functional as F; "

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.record import record
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
 
 if TYPE_CHECKING:
     from mapper.model.results import Site
-    from mapper.rule import Example, Rule
+    from mapper.rulebook.schema import Example, Rule
 
 NEWEST = Options().target_version
 _IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"

@@ -26,7 +26,7 @@ def _among(words: Iterable[str]) -> Completion:
 
 
 def _rules(incomplete: str) -> list[str]:
-    from mapper.rulebook import load
+    from mapper.rulebook.loader import load
 
     known = (*load().torch_ids(), *load().torch_names())
     return [name for name in known if name.startswith(incomplete)]

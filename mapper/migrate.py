@@ -16,7 +16,7 @@ from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Note, Site
 from mapper.names import read_names, wanted_lines
-from mapper.rulebook import Rulebook
+from mapper.rulebook.loader import Rulebook
 from mapper.source import Edit, LineIndex
 from mapper.suppress import Suppressions
 

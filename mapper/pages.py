@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from mapper.examples import execute
 from mapper.model.results import Status
-from mapper.rule import Verdict
+from mapper.rulebook.schema import Verdict
 
 if TYPE_CHECKING:
     from mapper.examples import Result
-    from mapper.rule import (
+    from mapper.rulebook.schema import (
         Claim,
         Limit,
         MindSporeSide,

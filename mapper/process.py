@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mapper.joined import Joined
     from mapper.migrate import Migrator
     from mapper.model.options import Options
-    from mapper.selection import Selection
+    from mapper.rulebook.selection import Selection
     from mapper.suppress import Suppressions
 
 REPORT_BUG = "please report it with the file at hand; the file is left as it was"
@@ -79,15 +79,15 @@ def _process(task: Task, options: Options) -> FileResult:
 def migrator(options: Options) -> Migrator:
     """Return this process's migrator, which remembers its proofs."""
     from mapper.migrate import Migrator
-    from mapper.rulebook import load
+    from mapper.rulebook.loader import load
 
     return Migrator(load(), options)
 
 
 @cache
 def _selection(options: Options) -> Selection:
-    from mapper.rulebook import load
-    from mapper.selection import Selection
+    from mapper.rulebook.loader import load
+    from mapper.rulebook.selection import Selection
 
     chosen = options.select, options.ignore, options.per_file_ignores
     return Selection.of(load(), *chosen, options.root)
@@ -98,8 +98,8 @@ def _switches(text: str, path: str, options: Options) -> Suppressions | None:
     chosen = options.select or options.ignore or options.per_file_ignores
     if not chosen and MARK not in text:
         return None
-    from mapper.rulebook import load
-    from mapper.selection import understood
+    from mapper.rulebook.loader import load
+    from mapper.rulebook.selection import understood
     from mapper.suppress import Suppressions
 
     def understands(name: str) -> Callable[[str, str], bool] | None:

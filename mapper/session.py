@@ -216,8 +216,8 @@ def _check_names(config: Config, key: str) -> None:
     texts = getattr(config.settings, key)
     if not texts:
         return
-    from mapper.rulebook import load
-    from mapper.selection import SelectionError, names
+    from mapper.rulebook.loader import load
+    from mapper.rulebook.selection import SelectionError, names
 
     groups = texts.values() if key == "per_file_ignores" else (texts,)
     try:
@@ -230,7 +230,7 @@ def _check_names(config: Config, key: str) -> None:
 def _help_pages(run: Run) -> dict[str, str]:
     """Return the page of every rule that occurs."""
     from mapper.pages import page
-    from mapper.rulebook import load
+    from mapper.rulebook.loader import load
 
     ids = dict.fromkeys(site.rule for file in run.files for site in file.sites)
     rules = [load().by_id(identifier) for identifier in ids]

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from mapper.bind import BindError, bind
-from mapper.conditions import Version
 from mapper.engine import mindspore_functions, mindspore_layers, torch_layers
 from mapper.engine.compare import Comparer, Difference, Evidence
 from mapper.engine.layer import Layer, LimitError, RefusedError
 from mapper.engine.torch_layers import Convolution
-from mapper.helpers import HELPERS
 from mapper.model.record import record
 from mapper.model.results import Parameter, Proof
-from mapper.rule import Kind, ParameterSpec, Rule, Strategy
-from mapper.rulebook import Rulebook
+from mapper.rulebook.conditions import Version
+from mapper.rulebook.helpers import HELPERS
+from mapper.rulebook.loader import Rulebook
+from mapper.rulebook.schema import Kind, ParameterSpec, Rule, Strategy
 from mapper.sample import Sampler, Seen, Trial, Values
 from mapper.values import UnknownError, evaluate, known, skeleton, symbols
 

@@ -157,7 +157,7 @@ def test_neither_framework_is_ever_imported() -> None:
 
 # --- start-up -------------------------------------------------------------------------------------
 
-COSTLY = ("libcst", "numpy", "rich", "pydantic", "mapper.migrate", "mapper.rulebook")
+COSTLY = ("libcst", "numpy", "rich", "pydantic", "mapper.migrate", "mapper.rulebook.loader")
 
 
 def loaded_by(directory: Path, *arguments: str) -> set[str]:

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mapper.bind import Argument, BindError, bind
-from mapper.rule import ParameterSpec, Rule
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import ParameterSpec, Rule
 
 RULES = [rule for rule in load().rules if rule.torch.parameters]
 

@@ -7,8 +7,8 @@ import pytest
 from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
-from mapper.rule import Device, Limit, Rule
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import Device, Limit, Rule
 from mapper.source import splice
 
 HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"

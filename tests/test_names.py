@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from mapper.names import Names, Reference, _may_borrow, read_names, wanted_lines
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
 from tests.counter import count
 
 WORDS = r"Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\b"

@@ -13,9 +13,9 @@ from mapper import catalog
 from mapper.examples import execute
 from mapper.model.results import Status
 from mapper.pages import page
-from mapper.rule import Rule, Verdict
-from mapper.rulebook import load
-from mapper.selection import SelectionError
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import Rule, Verdict
+from mapper.rulebook.selection import SelectionError
 
 RULES = load().rules
 EXAMPLES = [(rule, index) for rule in RULES for index in range(len(rule.examples))]

@@ -11,14 +11,14 @@ import pytest
 from mapper import strategies
 from mapper.arguments import BoundCall
 from mapper.bind import bind
-from mapper.conditions import Version
-from mapper.helpers import HELPERS
 from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.plan import Plan, Wrapper
 from mapper.model.results import Status
-from mapper.rule import Strategy
-from mapper.rulebook import load
+from mapper.rulebook.conditions import Version
+from mapper.rulebook.helpers import HELPERS
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import Strategy
 from mapper.verify import Claim, DisprovedError, Verifier
 
 VERIFIER = Verifier(load())

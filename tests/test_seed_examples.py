@@ -24,7 +24,7 @@ from mapper.engine.shapes import conv_shape, conv_transpose_shape
 from mapper.model.options import Options
 from mapper.model.results import FileResult, Site, Status
 from mapper.process import Task, process
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
 from mapper.values import evaluate
 from tests.documents import OPERATOR, PAGES, SEEDS, Example, examples
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from mapper.bind import bind
-from mapper.helpers import HELPERS
 from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
-from mapper.rule import Rule
-from mapper.rulebook import load
+from mapper.rulebook.helpers import HELPERS
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import Rule
 from tests.documents import OPERATOR, PAGES, Row, rows
 
 ROWS = [row for seed in PAGES for row in rows(seed)]

@@ -10,8 +10,8 @@ import pytest
 from mapper.model.options import Options
 from mapper.model.results import FileResult, Status
 from mapper.process import Task, process
-from mapper.rulebook import load
-from mapper.selection import SelectionError, names
+from mapper.rulebook.loader import load
+from mapper.rulebook.selection import SelectionError, names
 
 HEAD = "import torch.nn as nn\n"
 

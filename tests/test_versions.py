@@ -12,7 +12,7 @@ import pytest
 from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
 from mapper.source import splice
 
 VERSIONS = [f"2.{minor}" for minor in range(11)]

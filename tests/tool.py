@@ -7,7 +7,7 @@ from pathlib import Path
 from mapper.migrate import Migration, Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
 from mapper.source import splice
 
 MIGRATOR = Migrator(load(), Options())

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mapper.rule import Rule
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import Rule
 from tests.documents import OPERATOR, PAGES, Example, Row, examples, rows
 
 ROOT = Path(__file__).parents[2]

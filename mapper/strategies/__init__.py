@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from mapper.arguments import BoundCall
 from mapper.model.plan import Plan
-from mapper.rule import Strategy
+from mapper.rulebook.schema import Strategy
 from mapper.strategies.conv import convolution
 from mapper.strategies.conv_transpose import conv_transpose
 from mapper.strategies.functional import functional_conv, functional_conv_transpose

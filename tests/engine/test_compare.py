@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from mapper.conditions import Version
 from mapper.engine import mindspore_layers, torch_layers
 from mapper.engine.compare import Comparer, Difference, Evidence
 from mapper.engine.layer import Layer, RefusedError
-from mapper.rulebook import load
+from mapper.rulebook.conditions import Version
+from mapper.rulebook.loader import load
 
 TORCH = {"stride": 1, "dilation": 1, "groups": 1, "bias": False, "padding_mode": "zeros"}
 CHANNELS = {"in_channels": 4, "out_channels": 4}

@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from mapper.helpers import HELPERS
 from mapper.model.results import FileResult, Site
-from mapper.rulebook import load
+from mapper.rulebook.helpers import HELPERS
+from mapper.rulebook.loader import load
 from tests.oracle.frameworks import attempt
 from tests.oracle.standins import FLOAT32, OPERANDS, Values, read
 from tests.oracle.trials import Found, Outcome, compare_layers, compare_results

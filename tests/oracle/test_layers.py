@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapper.conditions import Version
 from mapper.engine import mindspore_layers, torch_layers
 from mapper.engine.layer import Layer
-from mapper.helpers import HELPERS
-from mapper.rulebook import Rulebook, load
+from mapper.rulebook.conditions import Version
+from mapper.rulebook.helpers import HELPERS
+from mapper.rulebook.loader import Rulebook, load
 from tests.oracle.frameworks import (
     CLASSES,
     Array,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
 from tests.documents import OPERATOR, PAGES, SEEDS, Example, Row, examples, rows
 from tests.oracle.frameworks import migrate
 

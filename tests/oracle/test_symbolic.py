@@ -9,7 +9,7 @@ import pytest
 
 from mapper.migrate import Migrator
 from mapper.model.options import Options
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
 from mapper.source import splice
 from tests.oracle.frameworks import import_text
 from tests.oracle.trials import Outcome, compare_layers

@@ -8,10 +8,10 @@ import json
 import warnings
 from itertools import pairwise
 
-from mapper.helpers import HELPERS
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus, Run, Site
 from mapper.process import Task, process
+from mapper.rulebook.helpers import HELPERS
 from mapper.source import LineIndex
 
 FINE = (  # the beginnings of the messages that a file may fail with

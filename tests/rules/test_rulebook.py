@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mapper import rulebook
-from mapper.conditions import Condition, Version, VersionRange
-from mapper.rule import Effect, Kind, ParameterSpec, Rule, Strategy, Verdict
-from mapper.rulebook import (
+from mapper.rulebook import loader as rulebook
+from mapper.rulebook.conditions import Condition, Version, VersionRange
+from mapper.rulebook.loader import (
     Rulebook,
     RuleError,
     default_directory,
@@ -21,6 +20,7 @@ from mapper.rulebook import (
     read_rule,
     without_pages,
 )
+from mapper.rulebook.schema import Effect, Kind, ParameterSpec, Rule, Strategy, Verdict
 
 RULES = load().rules
 MIGRATED = [rule for rule in RULES if rule.kind in (Kind.LAYER, Kind.FUNCTION)]

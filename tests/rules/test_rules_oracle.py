@@ -7,8 +7,8 @@ import inspect
 
 import pytest
 
-from mapper.rule import Kind, ParameterSpec, Rule
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import Kind, ParameterSpec, Rule
 
 pytestmark = pytest.mark.oracle
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mapper.rule import MindSporeSide, ParameterSpec, Row, RowKind, Rule, TorchSide
-from mapper.rulebook import load
+from mapper.rulebook.loader import load
+from mapper.rulebook.schema import MindSporeSide, ParameterSpec, Row, RowKind, Rule, TorchSide
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 PAGES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mapper.model.record import record
-from mapper.rule import ParameterSpec
+from mapper.rulebook.schema import ParameterSpec
 
 
 @record(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
-from mapper.conditions import Condition, Version, VersionRange
 from mapper.model.record import record
+from mapper.rulebook.conditions import Condition, Version, VersionRange
 
 Scalar = str | int | float | bool
 

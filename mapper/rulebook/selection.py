@@ -14,7 +14,7 @@ from difflib import get_close_matches
 
 from mapper.discover import path_matcher
 from mapper.model.record import record
-from mapper.rulebook import Rulebook
+from mapper.rulebook.loader import Rulebook
 
 _PREFIXES = ("", "torch.", "torch.nn.", "torch.nn.functional.")
 _WHOLE_API = 100  # more specific than any id

@@ -21,7 +21,7 @@ from types import UnionType
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mapper.model.record import record
-from mapper.rule import NEEDED, Kind, MindSporeSide, RowKind, Rule
+from mapper.rulebook.schema import NEEDED, Kind, MindSporeSide, RowKind, Rule
 
 T = TypeVar("T")
 

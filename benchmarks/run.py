@@ -34,8 +34,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from mapper.discover import discover  # noqa: E402
-from mapper.prefilter import may_mention_conv  # noqa: E402
+from mapper.files.discover import discover  # noqa: E402
+from mapper.files.prefilter import may_mention_conv  # noqa: E402
 
 PAGE = ROOT / "docs" / "performance.md"
 END = "<!-- end of the figures: what follows is written by hand -->"
@@ -111,7 +111,7 @@ for name in sys.stdin.read().splitlines():
 """
 _READ = """
 import sys
-from mapper.prefilter import may_concern_us
+from mapper.files.prefilter import may_concern_us
 for name in sys.stdin.read().splitlines():
     with open(name, "rb") as stream:
         may_concern_us(stream.read())

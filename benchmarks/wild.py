@@ -23,9 +23,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from counter import count  # noqa: E402
 from page import write  # noqa: E402
 
+from mapper.files.prefilter import may_mention_conv  # noqa: E402
 from mapper.model.options import Options  # noqa: E402
 from mapper.model.results import FileResult, FileStatus, Site, Status  # noqa: E402
-from mapper.prefilter import may_mention_conv  # noqa: E402
 from mapper.process import Task, process  # noqa: E402
 
 COLUMNS = (

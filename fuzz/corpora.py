@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from mapper.files.prefilter import may_mention_conv
+from mapper.files.source import SourceError, decode
 from mapper.model.options import Options
 from mapper.model.results import FileStatus
-from mapper.prefilter import may_mention_conv
-from mapper.source import SourceError, decode
 from tests.counter import count
 from tests.reliability.invariants import BrokenError, checked
 

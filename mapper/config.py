@@ -15,9 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from mapper.files.paths import shown
+from mapper.files.prefilter import DEFAULT_EXCLUDE
 from mapper.model.record import record
-from mapper.paths import shown
-from mapper.prefilter import DEFAULT_EXCLUDE
 
 DEVICES = ("any", "cpu", "gpu", "ascend")
 OUTPUT_FORMATS = ("full", "concise", "json", "github", "gitlab", "sarif", "markdown")

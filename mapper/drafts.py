@@ -13,6 +13,7 @@ from mapper.around import attribute_reads, remarks
 from mapper.bind import BindError
 from mapper.calls import CallRewriter, Rewritten, Spelling, Way
 from mapper.contexts import advice
+from mapper.files.suppressions import Suppressions
 from mapper.imports import Imports, Module
 from mapper.model.options import Options
 from mapper.model.plan import ManualError
@@ -22,7 +23,6 @@ from mapper.project import is_taken
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, Rule
 from mapper.subclasses import Subclass, find_subclass
-from mapper.suppress import Suppressions
 from mapper.type_tests import both, is_type_test, tests_already
 from mapper.verify import DisprovedError
 from mapper.walk import walk

@@ -39,7 +39,7 @@ def execute(rule: Rule) -> Iterator[Result]:
 
 
 def _executed(rule: Rule, example: Example) -> Result:
-    from mapper.source import splice
+    from mapper.files.source import splice
 
     target = str(example.target) if example.target else NEWEST
     text = f"{_IMPORTS}{example.before}\n"

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mapper.files.source import Edit, LineIndex
 from mapper.lines import lines_with
 from mapper.model.record import record
 from mapper.names import Names, Reference, dotted_name
 from mapper.project import is_taken
 from mapper.rulebook.helpers import HELPERS, Helper
 from mapper.scopes import Binding, Scope, spans
-from mapper.source import Edit, LineIndex
 from mapper.uses import Use, find_uses
 from mapper.walk import children, walk
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mapper.paths import shown
+from mapper.files.paths import shown
 
 if TYPE_CHECKING:
     from mapper.config import Config

@@ -11,14 +11,14 @@ from pathlib import Path
 from mapper import sound
 from mapper.calls import CallRewriter
 from mapper.drafts import LEFT, Draft, Drafter
+from mapper.files.source import Edit, LineIndex
+from mapper.files.suppressions import Suppressions
 from mapper.imports import Imports, Module
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Note, Site
 from mapper.names import read_names, wanted_lines
 from mapper.rulebook.loader import Rulebook
-from mapper.source import Edit, LineIndex
-from mapper.suppress import Suppressions
 
 _WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
 

@@ -9,17 +9,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mapper.files.prefilter import may_mention_conv
+from mapper.files.source import LARGEST, Source, SourceError, check_size, decode, not_python, splice
+from mapper.files.suppressions import MARK, mentions
 from mapper.model.results import FileResult, FileStatus, Note, Site
-from mapper.prefilter import may_mention_conv
-from mapper.source import LARGEST, Source, SourceError, check_size, decode, not_python, splice
-from mapper.suppress import MARK, mentions
 
 if TYPE_CHECKING:
-    from mapper.joined import Joined
+    from mapper.files.notebook_module import Joined
+    from mapper.files.suppressions import Suppressions
     from mapper.migrate import Migrator
     from mapper.model.options import Options
     from mapper.rulebook.selection import Selection
-    from mapper.suppress import Suppressions
 
 REPORT_BUG = "please report it with the file at hand; the file is left as it was"
 
@@ -98,9 +98,9 @@ def _switches(text: str, path: str, options: Options) -> Suppressions | None:
     chosen = options.select or options.ignore or options.per_file_ignores
     if not chosen and MARK not in text:
         return None
+    from mapper.files.suppressions import Suppressions
     from mapper.rulebook.loader import load
     from mapper.rulebook.selection import understood
-    from mapper.suppress import Suppressions
 
     def understands(name: str) -> Callable[[str, str], bool] | None:
         found = understood(load(), name)
@@ -174,8 +174,8 @@ def _notebook(task: Task, options: Options) -> FileResult:
 
 
 def _opened(task: Task) -> tuple[Source, Joined]:
-    from mapper.joined import Joined
-    from mapper.notebook import LARGEST as LARGEST_NOTEBOOK
+    from mapper.files.notebook import LARGEST as LARGEST_NOTEBOOK
+    from mapper.files.notebook_module import Joined
 
     check_size(len(task.data), LARGEST_NOTEBOOK, "notebook")
     source = decode(task.data)

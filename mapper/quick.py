@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 
-from mapper.prefilter import DEFAULT_EXCLUDE, may_concern_us
+from mapper.files.prefilter import DEFAULT_EXCLUDE, may_concern_us
 
 _MOST = 1_000  # files; more of them are worth a look at several at a time
 

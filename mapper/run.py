@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapper.config import Config, Settings
-from mapper.discover import Found, discover
+from mapper.files.discover import Found, discover
+from mapper.files.paths import shown
+from mapper.files.prefilter import may_concern_us
 from mapper.garbage import sweep
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import FileResult, FileStatus, Status
-from mapper.paths import shown
-from mapper.prefilter import may_concern_us
 from mapper.process import Task, failed, process
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _sweep(target: Path, swept: set[Path]) -> None:
     """Remove what killed runs left beside a file; once in each directory."""
     directory = target.parent
     if directory not in swept:
-        from mapper.write import clean_leftovers
+        from mapper.files.atomic_write import clean_leftovers
 
         swept.add(directory)
         clean_leftovers(directory)
@@ -267,9 +267,9 @@ def _mirror(file: _File, result: FileResult, target: Path) -> FileResult:
 def _write(
     target: Path, expected: bytes | None, result: FileResult, data: bytes | None = None
 ) -> FileResult:
+    from mapper.files.atomic_write import WriteError
+    from mapper.files.atomic_write import replace as replace_file
     from mapper.model.results import Note
-    from mapper.write import WriteError
-    from mapper.write import replace as replace_file
 
     content = data if data is not None else result.encoded()
     assert content is not None

@@ -71,7 +71,7 @@ class Session:
     # --- reading and writing ---
 
     def _stdin(self, options: Options) -> FileResult:
-        from mapper.paths import shown
+        from mapper.files.paths import shown
         from mapper.process import Task, process
 
         name = self.settings.stdin_filename

@@ -13,9 +13,9 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 
+from mapper.files.source import Edit, LineIndex, splice
 from mapper.model.record import record
 from mapper.scopes import DEFINITIONS
-from mapper.source import Edit, LineIndex, splice
 
 _INDENT = re.compile(r"[ \t\f]*")
 _NO_TOKEN = ("", "\r", "\n", "#", "\\")  # the first token, whose indentation counts, comes later

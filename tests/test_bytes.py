@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mapper.files.source import LineIndex, decode
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus, Run, Site
 from mapper.process import Task, process
 from mapper.report import render
-from mapper.source import LineIndex, decode
 from tests.counter import count
 
 MARKER = "# ---- below: the code"

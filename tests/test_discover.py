@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mapper import discover as room
-from mapper.discover import discover
-from mapper.prefilter import DEFAULT_EXCLUDE
+from mapper.files import discover as room
+from mapper.files.discover import discover
+from mapper.files.prefilter import DEFAULT_EXCLUDE
 
 
 @pytest.fixture(autouse=True)
@@ -307,7 +307,7 @@ def test_bytes_that_are_no_text_in_names_and_ignore_files_do_no_harm() -> None:
 
 def test_pathspec_is_imported_only_for_ignore_files_that_say_something() -> None:
     code = (
-        "import sys; from mapper.discover import discover; list(discover(['.']));"
+        "import sys; from mapper.files.discover import discover; list(discover(['.']));"
         "print('pathspec' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(room.__file__).parents[1])}

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapper import plain, rewrite
+from mapper.files.source import LineIndex
 from mapper.layout import LayoutError
 from mapper.model.plan import Keywords, Plan
-from mapper.source import LineIndex
 
 VALUES = (
     "3",

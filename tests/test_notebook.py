@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.notebook import mask, read
-from mapper.source import Edit, SourceError, splice
+from mapper.files.notebook import mask, read
+from mapper.files.source import Edit, SourceError, splice
 
 
 def notebook(*sources: str | list[str], **rest: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from mapper import sound
-from mapper.source import Edit, LineIndex, decode, splice
+from mapper.files.source import Edit, LineIndex, decode, splice
 
 SOURCES = sorted((Path(__file__).parent / "golden").rglob("*.py"))
 SOURCES += sorted((Path(__file__).parent.parent / "mapper").glob("*.py"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.prefilter import may_mention_conv
-from mapper.source import Edit, LineIndex, Source, SourceError, decode, splice
+from mapper.files.prefilter import may_mention_conv
+from mapper.files.source import Edit, LineIndex, Source, SourceError, decode, splice
 
 ROUND_TRIPS = {
     "empty file": (b"", "", "utf-8", False),

@@ -172,7 +172,7 @@ def test_in_a_notebook_the_note_names_the_cell() -> None:
 
 
 def test_a_file_that_mentions_neither_costs_no_tokenizing(monkeypatch: pytest.MonkeyPatch) -> None:
-    import mapper.suppress
+    import mapper.files.suppressions
 
-    monkeypatch.setattr(mapper.suppress, "_comments", pytest.fail)
+    monkeypatch.setattr(mapper.files.suppressions, "_comments", pytest.fail)
     assert states(run(HEAD + "a = nn.Conv2d(3, 8, 3)  # a comment\n")) == ["migrated"]

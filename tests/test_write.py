@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mapper import write
-from mapper.write import PREFIX, WriteError, clean_leftovers, replace
+from mapper.files import atomic_write as write
+from mapper.files.atomic_write import PREFIX, WriteError, clean_leftovers, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -373,7 +373,7 @@ def test_a_file_swept_up_before_it_was_locked_is_created_again(
 FLIP = """
 import sys
 from pathlib import Path
-from mapper.write import WriteError, clean_leftovers, replace
+from mapper.files.atomic_write import WriteError, clean_leftovers, replace
 directory, rounds = Path(sys.argv[1]), int(sys.argv[2])
 sides = {b"old": b"new" * 60000, b"new": b"old" * 60000}
 clean_leftovers(directory)
@@ -428,7 +428,7 @@ def test_sigkill_at_random_moments_leaves_whole_files(tmp_path: Path) -> None:
 DIE = """
 import os, signal, sys
 from pathlib import Path
-from mapper import write
+from mapper.files import atomic_write as write
 owner = {"replace": Path, "unlink": Path}.get(sys.argv[2], os)
 real = getattr(owner, sys.argv[2])
 def die(*args):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mapper.files.source import splice
 from mapper.migrate import Migration, Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
 from mapper.rulebook.loader import load
-from mapper.source import splice
 
 MIGRATOR = Migrator(load(), Options())
 MESSAGES = {Status.MANUAL, Status.UNSAFE}

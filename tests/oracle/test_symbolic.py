@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from mapper.files.source import splice
 from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.rulebook.loader import load
-from mapper.source import splice
 from tests.oracle.frameworks import import_text
 from tests.oracle.trials import Outcome, compare_layers
 

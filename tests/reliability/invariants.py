@@ -8,11 +8,11 @@ import json
 import warnings
 from itertools import pairwise
 
+from mapper.files.source import LineIndex
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus, Run, Site
 from mapper.process import Task, process
 from mapper.rulebook.helpers import HELPERS
-from mapper.source import LineIndex
 
 FINE = (  # the beginnings of the messages that a file may fail with
     "line ",

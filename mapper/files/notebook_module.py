@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import accumulate
 
-from mapper import notebook
+from mapper.files import notebook
+from mapper.files.source import LARGEST, Edit, LineIndex, Source, check_size, not_python
 from mapper.model.results import Note, Site
-from mapper.source import LARGEST, Edit, LineIndex, Source, check_size, not_python
 
 _CONV = re.compile(r"\b(?:Lazy)?Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\(")
 

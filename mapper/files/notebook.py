@@ -15,8 +15,8 @@ from itertools import accumulate, pairwise
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
+from mapper.files.source import Edit, LineIndex, SourceError, splice
 from mapper.model.record import record
-from mapper.source import Edit, LineIndex, SourceError, splice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -24,8 +24,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mapper.files.prefilter import DEFAULT_EXCLUDE
 from mapper.model.record import record
-from mapper.prefilter import DEFAULT_EXCLUDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapper.callers import Uses, passed, visible_calls
-from mapper.names import Names, Reference
-from mapper.project import is_taken
-from mapper.scopes import FUNCTIONS, Binding, Scope
-from mapper.walk import children, walk
+from mapper.analysis.callers import Uses, passed, visible_calls
+from mapper.analysis.project import is_taken
+from mapper.analysis.resolve import Names, Reference
+from mapper.analysis.scopes import FUNCTIONS, Binding, Scope
+from mapper.analysis.walk import children, walk
 
 MOST = 16  # classes that one name may hold: each call is rewritten for each of them
 

@@ -6,13 +6,13 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import field
 
+from mapper.analysis.evaluate import Known, is_repeatable, known
+from mapper.analysis.sequences import elements
 from mapper.bind import Argument
 from mapper.model.plan import ManualError
 from mapper.model.record import record
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.schema import Rule
-from mapper.sequences import elements
-from mapper.values import Known, is_repeatable, known
 
 SEQUENCES = frozenset({"tuple", "list"})
 

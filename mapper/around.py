@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from mapper.names import Names, Reference
+from mapper.analysis.resolve import Names, Reference
 
 _WRAPPERS = ("weight_norm", "spectral_norm")
 _METHODS = {

@@ -7,11 +7,13 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from mapper.analysis.dicts import known_keys
+from mapper.analysis.evaluate import symbol, symbols
+from mapper.analysis.knowledge import Knowledge
+from mapper.analysis.scopes import Binding, Scope
 from mapper.arguments import BoundCall
 from mapper.bind import Argument, bind
-from mapper.dicts import known_keys
 from mapper.imports import Module
-from mapper.knowledge import Knowledge
 from mapper.layout import LayoutError, render
 from mapper.model.options import Options
 from mapper.model.plan import Api, ManualError, Plan
@@ -21,9 +23,7 @@ from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Effect, Rule
 from mapper.sample import LIKELY, Seen
-from mapper.scopes import Binding, Scope
 from mapper.strategies import plan
-from mapper.values import symbol, symbols
 from mapper.verify import Claim, Verdict, Verifier
 
 

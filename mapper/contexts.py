@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from mapper.names import Reference
+from mapper.analysis.resolve import Reference
 
 
 def advice(reference: Reference) -> str:

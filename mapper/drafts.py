@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mapper.aliases import Alias, Held, find_aliases
+from mapper.analysis.project import is_taken
+from mapper.analysis.resolve import Reference
+from mapper.analysis.walk import walk
 from mapper.around import attribute_reads, remarks
 from mapper.bind import BindError
 from mapper.calls import CallRewriter, Rewritten, Spelling, Way
@@ -18,14 +21,11 @@ from mapper.imports import Imports, Module
 from mapper.model.options import Options
 from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Site, Span, Status
-from mapper.names import Reference
-from mapper.project import is_taken
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, Rule
 from mapper.subclasses import Subclass, find_subclass
 from mapper.type_tests import both, is_type_test, tests_already
 from mapper.verify import DisprovedError
-from mapper.walk import walk
 
 LEFT = (BindError, ManualError, DisprovedError)
 """The errors that say why a site is left to a person."""

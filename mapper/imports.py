@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mapper.analysis.lines import lines_with
+from mapper.analysis.project import is_taken
+from mapper.analysis.resolve import Names, Reference, dotted_name
+from mapper.analysis.scopes import Binding, Scope, spans
+from mapper.analysis.uses import Use, find_uses
+from mapper.analysis.walk import children, walk
 from mapper.files.source import Edit, LineIndex
-from mapper.lines import lines_with
 from mapper.model.record import record
-from mapper.names import Names, Reference, dotted_name
-from mapper.project import is_taken
 from mapper.rulebook.helpers import HELPERS, Helper
-from mapper.scopes import Binding, Scope, spans
-from mapper.uses import Use, find_uses
-from mapper.walk import children, walk
 
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
 """The MindSpore modules that rewrites name, inner ones first, and the local names they get."""

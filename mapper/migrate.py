@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mapper import sound
+from mapper.analysis.resolve import read_names, wanted_lines
 from mapper.calls import CallRewriter
 from mapper.drafts import LEFT, Draft, Drafter
 from mapper.files.source import Edit, LineIndex
@@ -17,7 +18,6 @@ from mapper.imports import Imports, Module
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Note, Site
-from mapper.names import read_names, wanted_lines
 from mapper.rulebook.loader import Rulebook
 
 _WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"

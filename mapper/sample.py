@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from mapper.analysis.evaluate import symbol, symbols
+from mapper.analysis.walk import walk
 from mapper.model.record import record
-from mapper.values import symbol, symbols
-from mapper.walk import walk
 
 Values = dict[str, object]
 

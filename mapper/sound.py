@@ -13,9 +13,9 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 
+from mapper.analysis.scopes import DEFINITIONS
 from mapper.files.source import Edit, LineIndex, splice
 from mapper.model.record import record
-from mapper.scopes import DEFINITIONS
 
 _INDENT = re.compile(r"[ \t\f]*")
 _NO_TOKEN = ("", "\r", "\n", "#", "\\")  # the first token, whose indentation counts, comes later

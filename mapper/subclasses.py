@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from mapper.names import Reference
-from mapper.scopes import FUNCTIONS
-from mapper.walk import walk
+from mapper.analysis.resolve import Reference
+from mapper.analysis.scopes import FUNCTIONS
+from mapper.analysis.walk import walk
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from mapper.names import Names, Reference
+from mapper.analysis.resolve import Names, Reference
 
 
 def is_type_test(reference: Reference) -> bool:

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
+from mapper.analysis.evaluate import UnknownError, evaluate, known, skeleton, symbols
 from mapper.bind import BindError, bind
 from mapper.engine import mindspore_functions, mindspore_layers, torch_layers
 from mapper.engine.compare import Comparer, Difference, Evidence
@@ -22,7 +23,6 @@ from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, ParameterSpec, Rule, Strategy
 from mapper.sample import Sampler, Seen, Trial, Values
-from mapper.values import UnknownError, evaluate, known, skeleton, symbols
 
 Read = Callable[[ast.expr], str | None]
 """What a name in the written text stands for ("ms_nn.Conv2d" -> "mindspore.nn.Conv2d")."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mapper.annotations import kinds_of_annotation
+from mapper.analysis.annotations import kinds_of_annotation
 from mapper.model.results import Status
 from tests.tool import migrate, only
 

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from mapper.names import Names, Reference, _may_borrow, read_names, wanted_lines
+from mapper.analysis.resolve import Names, Reference, _may_borrow, read_names, wanted_lines
 from mapper.rulebook.loader import load
 from tests.counter import count
 

@@ -7,8 +7,8 @@ import symtable
 
 import pytest
 
-from mapper.lines import lines_with
-from mapper.scopes import Scope, Scopes
+from mapper.analysis.lines import lines_with
+from mapper.analysis.scopes import Scope, Scopes
 
 
 def scopes(text: str) -> Scopes:

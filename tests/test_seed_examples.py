@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mapper.analysis.evaluate import evaluate
 from mapper.bind import bind
 from mapper.engine import arrays, mindspore_layers, torch_layers
 from mapper.engine.layer import Array, Layer, Shape
@@ -25,7 +26,6 @@ from mapper.model.options import Options
 from mapper.model.results import FileResult, Site, Status
 from mapper.process import Task, process
 from mapper.rulebook.loader import load
-from mapper.values import evaluate
 from tests.documents import OPERATOR, PAGES, SEEDS, Example, examples
 
 EXAMPLES = [example for seed in PAGES for example in examples(seed)]

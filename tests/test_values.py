@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper.sequences import elements
-from mapper.values import LIMIT, UnknownError, evaluate, is_repeatable, symbols
+from mapper.analysis.evaluate import LIMIT, UnknownError, evaluate, is_repeatable, symbols
+from mapper.analysis.sequences import elements
 
 NAMES = {"k": 3, "p": (1, 2), "flag": True, "s": "same", "n": None}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from math import prod
 
+from mapper.analysis.evaluate import is_bool, is_repeatable, known
 from mapper.arguments import BoundCall, as_int, operand
 from mapper.model.plan import Api, ManualError, Plan
-from mapper.values import is_bool, is_repeatable, known
 
 
 def common(call: BoundCall, names: tuple[str, ...] = ("kernel_size", "stride", "dilation")) -> Plan:

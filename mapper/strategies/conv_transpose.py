@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from mapper.analysis.evaluate import UnknownError, evaluate, symbols
 from mapper.arguments import BoundCall, Extent, minus, tuple_of
 from mapper.model.plan import ManualError, Plan, Wrapper
 from mapper.strategies.common import bias, common, initial
 from mapper.strategies.padding import doubled, pad_keywords
-from mapper.values import UnknownError, evaluate, symbols
 
 
 def conv_transpose(call: BoundCall) -> Plan:

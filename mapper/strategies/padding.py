@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from mapper.analysis.evaluate import is_repeatable
 from mapper.arguments import BoundCall, Extent, operand, tuple_of
 from mapper.model.plan import Keywords
-from mapper.values import is_repeatable
 
 
 def pad_keywords(mode: str, padding: str | None = None) -> Keywords:

@@ -13,13 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
-from mapper.annotations import kinds_of_annotation
-from mapper.callers import Caller, calls_here, passed, visible_calls
+from mapper.analysis.annotations import kinds_of_annotation
+from mapper.analysis.callers import Caller, calls_here, passed, visible_calls
+from mapper.analysis.evaluate import UnknownError, evaluate, known, symbol
+from mapper.analysis.scopes import FUNCTIONS, Binding, Scope
+from mapper.analysis.sequences import elements
+from mapper.analysis.walk import walk
 from mapper.imports import Module
-from mapper.scopes import FUNCTIONS, Binding, Scope
-from mapper.sequences import elements
-from mapper.values import UnknownError, evaluate, known, symbol
-from mapper.walk import walk
 
 ANY = "any"
 Kinds = frozenset[str]

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Mapping
 from functools import lru_cache
 
-from mapper.scopes import Scope
-from mapper.walk import walk
+from mapper.analysis.scopes import Scope
+from mapper.analysis.walk import walk
 
 
 def known_keys(node: ast.expr, scope: Scope) -> Mapping[str, ast.expr] | None:

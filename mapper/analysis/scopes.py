@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mapper.walk import FIELDS, children, walk
+from mapper.analysis.walk import FIELDS, children, walk
 
 
 @dataclass(frozen=True, slots=True, eq=False)

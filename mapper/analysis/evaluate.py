@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from mapper.analysis.sequences import SIZE, elements
+from mapper.analysis.walk import walk
 from mapper.model.record import record
-from mapper.sequences import SIZE, elements
-from mapper.walk import walk
 
 LIMIT = 10**9  # ints beyond this, and sequences or strings longer than SIZE, are not computed
 

@@ -6,9 +6,9 @@ import ast
 import re
 from collections import Counter
 
+from mapper.analysis.scopes import DEFINITIONS, Scopes, occurrences_in, statements_on
 from mapper.files.source import LineIndex
 from mapper.model.record import record
-from mapper.scopes import DEFINITIONS, Scopes, occurrences_in, statements_on
 
 _WORD = re.compile(r"\w+")
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapper.lines import lines_with, newlines
-from mapper.model.record import record
-from mapper.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
-from mapper.scopes import (
+from mapper.analysis.lines import lines_with, newlines
+from mapper.analysis.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
+from mapper.analysis.scopes import (
     SCOPED,
     Binding,
     Scope,
@@ -24,7 +23,8 @@ from mapper.scopes import (
     spans,
     statements_on,
 )
-from mapper.walk import children
+from mapper.analysis.walk import children
+from mapper.model.record import record
 
 _BORROWING = tuple(map(re.compile, (r"global[ \t\f\\]", r"nonlocal[ \t\f\\]")))
 _DEEPEST = 200  # blanks before a statement, beyond which nobody looks

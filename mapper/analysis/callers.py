@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from itertools import takewhile
 from pathlib import Path
 
+from mapper.analysis.project import calls_elsewhere
+from mapper.analysis.scopes import FUNCTIONS, Scope
+from mapper.analysis.uses import Use
 from mapper.model.record import record
-from mapper.project import calls_elsewhere
-from mapper.scopes import FUNCTIONS, Scope
-from mapper.uses import Use
 
 Uses = Callable[[str], Iterable[Use]]
 """From a name to every place of the file where it stands."""

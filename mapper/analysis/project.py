@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from mapper.analysis.scopes import Scope, Scopes
 from mapper.files.source import LARGEST
-from mapper.scopes import Scope, Scopes
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _WORD = re.compile(rb"import")  # a literal, which `re` is quick to find

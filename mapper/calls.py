@@ -11,19 +11,19 @@ from mapper.analysis.dicts import known_keys
 from mapper.analysis.evaluate import symbol, symbols
 from mapper.analysis.knowledge import Knowledge
 from mapper.analysis.scopes import Binding, Scope
-from mapper.arguments import BoundCall
-from mapper.bind import Argument, bind
 from mapper.imports import Module
 from mapper.layout import LayoutError, render
 from mapper.model.options import Options
 from mapper.model.plan import Api, ManualError, Plan
 from mapper.model.record import record
-from mapper.partials import CLASS, as_one, joined, split
+from mapper.planning.bind import Argument, bind
+from mapper.planning.bound_call import BoundCall
+from mapper.planning.forms.partial import CLASS, as_one, joined, split
+from mapper.planning.strategies import plan
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Effect, Rule
 from mapper.sample import LIKELY, Seen
-from mapper.strategies import plan
 from mapper.verify import Claim, Verdict, Verifier
 
 

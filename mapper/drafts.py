@@ -8,23 +8,23 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mapper.aliases import Alias, Held, find_aliases
 from mapper.analysis.project import is_taken
 from mapper.analysis.resolve import Reference
 from mapper.analysis.walk import walk
-from mapper.around import attribute_reads, remarks
-from mapper.bind import BindError
 from mapper.calls import CallRewriter, Rewritten, Spelling, Way
-from mapper.contexts import advice
 from mapper.files.suppressions import Suppressions
 from mapper.imports import Imports, Module
 from mapper.model.options import Options
 from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Site, Span, Status
+from mapper.planning.advice import advice
+from mapper.planning.bind import BindError
+from mapper.planning.forms.alias import Alias, Held, find_aliases
+from mapper.planning.forms.subclass import Subclass, find_subclass
+from mapper.planning.forms.type_test import both, is_type_test, tests_already
+from mapper.planning.remarks import attribute_reads, remarks
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, Rule
-from mapper.subclasses import Subclass, find_subclass
-from mapper.type_tests import both, is_type_test, tests_already
 from mapper.verify import DisprovedError
 
 LEFT = (BindError, ManualError, DisprovedError)

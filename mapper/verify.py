@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from mapper.analysis.evaluate import UnknownError, evaluate, known, skeleton, symbols
-from mapper.bind import BindError, bind
 from mapper.engine import mindspore_functions, mindspore_layers, torch_layers
 from mapper.engine.compare import Comparer, Difference, Evidence
 from mapper.engine.layer import Layer, LimitError, RefusedError
 from mapper.engine.torch_layers import Convolution
 from mapper.model.record import record
 from mapper.model.results import Parameter, Proof
+from mapper.planning.bind import BindError, bind
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import Rulebook

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from mapper import strategies
-from mapper.arguments import BoundCall
-from mapper.bind import bind
 from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.plan import Plan, Wrapper
 from mapper.model.results import Status
+from mapper.planning import strategies
+from mapper.planning.bind import bind
+from mapper.planning.bound_call import BoundCall
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import load

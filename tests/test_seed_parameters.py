@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mapper.bind import bind
 from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
+from mapper.planning.bind import bind
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import Rule

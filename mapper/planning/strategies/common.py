@@ -6,8 +6,8 @@ import ast
 from math import prod
 
 from mapper.analysis.evaluate import is_bool, is_repeatable, known
-from mapper.arguments import BoundCall, as_int, operand
 from mapper.model.plan import Api, ManualError, Plan
+from mapper.planning.bound_call import BoundCall, as_int, operand
 
 
 def common(call: BoundCall, names: tuple[str, ...] = ("kernel_size", "stride", "dilation")) -> Plan:

@@ -8,9 +8,9 @@ from dataclasses import field
 
 from mapper.analysis.evaluate import Known, is_repeatable, known
 from mapper.analysis.sequences import elements
-from mapper.bind import Argument
 from mapper.model.plan import ManualError
 from mapper.model.record import record
+from mapper.planning.bind import Argument
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.schema import Rule
 

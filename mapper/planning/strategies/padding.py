@@ -6,8 +6,8 @@ import ast
 from collections.abc import Callable
 
 from mapper.analysis.evaluate import is_repeatable
-from mapper.arguments import BoundCall, Extent, operand, tuple_of
 from mapper.model.plan import Keywords
+from mapper.planning.bound_call import BoundCall, Extent, operand, tuple_of
 
 
 def pad_keywords(mode: str, padding: str | None = None) -> Keywords:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mapper.arguments import BoundCall, tuple_of
 from mapper.model.plan import Keywords, ManualError, Plan, Wrapper
-from mapper.strategies.common import bias, common, initial
-from mapper.strategies.padding import doubled, pad_keywords, zero_padding
+from mapper.planning.bound_call import BoundCall, tuple_of
+from mapper.planning.strategies.common import bias, common, initial
+from mapper.planning.strategies.padding import doubled, pad_keywords, zero_padding
 
 
 def convolution(call: BoundCall) -> Plan:

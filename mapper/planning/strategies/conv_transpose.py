@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mapper.analysis.evaluate import UnknownError, evaluate, symbols
-from mapper.arguments import BoundCall, Extent, minus, tuple_of
 from mapper.model.plan import ManualError, Plan, Wrapper
-from mapper.strategies.common import bias, common, initial
-from mapper.strategies.padding import doubled, pad_keywords
+from mapper.planning.bound_call import BoundCall, Extent, minus, tuple_of
+from mapper.planning.strategies.common import bias, common, initial
+from mapper.planning.strategies.padding import doubled, pad_keywords
 
 
 def conv_transpose(call: BoundCall) -> Plan:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mapper.arguments import BoundCall
 from mapper.model.plan import Plan
-from mapper.strategies.padding import zero_padding
+from mapper.planning.bound_call import BoundCall
+from mapper.planning.strategies.padding import zero_padding
 
 
 def functional_conv(call: BoundCall) -> Plan:

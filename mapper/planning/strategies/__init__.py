@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mapper.arguments import BoundCall
 from mapper.model.plan import Plan
+from mapper.planning.bound_call import BoundCall
+from mapper.planning.strategies.conv import convolution
+from mapper.planning.strategies.conv_transpose import conv_transpose
+from mapper.planning.strategies.functional import functional_conv, functional_conv_transpose
 from mapper.rulebook.schema import Strategy
-from mapper.strategies.conv import convolution
-from mapper.strategies.conv_transpose import conv_transpose
-from mapper.strategies.functional import functional_conv, functional_conv_transpose
 
 
 def plan(call: BoundCall) -> Plan:

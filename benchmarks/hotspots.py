@@ -32,8 +32,8 @@ PARTS = (
     "mapper.drafts.Drafter.drafts", "mapper.calls.plan", "mapper.calls._render",
     "mapper.calls.CallRewriter._limits", "mapper.verify.Verifier.prove",
     "mapper.verify.Verifier._prove", "mapper.verify.Verifier._case", "mapper.engine.compare._run",
-    "mapper.engine.compare.Comparer.compare", "mapper.imports.Imports._is_used",
-    "mapper.imports.Imports._is_handed_on", "mapper.report.diff.file_diff",
+    "mapper.engine.compare.Comparer.compare", "mapper.writing.import_edits.Imports._is_used",
+    "mapper.writing.import_edits.Imports._is_handed_on", "mapper.report.diff.file_diff",
 )  # fmt: skip
 
 

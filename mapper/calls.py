@@ -11,8 +11,6 @@ from mapper.analysis.dicts import known_keys
 from mapper.analysis.evaluate import symbol, symbols
 from mapper.analysis.knowledge import Knowledge
 from mapper.analysis.scopes import Binding, Scope
-from mapper.imports import Module
-from mapper.layout import LayoutError, render
 from mapper.model.options import Options
 from mapper.model.plan import Api, ManualError, Plan
 from mapper.model.record import record
@@ -25,6 +23,8 @@ from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Effect, Rule
 from mapper.sample import LIKELY, Seen
 from mapper.verify import Claim, Verdict, Verifier
+from mapper.writing.import_edits import Module
+from mapper.writing.layout import LayoutError, render
 
 
 @record(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from mapper.analysis.resolve import Reference
 from mapper.analysis.walk import walk
 from mapper.calls import CallRewriter, Rewritten, Spelling, Way
 from mapper.files.suppressions import Suppressions
-from mapper.imports import Imports, Module
 from mapper.model.options import Options
 from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Site, Span, Status
@@ -26,6 +25,7 @@ from mapper.planning.remarks import attribute_reads, remarks
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, Rule
 from mapper.verify import DisprovedError
+from mapper.writing.import_edits import Imports, Module
 
 LEFT = (BindError, ManualError, DisprovedError)
 """The errors that say why a site is left to a person."""

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mapper import sound
 from mapper.analysis.resolve import read_names, wanted_lines
 from mapper.calls import CallRewriter
 from mapper.drafts import LEFT, Draft, Drafter
 from mapper.files.source import Edit, LineIndex
 from mapper.files.suppressions import Suppressions
-from mapper.imports import Imports, Module
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Note, Site
 from mapper.rulebook.loader import Rulebook
+from mapper.writing import syntax_check as sound
+from mapper.writing.import_edits import Imports, Module
 
 _WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
 

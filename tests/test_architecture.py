@@ -65,7 +65,7 @@ def test_every_room_is_named_in_the_plan_of_the_house() -> None:
 def test_there_are_rooms() -> None:
     assert len(PATHS) > 30
     assert {"cst", "numpy"} <= {"cst", *libraries_known_to("mapper.engine.arrays")}
-    assert "libcst" in libraries_known_to("mapper.rewrite")
+    assert "libcst" in libraries_known_to("mapper.writing.cst_writer")
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper import plain, rewrite
 from mapper.files.source import LineIndex
-from mapper.layout import LayoutError
 from mapper.model.plan import Keywords, Plan
+from mapper.writing import call_writer as plain
+from mapper.writing import cst_writer as rewrite
+from mapper.writing.layout import LayoutError
 
 VALUES = (
     "3",

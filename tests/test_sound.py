@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from mapper import sound
 from mapper.files.source import Edit, LineIndex, decode, splice
+from mapper.writing import syntax_check as sound
 
 SOURCES = sorted((Path(__file__).parent / "golden").rglob("*.py"))
 SOURCES += sorted((Path(__file__).parent.parent / "mapper").glob("*.py"))

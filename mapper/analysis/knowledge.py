@@ -19,7 +19,7 @@ from mapper.analysis.evaluate import UnknownError, evaluate, known, symbol
 from mapper.analysis.scopes import FUNCTIONS, Binding, Scope
 from mapper.analysis.sequences import elements
 from mapper.analysis.walk import walk
-from mapper.imports import Module
+from mapper.writing.import_edits import Module
 
 ANY = "any"
 Kinds = frozenset[str]

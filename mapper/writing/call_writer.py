@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from mapper.layout import Offset, Spell
 from mapper.model.plan import Api, Keywords, Plan
 from mapper.model.record import record
+from mapper.writing.layout import Offset, Spell
 
 _BREAK = r"(?:\r\n|\r(?!\n)|\n)"
 _REST = rf"[ \t]*(?:#[^\r\n]*)?{_BREAK}"  # the rest of a line

@@ -41,13 +41,13 @@ def render(
     Raises:
         LayoutError: a comment would be lost, or the call cannot be read on its own.
     """
-    from mapper import plain
+    from mapper.writing import call_writer as plain
 
     if len(text) > _LONGEST:
         raise LayoutError("the call is too long to be edited: put its arguments into variables")
     code = plain.render(text, call, offset, plan, places, spell)
     if code is None:
-        from mapper import rewrite
+        from mapper.writing import cst_writer as rewrite
 
         code = rewrite.render(text, plan, places, spell, newline)
     return _wrap(code, plan, spell)

@@ -9,8 +9,8 @@ from typing import Any
 
 import libcst as cst
 
-from mapper.layout import LayoutError, Spell
 from mapper.model.plan import Api, Keywords, Plan
+from mapper.writing.layout import LayoutError, Spell
 
 
 def render(

@@ -1,0 +1,1 @@
+"""Plans put into source."""

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np  # noqa: E402
 
-from mapper.engine.arrays import conv, conv_transpose  # noqa: E402
-from mapper.engine.shapes import conv_shape  # noqa: E402
+from mapper.proving.semantics.conv.arrays import conv, conv_transpose  # noqa: E402
+from mapper.proving.semantics.conv.shapes import conv_shape  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable

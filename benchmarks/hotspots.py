@@ -30,9 +30,9 @@ PARTS = (
     "ast.parse", "mapper.run._read", "mapper.process._module", "mapper.process.migrator",
     "mapper.migrate.Migrator.migrate", "mapper.migrate.read_names", "mapper.migrate._check",
     "mapper.drafts.Drafter.drafts", "mapper.calls.plan", "mapper.calls._render",
-    "mapper.calls.CallRewriter._limits", "mapper.verify.Verifier.prove",
-    "mapper.verify.Verifier._prove", "mapper.verify.Verifier._case", "mapper.engine.compare._run",
-    "mapper.engine.compare.Comparer.compare", "mapper.writing.import_edits.Imports._is_used",
+    "mapper.calls.CallRewriter._limits", "mapper.proving.prover.Verifier.prove",
+    "mapper.proving.prover.Verifier._prove", "mapper.proving.prover.Verifier._case", "mapper.proving.semantics.conv.compare._run",
+    "mapper.proving.semantics.conv.compare.Comparer.compare", "mapper.writing.import_edits.Imports._is_used",
     "mapper.writing.import_edits.Imports._is_handed_on", "mapper.report.diff.file_diff",
 )  # fmt: skip
 

@@ -304,8 +304,8 @@ def proofs() -> Iterator[Row]:
     """Time the proofs of distinct literal calls, and of the same calls again."""
     from mapper.migrate import Migrator
     from mapper.model.options import Options
+    from mapper.proving.prover import Verifier
     from mapper.rulebook.loader import load
-    from mapper.verify import Verifier
 
     spent: list[float] = []
     prove = Verifier.prove

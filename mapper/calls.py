@@ -18,11 +18,11 @@ from mapper.planning.bind import Argument, bind
 from mapper.planning.bound_call import BoundCall
 from mapper.planning.forms.partial import CLASS, as_one, joined, split
 from mapper.planning.strategies import plan
+from mapper.proving.prover import Claim, Verdict, Verifier
+from mapper.proving.sampling import LIKELY, Seen
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Effect, Rule
-from mapper.sample import LIKELY, Seen
-from mapper.verify import Claim, Verdict, Verifier
 from mapper.writing.import_edits import Module
 from mapper.writing.layout import LayoutError, render
 

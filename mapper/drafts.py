@@ -22,9 +22,9 @@ from mapper.planning.forms.alias import Alias, Held, find_aliases
 from mapper.planning.forms.subclass import Subclass, find_subclass
 from mapper.planning.forms.type_test import both, is_type_test, tests_already
 from mapper.planning.remarks import attribute_reads, remarks
+from mapper.proving.prover import DisprovedError
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, Rule
-from mapper.verify import DisprovedError
 from mapper.writing.import_edits import Imports, Module
 
 LEFT = (BindError, ManualError, DisprovedError)

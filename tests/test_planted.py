@@ -15,11 +15,11 @@ from mapper.model.results import Status
 from mapper.planning import strategies
 from mapper.planning.bind import bind
 from mapper.planning.bound_call import BoundCall
+from mapper.proving.prover import Claim, DisprovedError, Verifier
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import Strategy
-from mapper.verify import Claim, DisprovedError, Verifier
 
 VERIFIER = Verifier(load())
 

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 
 from mapper.analysis.evaluate import evaluate
-from mapper.engine import arrays, mindspore_layers, torch_layers
-from mapper.engine.layer import Array, Layer, Shape
-from mapper.engine.shapes import conv_shape, conv_transpose_shape
 from mapper.model.options import Options
 from mapper.model.results import FileResult, Site, Status
 from mapper.planning.bind import bind
 from mapper.process import Task, process
+from mapper.proving.semantics.conv import arrays, mindspore_layers, torch_layers
+from mapper.proving.semantics.conv.layer import Array, Layer, Shape
+from mapper.proving.semantics.conv.shapes import conv_shape, conv_transpose_shape
 from mapper.rulebook.loader import load
 from tests.documents import OPERATOR, PAGES, SEEDS, Example, examples
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mapper.engine import tiles
-from mapper.engine.arrays import conv, conv_transpose, crop, pad
-from mapper.engine.shapes import conv_shape, conv_transpose_shape
+from mapper.proving.semantics.conv import tiles
+from mapper.proving.semantics.conv.arrays import conv, conv_transpose, crop, pad
+from mapper.proving.semantics.conv.shapes import conv_shape, conv_transpose_shape
 
 Array = np.ndarray[Any, Any]
 Case = tuple[Array, Array, Array, dict[str, Any]]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from mapper.engine import mindspore_layers, torch_layers
-from mapper.engine.compare import Comparer, Difference, Evidence
-from mapper.engine.layer import Layer, RefusedError
+from mapper.proving.semantics.conv import mindspore_layers, torch_layers
+from mapper.proving.semantics.conv.compare import Comparer, Difference, Evidence
+from mapper.proving.semantics.conv.layer import Layer, RefusedError
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import load
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapper.engine import mindspore_layers, torch_layers
-from mapper.engine.layer import Layer
+from mapper.proving.semantics.conv import mindspore_layers, torch_layers
+from mapper.proving.semantics.conv.layer import Layer
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import Rulebook, load

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mapper.engine.shapes import Shape
+    from mapper.proving.semantics.conv.shapes import Shape
 
 Array: TypeAlias = NDArray[Any]
 

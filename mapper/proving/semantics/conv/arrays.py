@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mapper.engine import tiles
-from mapper.engine.shapes import conv_shape, conv_transpose_shape
+from mapper.proving.semantics.conv import tiles
+from mapper.proving.semantics.conv.shapes import conv_shape, conv_transpose_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mapper.engine.shapes import Shape, Widths
-    from mapper.engine.tiles import Array
+    from mapper.proving.semantics.conv.shapes import Shape, Widths
+    from mapper.proving.semantics.conv.tiles import Array
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 

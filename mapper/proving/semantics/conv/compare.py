@@ -11,10 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
-from mapper.engine.layer import Array, Layer, LimitError, RefusedError, Shape
-from mapper.engine.torch_layers import Convolution, layer
 from mapper.model.record import record
 from mapper.model.results import Parameter
+from mapper.proving.semantics.conv.layer import Array, Layer, LimitError, RefusedError, Shape
+from mapper.proving.semantics.conv.torch_layers import Convolution, layer
 
 TOLERANCE = 1e-9  # of the output's largest absolute value, in float64
 BATCH = 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from mapper.engine import arrays, mindspore_layers, torch_layers
-from mapper.engine.layer import Array, Layer, RefusedError, Shape, is_int
-from mapper.engine.mindspore_layers import Arguments, Version
+from mapper.proving.semantics.conv import arrays, mindspore_layers, torch_layers
+from mapper.proving.semantics.conv.layer import Array, Layer, RefusedError, Shape, is_int
+from mapper.proving.semantics.conv.mindspore_layers import Arguments, Version
 
 
 def convolution(rank: int, arguments: Arguments, version: Version) -> Layer:

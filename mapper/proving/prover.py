@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from mapper.analysis.evaluate import UnknownError, evaluate, known, skeleton, symbols
-from mapper.engine import mindspore_functions, mindspore_layers, torch_layers
-from mapper.engine.compare import Comparer, Difference, Evidence
-from mapper.engine.layer import Layer, LimitError, RefusedError
-from mapper.engine.torch_layers import Convolution
 from mapper.model.record import record
 from mapper.model.results import Parameter, Proof
 from mapper.planning.bind import BindError, bind
+from mapper.proving.sampling import Sampler, Seen, Trial, Values
+from mapper.proving.semantics.conv import mindspore_functions, mindspore_layers, torch_layers
+from mapper.proving.semantics.conv.compare import Comparer, Difference, Evidence
+from mapper.proving.semantics.conv.layer import Layer, LimitError, RefusedError
+from mapper.proving.semantics.conv.torch_layers import Convolution
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, ParameterSpec, Rule, Strategy
-from mapper.sample import Sampler, Seen, Trial, Values
 
 Read = Callable[[ast.expr], str | None]
 """What a name in the written text stands for ("ms_nn.Conv2d" -> "mindspore.nn.Conv2d")."""

@@ -8,8 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mapper.engine import arrays
-from mapper.engine.layer import Array, Layer, RefusedError, Shape, is_int, positive_int
+from mapper.proving.semantics.conv import arrays
+from mapper.proving.semantics.conv.layer import (
+    Array,
+    Layer,
+    RefusedError,
+    Shape,
+    is_int,
+    positive_int,
+)
 
 _PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 

@@ -11,8 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from mapper.engine import arrays
-from mapper.engine.layer import Array, Layer, RefusedError, Shape, is_int, positive_int
+from mapper.proving.semantics.conv import arrays
+from mapper.proving.semantics.conv.layer import (
+    Array,
+    Layer,
+    RefusedError,
+    Shape,
+    is_int,
+    positive_int,
+)
 
 Arguments = Mapping[str, object]
 Pairs = tuple[tuple[int, int], ...]

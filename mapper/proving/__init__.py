@@ -1,0 +1,1 @@
+"""The numpy proof of a rewrite."""

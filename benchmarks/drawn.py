@@ -24,7 +24,7 @@ from page import EXECUTED, write  # noqa: E402
 from mapper.files.prefilter import may_mention_conv  # noqa: E402
 from mapper.model.options import Options  # noqa: E402
 from mapper.model.results import FileResult, Site, Status  # noqa: E402
-from mapper.process import Task, process  # noqa: E402
+from mapper.running.file import Task, process  # noqa: E402
 from tests.oracle import frameworks  # noqa: E402
 from tests.oracle.executed import Example, Executed, Kind, execute  # noqa: E402
 

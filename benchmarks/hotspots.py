@@ -27,10 +27,10 @@ sys.path.insert(0, str(ROOT))
 
 
 PARTS = (
-    "ast.parse", "mapper.run._read", "mapper.process._module", "mapper.process.migrator",
-    "mapper.migrate.Migrator.migrate", "mapper.migrate.read_names", "mapper.migrate._check",
-    "mapper.drafts.Drafter.drafts", "mapper.calls.plan", "mapper.calls._render",
-    "mapper.calls.CallRewriter._limits", "mapper.proving.prover.Verifier.prove",
+    "ast.parse", "mapper.running.tree._read", "mapper.running.file._module", "mapper.running.file.migrator",
+    "mapper.running.module.Migrator.migrate", "mapper.running.module.read_names", "mapper.running.module._check",
+    "mapper.running.drafts.Drafter.drafts", "mapper.running.calls.plan", "mapper.running.calls._render",
+    "mapper.running.calls.CallRewriter._limits", "mapper.proving.prover.Verifier.prove",
     "mapper.proving.prover.Verifier._prove", "mapper.proving.prover.Verifier._case", "mapper.proving.semantics.conv.compare._run",
     "mapper.proving.semantics.conv.compare.Comparer.compare", "mapper.writing.import_edits.Imports._is_used",
     "mapper.writing.import_edits.Imports._is_handed_on", "mapper.report.diff.file_diff",
@@ -39,11 +39,11 @@ PARTS = (
 
 def run(tree: str) -> None:
     """Do what `migrate --diff -j1` does, but for printing."""
-    from mapper.config import load
     from mapper.model.options import Options
     from mapper.model.results import Run
     from mapper.report import render
-    from mapper.run import migrate_files
+    from mapper.running.config import load
+    from mapper.running.tree import migrate_files
 
     config = load(Path.cwd(), {"diff": True, "jobs": 1})
     results = migrate_files([tree], config, Options())

@@ -302,10 +302,10 @@ def _tool(name: str, rivals: Path | None) -> str | None:
 
 def proofs() -> Iterator[Row]:
     """Time the proofs of distinct literal calls, and of the same calls again."""
-    from mapper.migrate import Migrator
     from mapper.model.options import Options
     from mapper.proving.prover import Verifier
     from mapper.rulebook.loader import load
+    from mapper.running.module import Migrator
 
     spent: list[float] = []
     prove = Verifier.prove

@@ -26,7 +26,7 @@ from page import write  # noqa: E402
 from mapper.files.prefilter import may_mention_conv  # noqa: E402
 from mapper.model.options import Options  # noqa: E402
 from mapper.model.results import FileResult, FileStatus, Site, Status  # noqa: E402
-from mapper.process import Task, process  # noqa: E402
+from mapper.running.file import Task, process  # noqa: E402
 
 COLUMNS = (
     "files", "references", "sites", "lost", "calls", "migrated", "exact", "sampled", "unsafe",

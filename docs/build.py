@@ -98,8 +98,8 @@ KEYS_WITHOUT_FLAG = {
 
 def configuration() -> str:
     """Return docs/configuration.md."""
-    from mapper.config import _COMMAND_LINE_ONLY, Settings
     from mapper.inforce import toml
+    from mapper.running.config import _COMMAND_LINE_ONLY, Settings
 
     said = _flag_help()
     defaults = Settings()

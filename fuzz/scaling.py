@@ -117,7 +117,7 @@ REPORTED = ("calls", "calls on one line", "calls for a person")
 def cost(kind: str, n: int) -> tuple[float, int]:
     """Return the CPU seconds that so many parts of a kind take, and their size."""
     from mapper.model.options import Options
-    from mapper.process import Task, process
+    from mapper.running.file import Task, process
 
     if kind.startswith("report: "):
         return report(kind, n)
@@ -133,8 +133,8 @@ def report(kind: str, n: int) -> tuple[float, int]:
     """Return what the report of so many sites costs: those of a small file, over and over."""
     from mapper.model.options import Options
     from mapper.model.results import Run
-    from mapper.process import Task, process
     from mapper.report import View, render
+    from mapper.running.file import Task, process
 
     form, _, what = kind.removeprefix("report: ").partition(" of ")
     text = KINDS[what](n)

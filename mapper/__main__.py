@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mapper import garbage
+from mapper.running import garbage
 
 TYPE_CHECKING = False  # as `typing` has it, which takes its time to import
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _migrate(paths: list[str], given: dict[str, int]) -> int:
         return 0
     from pathlib import Path
 
-    from mapper.config import ConfigError, load
+    from mapper.running.config import ConfigError, load
     from mapper.session import Session, UsageError
     from mapper.streams import quiet_pipe
 

@@ -13,7 +13,7 @@ from mapper.grouped import GroupedCommand
 from mapper.streams import quiet_pipe
 
 if TYPE_CHECKING:
-    from mapper.config import Config, Settings
+    from mapper.running.config import Config, Settings
 
 app = typer.Typer(
     name="tm2ms",
@@ -108,7 +108,7 @@ def _migrate(paths: list[str] | None, given: dict[str, Any], show_settings: bool
     if not paths:
         _usage("name a file or a directory (. for this one), or - for standard input")
     _check_modes(config.settings)
-    from mapper.cluster import ClusterError
+    from mapper.running.cluster import ClusterError
     from mapper.session import Session, UsageError
 
     try:
@@ -224,7 +224,7 @@ def merge_reports(
 
 
 def _config(given: dict[str, Any]) -> Config:
-    from mapper.config import ConfigError, load
+    from mapper.running.config import ConfigError, load
 
     try:
         return load(Path.cwd(), given)

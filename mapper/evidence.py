@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from mapper.config import Settings
-from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
 from mapper.rulebook.loader import load
+from mapper.running.config import Settings
+from mapper.running.module import Migrator
 
 _IMPORTS = (
     "import torch, torch.nn as nn, torch.nn.functional as F; "

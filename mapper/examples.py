@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.rulebook.loader import load
+from mapper.running.module import Migrator
 
 if TYPE_CHECKING:
     from mapper.model.results import Site

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mapper.config import DEVICES, OUTPUT_FORMATS, RECIPES, TARGET_VERSIONS
+from mapper.running.config import DEVICES, OUTPUT_FORMATS, RECIPES, TARGET_VERSIONS
 
 _MODES, _WHAT, _WHICH = "Modes", "What is written", "Which files and rules"
 _REPORTS, _RUN = "Reports", "The run"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mapper.files.paths import shown
 
 if TYPE_CHECKING:
-    from mapper.config import Config
+    from mapper.running.config import Config
 
 
 def show(config: Config) -> str:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TextIO
 from mapper.model.options import Options
 
 if TYPE_CHECKING:
-    from mapper.config import Config
     from mapper.model.results import FileResult, Run
     from mapper.report import View
+    from mapper.running.config import Config
 
 INTERRUPTED = 130  # as a program ended by SIGINT
 
@@ -72,7 +72,7 @@ class Session:
 
     def _stdin(self, options: Options) -> FileResult:
         from mapper.files.paths import shown
-        from mapper.process import Task, process
+        from mapper.running.file import Task, process
 
         name = self.settings.stdin_filename
         data = sys.stdin.buffer.read()
@@ -83,12 +83,12 @@ class Session:
         return result
 
     def _files(self, paths: Sequence[str], options: Options) -> list[FileResult]:
-        from mapper.run import migrate_files
+        from mapper.running.tree import migrate_files
 
         return migrate_files(paths, self.config, options, self._watch)
 
     def _watch(self, total: int, results: Iterator[FileResult]) -> Iterator[FileResult]:
-        from mapper.run import keeper
+        from mapper.running.tree import keeper
 
         self._total = total
         kept = keeper(self.settings, diff=False)

@@ -159,7 +159,7 @@ def test_neither_framework_is_ever_imported() -> None:
 
 # --- start-up -------------------------------------------------------------------------------------
 
-COSTLY = ("libcst", "numpy", "rich", "pydantic", "mapper.migrate", "mapper.rulebook.loader")
+COSTLY = ("libcst", "numpy", "rich", "pydantic", "mapper.running.module", "mapper.rulebook.loader")
 
 
 def loaded_by(directory: Path, *arguments: str) -> set[str]:
@@ -211,5 +211,5 @@ def test_a_file_with_a_convolution_loads_what_it_needs(
 ) -> None:
     (tmp_path / "a.py").write_text(f"import torch.nn as nn\n{call}\n")
     loaded = loaded_by(tmp_path, "migrate", "a.py")
-    assert {"numpy", "mapper.migrate", *libcst} <= loaded
+    assert {"numpy", "mapper.running.module", *libcst} <= loaded
     assert not loaded & ({"pydantic", "rich", "libcst"} - libcst)

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from mapper.files.source import LineIndex, decode
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus, Run, Site
-from mapper.process import Task, process
 from mapper.report import render
+from mapper.running.file import Task, process
 from tests.counter import count
 
 MARKER = "# ---- below: the code"

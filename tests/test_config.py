@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from mapper import config
-from mapper.config import Config, ConfigError, Origin, Settings, load
+from mapper.running import config
+from mapper.running.config import Config, ConfigError, Origin, Settings, load
 
 
 def write(directory: Path, *lines: str) -> Path:
@@ -289,7 +289,7 @@ def test_settings_pickle_for_the_worker_processes() -> None:
 
 def test_tomllib_is_imported_only_for_a_file_that_names_us(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from mapper.config import load; "
+        "import sys; from pathlib import Path; from mapper.running.config import load; "
         "load(Path(sys.argv[1])); print('tomllib' in sys.modules, 'difflib' in sys.modules)"
     )
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from mapper.cluster import ClusterError, connected
-from mapper.config import load
 from mapper.model.options import Options
 from mapper.model.results import FileResult
-from mapper.run import migrate_files
+from mapper.running.cluster import ClusterError, connected
+from mapper.running.config import load
+from mapper.running.tree import migrate_files
 from tests.shell import environment, tm2ms
 from tests.test_process import TEXT
 
@@ -133,7 +133,7 @@ def test_an_address_where_nothing_listens_is_a_clear_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("distributed", reason="needs the dask extra: pip install -e '.[dask]'")
-    monkeypatch.setattr("mapper.cluster.SECONDS", 1)
+    monkeypatch.setattr("mapper.running.cluster.SECONDS", 1)
     with (
         pytest.raises(ClusterError, match=r"--dask tcp://127\.0\.0\.1:9: no scheduler"),
         connected("tcp://127.0.0.1:9"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mapper.files.source import splice
-from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import Device, Limit, Rule
+from mapper.running.module import Migrator
 
 HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
 MANUAL, MIGRATED = Status.MANUAL, Status.MIGRATED

@@ -36,7 +36,7 @@ def test_a_page_of_real_output_is_what_would_be_written(name: str) -> None:
 
 
 def test_every_format_and_every_setting_is_shown() -> None:
-    from mapper.config import OUTPUT_FORMATS, Settings
+    from mapper.running.config import OUTPUT_FORMATS, Settings
 
     shown = (DOCS / "formats.md").read_text("utf-8")
     assert all(f"\n## {name}: " in shown for name in OUTPUT_FORMATS)

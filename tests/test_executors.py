@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from mapper import run as room
-from mapper.config import load
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus
-from mapper.process import Task
-from mapper.run import migrate_files
-from mapper.workers import CRASHED, in_order, processes
+from mapper.running import tree as room
+from mapper.running.config import load
+from mapper.running.file import Task
+from mapper.running.tree import migrate_files
+from mapper.running.workers import CRASHED, in_order, processes
 from tests.test_process import AFTER, TEXT
 
 DONE = FileStatus.UNCHANGED
@@ -226,7 +226,7 @@ def test_processes_are_started_only_where_they_pay(
         counts.append(number)
         return Inline()
 
-    monkeypatch.setattr("mapper.workers.processes", counted)
+    monkeypatch.setattr("mapper.running.workers.processes", counted)
     monkeypatch.setattr(room, "POOL_PAYS", pays)
     assert len(migrate_files(["."], load(tree, {"jobs": jobs, "check": True}), Options())) == 12
     assert counts == started

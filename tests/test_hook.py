@@ -140,5 +140,12 @@ def test_a_file_without_torch_costs_no_heavy_import(tmp_path: Path) -> None:
     imported = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
     assert ran.returncode == 0
     assert any(name.startswith("mapper.") for name in imported)
-    heavy = {"libcst", "numpy", "rich", "mapper.rulebook.loader", "mapper.migrate", "tomllib"}
+    heavy = {
+        "libcst",
+        "numpy",
+        "rich",
+        "mapper.rulebook.loader",
+        "mapper.running.module",
+        "tomllib",
+    }
     assert not heavy & imported

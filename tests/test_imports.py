@@ -10,7 +10,7 @@ import pytest
 
 from mapper.model.options import Options
 from mapper.model.results import FileStatus
-from mapper.process import Task, process
+from mapper.running.file import Task, process
 from tests.tool import rewritten
 
 CASES = {

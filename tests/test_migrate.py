@@ -16,8 +16,8 @@ import pytest
 from mapper.files.source import LineIndex, decode
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus, Run, Site, Status
-from mapper.process import Task, process
 from mapper.report.as_json import site_values
+from mapper.running.file import Task, process
 from tests.counter import count
 from tests.tool import migrate, only, rewritten
 

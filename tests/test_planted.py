@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.plan import Plan, Wrapper
 from mapper.model.results import Status
@@ -20,6 +19,7 @@ from mapper.rulebook.conditions import Version
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import Strategy
+from mapper.running.module import Migrator
 
 VERIFIER = Verifier(load())
 

@@ -8,10 +8,10 @@ import pickle
 
 import pytest
 
-from mapper import process as room
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus, Status
-from mapper.process import Task, process
+from mapper.running import file as room
+from mapper.running.file import Task, process
 
 TEXT = "import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\n"
 AFTER = "import mindspore.nn as nn\nc = nn.Conv2d(3, 8, 3, pad_mode='valid', has_bias=True)\n"

@@ -8,7 +8,7 @@ import pytest
 
 from mapper.model.options import Options
 from mapper.model.results import FileResult, Status
-from mapper.process import Task, process
+from mapper.running.file import Task, process
 
 _CALL = "layer = {}(3, 8, 3)\n"
 

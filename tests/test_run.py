@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mapper.config import load
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus
-from mapper.run import migrate_files
+from mapper.running.config import load
+from mapper.running.tree import migrate_files
 from tests.test_process import AFTER, NOTEBOOK, TEXT
 
 STATUS = FileStatus

@@ -21,11 +21,11 @@ from mapper.analysis.evaluate import evaluate
 from mapper.model.options import Options
 from mapper.model.results import FileResult, Site, Status
 from mapper.planning.bind import bind
-from mapper.process import Task, process
 from mapper.proving.semantics.conv import arrays, mindspore_layers, torch_layers
 from mapper.proving.semantics.conv.layer import Array, Layer, Shape
 from mapper.proving.semantics.conv.shapes import conv_shape, conv_transpose_shape
 from mapper.rulebook.loader import load
+from mapper.running.file import Task, process
 from tests.documents import OPERATOR, PAGES, SEEDS, Example, examples
 
 EXAMPLES = [example for seed in PAGES for example in examples(seed)]

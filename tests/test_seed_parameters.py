@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
 from mapper.planning.bind import bind
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import Rule
+from mapper.running.module import Migrator
 from tests.documents import OPERATOR, PAGES, Row, rows
 
 ROWS = [row for seed in PAGES for row in rows(seed)]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mapper.report.merge import MergeError, merged
-from mapper.shards import parse_shard, part
+from mapper.running.shards import parse_shard, part
 from tests.shell import tm2ms
 
 TEXTS = (

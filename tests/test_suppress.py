@@ -9,9 +9,9 @@ import pytest
 
 from mapper.model.options import Options
 from mapper.model.results import FileResult, Status
-from mapper.process import Task, process
 from mapper.rulebook.loader import load
 from mapper.rulebook.selection import SelectionError, names
+from mapper.running.file import Task, process
 
 HEAD = "import torch.nn as nn\n"
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 
 from mapper.files.source import splice
-from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
 from mapper.rulebook.loader import load
+from mapper.running.module import Migrator
 
 VERSIONS = [f"2.{minor}" for minor in range(11)]
 LATER = VERSIONS[1:]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mapper.files.source import splice
-from mapper.migrate import Migration, Migrator
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
 from mapper.rulebook.loader import load
+from mapper.running.module import Migration, Migrator
 
 MIGRATOR = Migrator(load(), Options())
 MESSAGES = {Status.MANUAL, Status.UNSAFE}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mapper.model.options import Options
 from mapper.model.results import FileResult
-from mapper.process import Task, process
+from mapper.running.file import Task, process
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mapper.files.source import splice
-from mapper.migrate import Migrator
 from mapper.model.options import Options
 from mapper.rulebook.loader import load
+from mapper.running.module import Migrator
 from tests.oracle.frameworks import import_text
 from tests.oracle.trials import Outcome, compare_layers
 

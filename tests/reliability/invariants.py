@@ -11,8 +11,8 @@ from itertools import pairwise
 from mapper.files.source import LineIndex
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus, Run, Site
-from mapper.process import Task, process
 from mapper.rulebook.helpers import HELPERS
+from mapper.running.file import Task, process
 
 FINE = (  # the beginnings of the messages that a file may fail with
     "line ",

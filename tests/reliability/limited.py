@@ -13,7 +13,7 @@ MEMORY = 2 << 30
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     from mapper.model.options import Options
-    from mapper.process import Task, process
+    from mapper.running.file import Task, process
     from tests.reliability import hostile
 
     for line in sys.stdin:

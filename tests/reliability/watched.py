@@ -12,7 +12,7 @@ CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.chmod", "shutil
 
 def main(paths: list[str]) -> None:
     from mapper.model.options import Options
-    from mapper.process import Task, process
+    from mapper.running.file import Task, process
 
     warm = b"import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\nd = nn.ConvTranspose2d(3, 8, 3, k)\n"
     warm += b"e = nn.Conv2d(3  # what needs libcst\n, 8, 3)\n"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mapper.model.results import FileResult
-from mapper.process import Task, failed
+from mapper.running.file import Task, failed
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from mapper.analysis.resolve import read_names, wanted_lines
-from mapper.calls import CallRewriter
-from mapper.drafts import LEFT, Draft, Drafter
 from mapper.files.source import Edit, LineIndex
 from mapper.files.suppressions import Suppressions
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Note, Site
 from mapper.rulebook.loader import Rulebook
+from mapper.running.calls import CallRewriter
+from mapper.running.drafts import LEFT, Draft, Drafter
 from mapper.writing import syntax_check as sound
 from mapper.writing.import_edits import Imports, Module
 

@@ -17,9 +17,9 @@ from mapper.model.results import FileResult, FileStatus, Note, Site
 if TYPE_CHECKING:
     from mapper.files.notebook_module import Joined
     from mapper.files.suppressions import Suppressions
-    from mapper.migrate import Migrator
     from mapper.model.options import Options
     from mapper.rulebook.selection import Selection
+    from mapper.running.module import Migrator
 
 REPORT_BUG = "please report it with the file at hand; the file is left as it was"
 
@@ -78,8 +78,8 @@ def _process(task: Task, options: Options) -> FileResult:
 @cache
 def migrator(options: Options) -> Migrator:
     """Return this process's migrator, which remembers its proofs."""
-    from mapper.migrate import Migrator
     from mapper.rulebook.loader import load
+    from mapper.running.module import Migrator
 
     return Migrator(load(), options)
 

@@ -100,7 +100,7 @@ def _ignores_per_file(value: object) -> Mapping[str, tuple[str, ...]]:
 
 
 def _shard(value: object) -> str:
-    from mapper.shards import parse_shard
+    from mapper.running.shards import parse_shard
 
     return "{}/{}".format(*parse_shard(_text(value)))
 

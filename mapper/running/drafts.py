@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from mapper.analysis.project import is_taken
 from mapper.analysis.resolve import Reference
 from mapper.analysis.walk import walk
-from mapper.calls import CallRewriter, Rewritten, Spelling, Way
 from mapper.files.suppressions import Suppressions
 from mapper.model.options import Options
 from mapper.model.plan import ManualError
@@ -25,6 +24,7 @@ from mapper.planning.remarks import attribute_reads, remarks
 from mapper.proving.prover import DisprovedError
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, Rule
+from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
 from mapper.writing.import_edits import Imports, Module
 
 LEFT = (BindError, ManualError, DisprovedError)

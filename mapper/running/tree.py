@@ -15,15 +15,15 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mapper.config import Config, Settings
 from mapper.files.discover import Found, discover
 from mapper.files.paths import shown
 from mapper.files.prefilter import may_concern_us
-from mapper.garbage import sweep
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import FileResult, FileStatus, Status
-from mapper.process import Task, failed, process
+from mapper.running.config import Config, Settings
+from mapper.running.file import Task, failed, process
+from mapper.running.garbage import sweep
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -83,7 +83,7 @@ def migrate_files(
         )
     )
     if settings.shard is not None:
-        from mapper.shards import part
+        from mapper.running.shards import part
 
         found = list(part(found, settings.shard))
     done = _migrated(found, config, Process(options), executor)
@@ -143,12 +143,12 @@ def _results(
         files, jobs = _jobs(files, settings.jobs or _cores())
         yield from _here(files, work) if jobs == 1 else _by_processes(files, work, jobs)
         return
-    from mapper.workers import AHEAD, in_order
+    from mapper.running.workers import AHEAD, in_order
 
     with ExitStack() as stack:
         ahead = AHEAD
         if executor is None:
-            from mapper.cluster import connected
+            from mapper.running.cluster import connected
 
             assert settings.dask is not None
             executor, ahead = stack.enter_context(connected(settings.dask))
@@ -160,7 +160,7 @@ def _by_processes(
 ) -> Iterator[FileResult]:
     from functools import partial
 
-    from mapper.workers import AHEAD, BUNDLE, in_order, processes
+    from mapper.running.workers import AHEAD, BUNDLE, in_order, processes
 
     renew = partial(processes, jobs)
     executor = renew()

@@ -1,0 +1,1 @@
+"""Modules, files and trees."""

@@ -98,7 +98,7 @@ KEYS_WITHOUT_FLAG = {
 
 def configuration() -> str:
     """Return docs/configuration.md."""
-    from mapper.inforce import toml
+    from mapper.cli.show_settings import toml
     from mapper.running.config import _COMMAND_LINE_ONLY, Settings
 
     said = _flag_help()
@@ -148,7 +148,7 @@ def _flag_help() -> dict[str, str]:
     """Return the help of each flag of `migrate` by its name."""
     from typer.main import get_command
 
-    from mapper.cli import app
+    from mapper.cli.app import app
 
     command = get_command(app).commands["migrate"]  # type: ignore[attr-defined]
     return {

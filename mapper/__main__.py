@@ -2,7 +2,7 @@
 
 A hook pays for the start every time, and most of it is imports. So a plain `migrate` with paths and
 switches, as hooks give it, is read here, and answered here when the files hold nothing for us; all
-else goes to `mapper.cli`, which would say the same.
+else goes to `mapper.cli.app`, which would say the same.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
     plain = plainly(sys.argv[1:])
     if plain is not None and not any(name.endswith("_COMPLETE") for name in os.environ):
         sys.exit(_migrate(*plain))
-    from mapper import cli
+    from mapper.cli import app as cli
 
     cli.main()
 
@@ -69,7 +69,7 @@ def plainly(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]] | None
 
 
 def _migrate(paths: list[str], given: dict[str, int]) -> int:
-    from mapper import quick
+    from mapper.cli import fast_answer as quick
 
     if (verdict := quick.verdict(paths, given)) is not None:
         if "quiet" not in given:
@@ -77,9 +77,9 @@ def _migrate(paths: list[str], given: dict[str, int]) -> int:
         return 0
     from pathlib import Path
 
+    from mapper.cli.session import Session, UsageError
+    from mapper.cli.streams import quiet_pipe
     from mapper.running.config import ConfigError, load
-    from mapper.session import Session, UsageError
-    from mapper.streams import quiet_pipe
 
     try:
         with quiet_pipe():

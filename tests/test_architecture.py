@@ -70,7 +70,7 @@ def test_there_are_rooms() -> None:
 
 @pytest.mark.parametrize("name", PATHS)
 def test_nobody_knows_the_command_line(name: str) -> None:
-    if name not in ("mapper.cli", "mapper.__main__"):
+    if name not in ("mapper.cli.app", "mapper.__main__"):
         assert "cli" not in rooms_known_to(name)
 
 
@@ -167,7 +167,7 @@ def loaded_by(directory: Path, *arguments: str) -> set[str]:
     code = (
         "import sys\n"
         f"sys.argv = ['tm2ms', *{arguments!r}]\n"
-        "from mapper.cli import main\n"
+        "from mapper.cli.app import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
         f"print([name for name in {COSTLY!r} if name in sys.modules])\n"
     )

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import mapper
-from mapper.cli import app
+from mapper.cli.app import app
 from tests.test_process import AFTER, NOTEBOOK, TEXT
 
 PERSON = "import torch.nn as nn\nc = nn.Conv2d(*sizes)\n"

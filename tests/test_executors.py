@@ -261,7 +261,7 @@ def test_texts_are_kept_only_where_a_report_shows_them(
 def test_a_command_that_has_shown_a_diff_holds_no_texts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mapper.session import Session
+    from mapper.cli.session import Session
 
     kept: list[FileResult] = []
     monkeypatch.setattr(Session, "_emit", lambda self, run, is_stdin: kept.extend(run.files))

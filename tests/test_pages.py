@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mapper import catalog
-from mapper.examples import execute
+from mapper.cli import catalog
+from mapper.cli.examples import execute
+from mapper.cli.pages import page
 from mapper.model.results import Status
-from mapper.pages import page
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import Rule, Verdict
 from mapper.rulebook.selection import SelectionError

@@ -74,7 +74,7 @@ def test_the_short_way_says_what_the_long_way_says(
         (tmp_path / name).write_text(text)
     words = ["migrate", *arguments.split(" ")]
     short = tm2ms(*words, cwd=tmp_path)
-    code = f"import sys; sys.argv = ['tm2ms', *{words!r}]; from mapper.cli import main; main()"
+    code = f"import sys; sys.argv = ['tm2ms', *{words!r}]; from mapper.cli.app import main; main()"
     long = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path, capture_output=True, check=False, env=environment(),

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mapper.pages import index, page
+from mapper.cli.pages import index, page
 from mapper.rulebook.conditions import Condition, Version, VersionRange
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import Verdict

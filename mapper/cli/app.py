@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from mapper import __version__, flags
-from mapper.grouped import GroupedCommand
-from mapper.streams import quiet_pipe
+from mapper import __version__
+from mapper.cli import flags
+from mapper.cli.help import GroupedCommand
+from mapper.cli.streams import quiet_pipe
 
 if TYPE_CHECKING:
     from mapper.running.config import Config, Settings
@@ -101,15 +102,15 @@ def migrate(
 def _migrate(paths: list[str] | None, given: dict[str, Any], show_settings: bool) -> int:
     config = _config(given)
     if show_settings:
-        from mapper.inforce import show
+        from mapper.cli.show_settings import show
 
         typer.echo(show(config), nl=False)
         return 0
     if not paths:
         _usage("name a file or a directory (. for this one), or - for standard input")
     _check_modes(config.settings)
+    from mapper.cli.session import Session, UsageError
     from mapper.running.cluster import ClusterError
-    from mapper.session import Session, UsageError
 
     try:
         return Session(config).run(paths)
@@ -131,7 +132,7 @@ def verify(
     target_version: flags.TargetVersion = "2.10",
 ) -> None:
     """Show the rewrite of one expression and the engine's evidence for it."""
-    from mapper.evidence import InputError, show
+    from mapper.cli.evidence import InputError, show
 
     config = _config({"recipe": recipe, "target_version": target_version})
     try:
@@ -154,7 +155,7 @@ Examples:
 @app.command(epilog=_EXPLAIN_EPILOG)
 def explain(name: flags.RuleName = None, write: flags.WritePages = None) -> None:
     """Show a rule: signatures, the difference table row by row, what is written, limits."""
-    from mapper import catalog
+    from mapper.cli import catalog
     from mapper.rulebook.selection import SelectionError
 
     if (name is None) is (write is None):
@@ -184,7 +185,7 @@ def _show_markdown(text: str) -> None:
 @app.command()
 def rules(output_format: flags.RulesFormat = "table") -> None:
     """List the rules."""
-    from mapper import catalog
+    from mapper.cli import catalog
 
     if output_format not in ("table", "json"):
         _usage(f"--output-format must be table or json, not {output_format!r}")
@@ -207,8 +208,8 @@ def merge_reports(
     output_file: flags.MergedFile = None,
 ) -> None:
     """Join the JSON reports of several runs, such as shards, into one."""
+    from mapper.cli.session import UsageError, save, write_stdout
     from mapper.report.merge import MergeError, merged
-    from mapper.session import UsageError, save, write_stdout
 
     if output_format != "json":
         _usage(f"--output-format must be json, not {output_format!r}")

@@ -229,7 +229,7 @@ def _check_names(config: Config, key: str) -> None:
 
 def _help_pages(run: Run) -> dict[str, str]:
     """Return the page of every rule that occurs."""
-    from mapper.pages import page
+    from mapper.cli.pages import page
     from mapper.rulebook.loader import load
 
     ids = dict.fromkeys(site.rule for file in run.files for site in file.sites)

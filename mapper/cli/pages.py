@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from mapper.examples import execute
+from mapper.cli.examples import execute
 from mapper.model.results import Status
 from mapper.rulebook.schema import Verdict
 
 if TYPE_CHECKING:
-    from mapper.examples import Result
+    from mapper.cli.examples import Result
     from mapper.rulebook.schema import (
         Claim,
         Limit,

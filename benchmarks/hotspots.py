@@ -27,14 +27,26 @@ sys.path.insert(0, str(ROOT))
 
 
 PARTS = (
-    "ast.parse", "mapper.running.tree._read", "mapper.running.file._module", "mapper.running.file.migrator",
-    "mapper.running.module.Migrator.migrate", "mapper.running.module.read_names", "mapper.running.module._check",
-    "mapper.running.drafts.Drafter.drafts", "mapper.running.calls.plan", "mapper.running.calls._render",
-    "mapper.running.calls.CallRewriter._limits", "mapper.proving.prover.Verifier.prove",
-    "mapper.proving.prover.Verifier._prove", "mapper.proving.prover.Verifier._case", "mapper.proving.semantics.conv.compare._run",
-    "mapper.proving.semantics.conv.compare.Comparer.compare", "mapper.writing.import_edits.Imports._is_used",
-    "mapper.writing.import_edits.Imports._is_handed_on", "mapper.report.diff.file_diff",
-)  # fmt: skip
+    "ast.parse",
+    "mapper.running.tree._read",
+    "mapper.running.file._module",
+    "mapper.running.file.migrator",
+    "mapper.running.module.Migrator.migrate",
+    "mapper.running.module.read_names",
+    "mapper.running.module._check",
+    "mapper.running.drafts.Drafter.drafts",
+    "mapper.running.calls.plan",
+    "mapper.running.calls._render",
+    "mapper.running.calls.CallRewriter._limits",
+    "mapper.proving.prover.Verifier.prove",
+    "mapper.proving.prover.Verifier._prove",
+    "mapper.proving.prover.Verifier._case",
+    "mapper.proving.semantics.conv.compare._run",
+    "mapper.proving.semantics.conv.compare.Comparer.compare",
+    "mapper.writing.import_edits.Imports._is_used",
+    "mapper.writing.import_edits.Imports._is_handed_on",
+    "mapper.report.diff.file_diff",
+)
 
 
 def run(tree: str) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mapper.planning.bind import BindError, bind
+from mapper.analysis.bind import BindError, bind
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import ParameterSpec
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapper.planning.bind import Argument, BindError, bind
+from mapper.analysis.bind import Argument, BindError, bind
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import ParameterSpec, Rule
 

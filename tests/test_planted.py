@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from mapper.analysis.bind import bind
 from mapper.model.options import Options
 from mapper.model.plan import Plan, Wrapper
 from mapper.model.results import Status
 from mapper.planning import strategies
-from mapper.planning.bind import bind
 from mapper.planning.bound_call import BoundCall
 from mapper.proving.prover import Claim, DisprovedError, Verifier
 from mapper.rulebook.conditions import Version

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mapper.analysis.bind import bind
 from mapper.analysis.evaluate import evaluate
 from mapper.model.options import Options
 from mapper.model.results import FileResult, Site, Status
-from mapper.planning.bind import bind
 from mapper.proving.semantics.conv import arrays, mindspore_layers, torch_layers
 from mapper.proving.semantics.conv.layer import Array, Layer, Shape
 from mapper.proving.semantics.conv.shapes import conv_shape, conv_transpose_shape

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from mapper.analysis.bind import bind
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
-from mapper.planning.bind import bind
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import Rule

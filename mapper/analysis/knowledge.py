@@ -16,10 +16,10 @@ from itertools import islice
 from mapper.analysis.annotations import kinds_of_annotation
 from mapper.analysis.callers import Caller, calls_here, passed, visible_calls
 from mapper.analysis.evaluate import UnknownError, evaluate, known, symbol
+from mapper.analysis.module import ParsedModule
 from mapper.analysis.scopes import FUNCTIONS, Binding, Scope
 from mapper.analysis.sequences import elements
 from mapper.analysis.walk import walk
-from mapper.writing.import_edits import Module
 
 ANY = "any"
 Kinds = frozenset[str]
@@ -45,7 +45,7 @@ _MADE_BY: Mapping[str, str] = {
 class Knowledge:
     """What is known in one module; each name is looked up once."""
 
-    module: Module
+    module: ParsedModule
     _kinds: dict[tuple[Scope, str], Kinds] = field(default_factory=dict)
     _attributes: dict[Scope, Mapping[str, list[ast.expr]]] = field(default_factory=dict)
     _calls: dict[Scope, tuple[list[Caller], bool]] = field(default_factory=dict)

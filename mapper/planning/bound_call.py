@@ -6,11 +6,11 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import field
 
+from mapper.analysis.bind import Argument
 from mapper.analysis.evaluate import Known, is_repeatable, known
 from mapper.analysis.sequences import elements
 from mapper.model.plan import ManualError
 from mapper.model.record import record
-from mapper.planning.bind import Argument
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.schema import Rule
 

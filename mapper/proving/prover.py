@@ -10,10 +10,10 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
+from mapper.analysis.bind import BindError, bind
 from mapper.analysis.evaluate import UnknownError, evaluate, known, skeleton, symbols
 from mapper.model.record import record
 from mapper.model.results import Parameter, Proof
-from mapper.planning.bind import BindError, bind
 from mapper.proving.sampling import Sampler, Seen, Trial, Values
 from mapper.proving.semantics.conv import mindspore_functions, mindspore_layers, torch_layers
 from mapper.proving.semantics.conv.compare import Comparer, Difference, Evidence

@@ -324,8 +324,8 @@ def read_rule(text: str, file: str, *, is_whole: bool = True) -> Rule:
 
 def default_directory() -> Path:
     """Find the rules beside this file (in a wheel) or beside the package (in a checkout)."""
-    here = Path(__file__).resolve().parent
-    return here / "rules" if (here / "rules").is_dir() else here.parent / "rules"
+    package = Path(__file__).resolve().parent.parent
+    return package / "rules" if (package / "rules").is_dir() else package.parent / "rules"
 
 
 def load(directory: Path | None = None) -> Rulebook:

@@ -7,14 +7,15 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from mapper.analysis.bind import Argument, bind
 from mapper.analysis.dicts import known_keys
 from mapper.analysis.evaluate import symbol, symbols
 from mapper.analysis.knowledge import Knowledge
+from mapper.analysis.module import ParsedModule
 from mapper.analysis.scopes import Binding, Scope
 from mapper.model.options import Options
 from mapper.model.plan import Api, ManualError, Plan
 from mapper.model.record import record
-from mapper.planning.bind import Argument, bind
 from mapper.planning.bound_call import BoundCall
 from mapper.planning.forms.partial import CLASS, as_one, joined, split
 from mapper.planning.strategies import plan
@@ -23,8 +24,8 @@ from mapper.proving.sampling import LIKELY, Seen
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Effect, Rule
-from mapper.writing.import_edits import Module
-from mapper.writing.layout import LayoutError, render
+from mapper.writing.layout import LayoutError
+from mapper.writing.render import render
 
 
 @record(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class CallRewriter:
 
     def rewrite(
         self,
-        module: Module,
+        module: ParsedModule,
         call: ast.Call,
         scope: Scope,
         rule: Rule,
@@ -129,7 +130,7 @@ class CallRewriter:
 
     def again(
         self,
-        module: Module,
+        module: ParsedModule,
         call: ast.Call,
         done: Rewritten,
         spelling: Spelling,
@@ -143,7 +144,7 @@ class CallRewriter:
             )
         return replace(done, text=text, fixed=fixed)
 
-    def _known(self, module: Module) -> Knowledge:
+    def _known(self, module: ParsedModule) -> Knowledge:
         if self._knowledge is None or self._knowledge.module is not module:
             self._knowledge = Knowledge(module)
         return self._knowledge
@@ -209,7 +210,7 @@ def _seen(known: Knowledge, scope: Scope, arguments: Mapping[str, Argument]) -> 
 
 
 def _render(
-    module: Module,
+    module: ParsedModule,
     call: ast.Call,
     decided: Plan,
     arguments: Mapping[str, Argument],
@@ -240,7 +241,11 @@ def _render(
 
 
 def _written(
-    module: Module, call: ast.Call, decided: Plan, places: Mapping[str, int], spelling: Spelling
+    module: ParsedModule,
+    call: ast.Call,
+    decided: Plan,
+    places: Mapping[str, int],
+    spelling: Spelling,
 ) -> str:
     start = module.start(call)
     try:
@@ -267,11 +272,11 @@ def _constants(arguments: Mapping[str, Argument], scope: Scope) -> dict[str, obj
     return dict(sorted(found.items()))
 
 
-def _source(module: Module, node: ast.expr) -> str:
+def _source(module: ParsedModule, node: ast.expr) -> str:
     """Return an expression's text; one of our own making is put into words."""
     return module.source(node) if hasattr(node, "lineno") else ast.unparse(node)
 
 
-def _qualified(module: Module, scope: Scope, node: ast.expr) -> str | None:
+def _qualified(module: ParsedModule, scope: Scope, node: ast.expr) -> str | None:
     found = module.names.meaning(node, scope)
     return found.name if found and not found.problem else None

@@ -8,6 +8,8 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from mapper.analysis.bind import BindError
+from mapper.analysis.module import ParsedModule
 from mapper.analysis.project import is_taken
 from mapper.analysis.resolve import Reference
 from mapper.analysis.walk import walk
@@ -16,7 +18,6 @@ from mapper.model.options import Options
 from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Site, Span, Status
 from mapper.planning.advice import advice
-from mapper.planning.bind import BindError
 from mapper.planning.forms.alias import Alias, Held, find_aliases
 from mapper.planning.forms.subclass import Subclass, find_subclass
 from mapper.planning.forms.type_test import both, is_type_test, tests_already
@@ -25,7 +26,7 @@ from mapper.proving.prover import DisprovedError
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, Rule
 from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
-from mapper.writing.import_edits import Imports, Module
+from mapper.writing.import_edits import Imports
 
 LEFT = (BindError, ManualError, DisprovedError)
 """The errors that say why a site is left to a person."""
@@ -70,7 +71,7 @@ class Drafter:
 
     def __init__(
         self,
-        module: Module,
+        module: ParsedModule,
         rulebook: Rulebook,
         calls: CallRewriter,
         options: Options,
@@ -417,7 +418,7 @@ def _spell(imports: Imports, reference: Reference, api: str) -> str:
     return imports.spell(api, reference)
 
 
-def _span(module: Module, node: ast.expr) -> Span:
+def _span(module: ParsedModule, node: ast.expr) -> Span:
     return Span(
         *module.index.position(module.start(node)), *module.index.position(module.end(node))
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import read_names, wanted_lines
 from mapper.files.source import Edit, LineIndex
 from mapper.files.suppressions import Suppressions
@@ -18,7 +19,7 @@ from mapper.rulebook.loader import Rulebook
 from mapper.running.calls import CallRewriter
 from mapper.running.drafts import LEFT, Draft, Drafter
 from mapper.writing import syntax_check as sound
-from mapper.writing.import_edits import Imports, Module
+from mapper.writing.import_edits import Imports
 
 _WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
 
@@ -76,18 +77,18 @@ class Migrator:
         rule = self._rulebook.working(torch)
         return rule.mindspore.api or None if rule else None
 
-    def _parse(self, text: str, newline: str, path: Path | None) -> Module:
+    def _parse(self, text: str, newline: str, path: Path | None) -> ParsedModule:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the migrated code, and not ours to give
             tree = ast.parse(text)
         names = read_names(tree, text, self._canonical, _WANTED, path)
-        return Module(text, tree, names, LineIndex(text), newline, path)
+        return ParsedModule(text, tree, names, LineIndex(text), newline, path)
 
-    def _drafter(self, module: Module, off: Suppressions | None) -> Drafter:
+    def _drafter(self, module: ParsedModule, off: Suppressions | None) -> Drafter:
         imports = Imports(module, [], self._counterpart)
         return Drafter(module, self._rulebook, self._calls, self._options, off, imports)
 
-    def _write(self, module: Module, drafts: Sequence[Draft]) -> list[Edit]:
+    def _write(self, module: ParsedModule, drafts: Sequence[Draft]) -> list[Edit]:
         written = [(draft, draft.text) for draft in drafts if draft.text is not None]
         if not written:
             return []
@@ -106,7 +107,7 @@ class Migrator:
         return sorted(edits, key=lambda edit: (edit.start, edit.end))
 
 
-def _check(module: Module, edits: Sequence[Edit]) -> None:
+def _check(module: ParsedModule, edits: Sequence[Edit]) -> None:
     """Insist that the result parses."""
     try:
         sound.check(module.text, module.tree, module.index, edits)

@@ -10,17 +10,15 @@ import ast
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from mapper.analysis.lines import lines_with
+from mapper.analysis.module import ParsedModule
 from mapper.analysis.project import is_taken
-from mapper.analysis.resolve import Names, Reference, dotted_name
+from mapper.analysis.resolve import Reference, dotted_name
 from mapper.analysis.scopes import Binding, Scope, spans
-from mapper.analysis.uses import Use, find_uses
 from mapper.analysis.walk import children, walk
-from mapper.files.source import Edit, LineIndex
-from mapper.model.record import record
+from mapper.files.source import Edit
 from mapper.rulebook.helpers import HELPERS, Helper
 
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
@@ -39,42 +37,6 @@ _SPELLED_OTHERWISE = (r"\\", r"""["']\s*["']""")
 """A string may hold a name that its source does not: by an escape, or in pieces."""
 
 
-@record(frozen=True, slots=True)
-class Module:
-    """One parsed file: its text, tree and names."""
-
-    text: str
-    tree: ast.Module
-    names: Names
-    index: LineIndex
-    newline: str = "\n"
-    path: Path | None = None
-    _uses: list[dict[str, list[Use]]] = field(default_factory=list)
-
-    def uses(self, name: str) -> list[Use]:
-        """Return where a function or class of this file, or an attribute of its name, stands."""
-        if not self._uses:
-            self._uses.append(find_uses(self.text, self.tree, self.names.scopes, self.index))
-        return self._uses[0].get(name, [])
-
-    def start(self, node: ast.AST) -> int:
-        """Return the character offset at which a node starts."""
-        return self.index.offset(node.lineno, node.col_offset)  # type: ignore[attr-defined]
-
-    def end(self, node: ast.AST) -> int:
-        """Return the character offset just after a node."""
-        return self.index.offset(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
-
-    def source(self, node: ast.AST) -> str:
-        """Return the text of a node."""
-        return self.text[self.start(node) : self.end(node)]
-
-    def line_end(self, offset: int) -> int:
-        """Return the offset of the line end at or after `offset` (or of the end of the text)."""
-        found = re.compile(r"[\r\n]").search(self.text, offset)
-        return found.start() if found else len(self.text)
-
-
 @dataclass(slots=True)
 class Swap:
     """Imports of one name, all of whose uses are migrated, and what takes their place."""
@@ -89,7 +51,7 @@ class Imports:
 
     def __init__(
         self,
-        module: Module,
+        module: ParsedModule,
         migrated: Sequence[Reference],
         counterpart: Callable[[str], str | None],
     ) -> None:
@@ -487,7 +449,7 @@ def _merged(imports: Iterable[str]) -> list[str]:
 
 
 def _alias_span(
-    module: Module, names: list[ast.alias], index: int, kept: list[ast.alias]
+    module: ParsedModule, names: list[ast.alias], index: int, kept: list[ast.alias]
 ) -> tuple[int, int]:
     """Return what to delete so that the rest of the list stays well formed."""
     start, end = module.start(names[index]), module.end(names[index])

@@ -1,15 +1,8 @@
-"""A plan put into source: the one call is edited, the user's own layout stays.
-
-There are two writers. `plain` cuts and joins the text of calls that are laid out plainly, as nearly
-all are; what it leaves goes to `rewrite`, which edits a libcst tree. Both write the same.
-"""
+"""What the writers of calls share: how names are spelled, where positions lie, what is refused."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Mapping
-
-from mapper.model.plan import Plan, Wrapper
+from collections.abc import Callable
 
 Spell = Callable[[str], str]
 """How a MindSpore name or helper class is written in this file ("mindspore.nn.Pad" -> "nn.Pad")."""
@@ -17,48 +10,6 @@ Spell = Callable[[str], str]
 Offset = Callable[[int, int], int]
 """Where an `ast` position (line, byte column) lies in the call's text."""
 
-_LONGEST = 10_000  # characters; libcst parses on the native stack, which has an end
-
 
 class LayoutError(Exception):
     """The call is laid out in a way that cannot be edited without loss."""
-
-
-def render(
-    text: str,
-    call: ast.Call,
-    offset: Offset,
-    plan: Plan,
-    places: Mapping[str, int],
-    spell: Spell,
-    newline: str = "\n",
-) -> str:
-    """Return the source that replaces the call `text`.
-
-    `places` maps each given parameter to its index among the call's arguments; `newline` ends the
-    lines that are added.
-
-    Raises:
-        LayoutError: a comment would be lost, or the call cannot be read on its own.
-    """
-    from mapper.writing import call_writer as plain
-
-    if len(text) > _LONGEST:
-        raise LayoutError("the call is too long to be edited: put its arguments into variables")
-    code = plain.render(text, call, offset, plan, places, spell)
-    if code is None:
-        from mapper.writing import cst_writer as rewrite
-
-        code = rewrite.render(text, plan, places, spell, newline)
-    return _wrap(code, plan, spell)
-
-
-def _wrap(code: str, plan: Plan, spell: Spell) -> str:
-    if not (plan.before or plan.after):
-        return code
-    layers = [*map(_layer(spell), plan.before), code, *map(_layer(spell), plan.after)]
-    return f"{spell('mindspore.nn.SequentialCell')}({', '.join(layers)})"
-
-
-def _layer(spell: Spell) -> Callable[[Wrapper], str]:
-    return lambda wrapper: f"{spell(wrapper.api)}({wrapper.arguments})"

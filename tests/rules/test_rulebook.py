@@ -279,7 +279,7 @@ class TestTheWholeDirectory:
     ) -> None:
         package = tmp_path / "mapper"
         package.mkdir()
-        monkeypatch.setattr(rulebook, "__file__", str(package / "rulebook.py"))
+        monkeypatch.setattr(rulebook, "__file__", str(package / "rulebook" / "loader.py"))
         assert default_directory() == tmp_path / "rules"
         (package / "rules").mkdir()
         assert default_directory() == package / "rules"

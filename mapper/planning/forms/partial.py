@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from mapper.planning.bind import Argument
+from mapper.analysis.bind import Argument
 
 CLASS = "class"
 """Stands in a plan for the first argument of `partial`, which no parameter is called."""

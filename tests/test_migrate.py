@@ -199,11 +199,42 @@ def test_a_nested_call_is_rewritten_in_place(before: str, after: str) -> None:
     assert f"\nx = {after}\n" in rewritten(text)
 
 
-def test_a_call_in_the_arguments_of_another_is_not_edited_twice() -> None:
-    text = f"{HEAD}x = nn.Conv2d(3, 8, nn.Conv2d(3, 8, 3).kernel_size)\n"
-    outer, inner = migrate(text).sites
-    assert Status.MANUAL in (outer.status, inner.status)
-    ast.parse(rewritten(text))
+VALID = "pad_mode='valid'"
+COMPOSED = {
+    "a function of a function": (
+        "F.conv2d(F.conv2d(x, w), v, stride=2)",
+        f"ms_ops.conv2d(ms_ops.conv2d(x, w, {VALID}), v, stride=2, {VALID})",
+    ),
+    "a function in a keyword": (
+        "F.conv2d(weight=v, input=F.conv2d(x, w, groups=g))",
+        f"ms_ops.conv2d(weight=v, input=ms_ops.conv2d(x, w, groups=g, {VALID}), {VALID})",
+    ),
+    "three levels": (
+        "F.conv1d(F.conv1d(F.conv1d(x, w), w, padding=1), w)",
+        f"ms_ops.conv1d(ms_ops.conv1d(ms_ops.conv1d(x, w, {VALID}), w, pad_mode='pad', padding=1), w, {VALID})",
+    ),
+    "an argument that is written otherwise": (
+        "nn.Conv2d(3, 8, [nn.Conv2d(3, 8, 3).k, 3])",
+        f"ms_nn.Conv2d(3, 8, (ms_nn.Conv2d(3, 8, 3, {NEW}).k, 3), {NEW})",
+    ),
+    "layers in containers in containers": (
+        "nn.Sequential(nn.Conv2d(3, 8, 3), nn.Sequential(nn.Conv2d(8, 8, 3)))",
+        f"nn.Sequential(ms_nn.Conv2d(3, 8, 3, {NEW}), nn.Sequential(ms_nn.Conv2d(8, 8, 3, {NEW})))",
+    ),
+    "over several lines, with a comment": (
+        "F.conv2d(\n    F.conv2d(x, w),  # first\n    v,\n    stride=2,\n)",
+        f"ms_ops.conv2d(\n    ms_ops.conv2d(x, w, {VALID}),  # first\n    v,\n    stride=2,\n    {VALID},\n)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), COMPOSED.values(), ids=COMPOSED)
+def test_a_call_and_the_calls_in_its_arguments_are_rewritten_together(
+    before: str, after: str
+) -> None:
+    text = f"{HEAD}y = {before}\nnn.Linear, torch.zeros, F.relu\n"
+    assert f"\ny = {after}\n" in rewritten(text)
+    assert {site.status for site in migrate(text).sites} == {Status.MIGRATED}
 
 
 NOT_WRITTEN = {

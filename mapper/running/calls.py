@@ -24,6 +24,7 @@ from mapper.proving.sampling import LIKELY, Seen
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Effect, Rule
+from mapper.writing.edited_text import EditedText
 from mapper.writing.layout import LayoutError
 from mapper.writing.render import render
 
@@ -70,6 +71,7 @@ class Rewritten:
     verdict: Verdict
     seen: Mapping[str, Seen]
     """What the file says of the symbols in the arguments."""
+    bound: BoundCall
     fixed: str | None = None
     """What becomes of the `functools.partial` on the way."""
 
@@ -106,7 +108,7 @@ class CallRewriter:
         bound = BoundCall(
             rule,
             arguments,
-            functools.partial(_source, module),
+            functools.partial(_source, EditedText(module)),
             functools.partial(_qualified, module, scope),
             self._version,
             self._options.recipe,
@@ -123,10 +125,11 @@ class CallRewriter:
             return spelling.write(api)
 
         noted = Spelling(write, spelling.read)
-        text, fixed = _render(module, call, decided, arguments, noted, way)
+        text, fixed = _render(EditedText(module), call, decided, arguments, noted, way)
         seen = _seen(known, about, arguments)
         verdict = self._prove(rule, arguments, decided, call, text, fixed, spelling, way, seen)
-        return Rewritten(rule, decided, arguments, text, frozenset(spelled), verdict, seen, fixed)
+        names = frozenset(spelled)
+        return Rewritten(rule, decided, arguments, text, names, verdict, seen, bound, fixed)
 
     def again(
         self,
@@ -134,14 +137,21 @@ class CallRewriter:
         call: ast.Call,
         done: Rewritten,
         spelling: Spelling,
+        edited: EditedText,
         way: Way | None = None,
     ) -> Rewritten:
-        """Return it under the names that the file ends up with; proved when the text differs."""
-        text, fixed = _render(module, call, done.plan, done.arguments, spelling, way)
+        """Return it under the names that the file ends up with; proved when the text differs.
+
+        What is proved has the arguments of the source, what is returned has them as `edited`.
+        """
+        text, fixed = _render(EditedText(module), call, done.plan, done.arguments, spelling, way)
         if (text, fixed) != (done.text, done.fixed):
             self._prove(
                 done.rule, done.arguments, done.plan, call, text, fixed, spelling, way, done.seen
             )
+        if edited.has_edits(call) or (way and way.partial and edited.has_edits(way.partial)):
+            decided = plan(replace(done.bound, text=functools.partial(_source, edited)))
+            text, fixed = _render(edited, call, decided, done.arguments, spelling, way)
         return replace(done, text=text, fixed=fixed)
 
     def _known(self, module: ParsedModule) -> Knowledge:
@@ -210,7 +220,7 @@ def _seen(known: Knowledge, scope: Scope, arguments: Mapping[str, Argument]) -> 
 
 
 def _render(
-    module: ParsedModule,
+    edited: EditedText,
     call: ast.Call,
     decided: Plan,
     arguments: Mapping[str, Argument],
@@ -221,7 +231,7 @@ def _render(
     if way is None or way.partial is None:
         places = {name: argument.index for name, argument in arguments.items()}
         own = spelling.under(decided.target, call.func) if way else spelling
-        return _written(module, call, decided, places, own), None
+        return _written(edited, call, decided, places, own), None
     fixed, places = split(arguments, way.partial, call)
     changes = {name: change for name, change in decided.changes.items() if name in fixed}
     changes[CLASS] = [("", Api(decided.target))]
@@ -230,34 +240,22 @@ def _render(
     rest = {name: change for name, change in decided.changes.items() if name in places}
     return (
         _written(
-            module,
+            edited,
             call,
             replace(decided, changes=rest),
             places,
             spelling.under(decided.target, call.func),
         ),
-        _written(module, way.partial, Plan(target, changes), fixed, first),
+        _written(edited, way.partial, Plan(target, changes), fixed, first),
     )
 
 
 def _written(
-    module: ParsedModule,
-    call: ast.Call,
-    decided: Plan,
-    places: Mapping[str, int],
-    spelling: Spelling,
+    edited: EditedText, call: ast.Call, decided: Plan, places: Mapping[str, int], spelling: Spelling
 ) -> str:
-    start = module.start(call)
+    text, offsets = edited.source(call), edited.offsets(call)
     try:
-        return render(
-            module.source(call),
-            call,
-            lambda line, column: module.index.offset(line, column) - start,
-            decided,
-            places,
-            spelling.write,
-            module.newline,
-        )
+        return render(text, call, offsets, decided, places, spelling.write, edited.newline)
     except LayoutError as error:
         raise ManualError(str(error)) from error
 
@@ -272,9 +270,9 @@ def _constants(arguments: Mapping[str, Argument], scope: Scope) -> dict[str, obj
     return dict(sorted(found.items()))
 
 
-def _source(module: ParsedModule, node: ast.expr) -> str:
+def _source(edited: EditedText, node: ast.expr) -> str:
     """Return an expression's text; one of our own making is put into words."""
-    return module.source(node) if hasattr(node, "lineno") else ast.unparse(node)
+    return edited.source(node) if hasattr(node, "lineno") else ast.unparse(node)
 
 
 def _qualified(module: ParsedModule, scope: Scope, node: ast.expr) -> str | None:

@@ -26,6 +26,7 @@ from mapper.proving.prover import DisprovedError
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, Rule
 from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
+from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 
 LEFT = (BindError, ManualError, DisprovedError)
@@ -43,16 +44,16 @@ class Draft:
     reference: Reference
     node: ast.expr
     site: Site
-    text: Callable[[Imports], str] | None = None
+    text: Callable[[Imports, EditedText], str] | None = None
     stays: bool = False
     others: Sequence[Draft] = field(default_factory=list)
 
     @property
-    def span(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return where the replaced text starts and ends, as `ast` counts."""
+    def order(self) -> tuple[int, int, int, int]:
+        """Return what sorts sites by where they end, inner ones before those around them."""
         node = self.node
         end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
-        return (node.lineno, node.col_offset), end
+        return (*end, -node.lineno, -node.col_offset)
 
     def leave(self, message: str) -> None:
         """Leave the site to a person after all."""
@@ -84,6 +85,7 @@ class Drafter:
         self._options = options
         self._off = off
         self._imports = imports
+        self._edited = EditedText(module)
         self._reads = attribute_reads(module.text)
 
     def drafts(self, references: Sequence[Reference]) -> list[Draft]:
@@ -99,7 +101,6 @@ class Drafter:
             subclass = find_subclass(reference)
             drafts.extend(self._subclass(subclass) if subclass else [self._single(reference)])
         drafts.extend(map(self._renamed, self._module.names.renamed()))
-        _leave_nested(drafts)
         return sorted(drafts, key=lambda draft: (draft.node.lineno, draft.node.col_offset))
 
     def _new(self, reference: Reference, node: ast.expr, through: str | None = None) -> Draft:
@@ -153,17 +154,25 @@ class Drafter:
         around = remarks(reference, self._module.names, self._reads, layer)
         draft.site = _judged(draft.site, done, around)
 
-        def text(final: Imports) -> str:
-            return self._again(call, done, final, _spelling(final, reference), None).text
+        def text(final: Imports, edited: EditedText) -> str:
+            return self._again(call, done, final, edited, _spelling(final, reference), None).text
 
         draft.text = text if self._is_written(draft.site) else None
 
     def _again(
-        self, call: ast.Call, done: Rewritten, final: Imports, spelling: Spelling, way: Way | None
+        self,
+        call: ast.Call,
+        done: Rewritten,
+        final: Imports,
+        edited: EditedText,
+        spelling: Spelling,
+        way: Way | None,
     ) -> Rewritten:
         """Return it under the final names, which see to the imports they need."""
-        if not final.is_plain:
-            return self._calls.again(self._module, call, done, spelling, way)
+        partial = way.partial if way else None
+        is_edited = edited.has_edits(call) or (partial is not None and edited.has_edits(partial))
+        if is_edited or not final.is_plain:
+            return self._calls.again(self._module, call, done, spelling, edited, way)
         for api in done.spelled:
             spelling.write(api)
         return done
@@ -172,8 +181,8 @@ class Drafter:
         reference, target = draft.reference, draft.site.target
         assert target is not None
 
-        def text(final: Imports) -> str:
-            return both(reference, draft.site.before, final.spell(target, reference))
+        def text(final: Imports, edited: EditedText) -> str:
+            return both(reference, edited.source(draft.node), final.spell(target, reference))
 
         is_done = tests_already(reference, self._module.names, target)
         draft.stays = True
@@ -181,7 +190,7 @@ class Drafter:
         draft.site = replace(
             draft.site,
             status=Status.MIGRATED,
-            after=draft.site.before if is_done else text(self._imports),
+            after=draft.site.before if is_done else text(self._imports, self._edited),
             message="tests for torch's class and MindSpore's: both may be in the tree",
         )
 
@@ -235,10 +244,10 @@ class Drafter:
         if len({one.fixed for one in rewritten}) > 1:
             raise ManualError("its arguments would have to read differently for some calls")
 
-        def text(final: Imports) -> str:
+        def text(final: Imports, edited: EditedText) -> str:
             assert isinstance(call.node, ast.Call)
             spelling, way = _spelling(final, held.reference), Way(held.partial)
-            return self._again(call.node, first, final, spelling, way).fixed or ""
+            return self._again(call.node, first, final, edited, spelling, way).fixed or ""
 
         draft.text = text
         draft.site = replace(draft.site, status=Status.MIGRATED, after=first.fixed, message=words)
@@ -301,9 +310,9 @@ class Drafter:
             raise ManualError(draft.site.message)
         first = held[0]
 
-        def text(final: Imports) -> str:
+        def text(final: Imports, edited: EditedText) -> str:
             spelling = _spelling(final, first.reference)
-            return self._again(call, done[0], final, spelling, Way(first.partial)).text
+            return self._again(call, done[0], final, edited, spelling, Way(first.partial)).text
 
         draft.text = text
         return done
@@ -333,7 +342,7 @@ class Drafter:
         """Let a bare reference name the MindSpore class."""
         reference, target = draft.reference, draft.site.target
         assert target is not None
-        draft.text = lambda final: final.spell(target, reference)
+        draft.text = lambda final, edited: final.spell(target, reference)
         draft.site = replace(
             draft.site,
             status=Status.MIGRATED,
@@ -395,19 +404,6 @@ def _together(drafts: list[Draft]) -> list[Draft]:
     for draft in drafts:
         draft.others = drafts
     return drafts
-
-
-def _leave_nested(drafts: list[Draft]) -> None:
-    """A call and a rewritten site in its arguments would be two edits of one text: leave both."""
-    written = [draft for draft in drafts if draft.text is not None]
-    around: list[Draft] = []
-    written.sort(key=lambda one: one.span[1], reverse=True)
-    for draft in sorted(written, key=lambda one: one.span[0]):  # of two at one place, the longer
-        around = [one for one in around if one.span[1] > draft.span[0]]
-        for outer in around:
-            outer.leave("another convolution stands in its arguments: put that into a variable")
-            draft.leave("it stands in another convolution's arguments: put it into a variable")
-        around.append(draft)
 
 
 def _spelling(imports: Imports, reference: Reference) -> Spelling:

@@ -19,6 +19,7 @@ from mapper.rulebook.loader import Rulebook
 from mapper.running.calls import CallRewriter
 from mapper.running.drafts import LEFT, Draft, Drafter
 from mapper.writing import syntax_check as sound
+from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 
 _WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
@@ -94,16 +95,17 @@ class Migrator:
             return []
         gone = [draft.reference for draft, _ in written if not draft.stays]
         imports = Imports(module, gone, self._counterpart)
-        edits = []
+        edited = EditedText(module)
+        written.sort(key=lambda one: one[0].order)
         for draft, text in written:
             try:
-                after = text(imports)
+                after = text(imports, edited)
             except LEFT as error:  # not under the final names: then without this one
                 draft.leave(str(error))
                 return self._write(module, drafts)
             draft.site = replace(draft.site, after=after)
-            edits.append(Edit(module.start(draft.node), module.end(draft.node), after))
-        edits.extend(imports.edits())
+            edited.replace(draft.node, after)
+        edits = [*edited.edits, *imports.edits()]
         return sorted(edits, key=lambda edit: (edit.start, edit.end))
 
 

@@ -211,7 +211,8 @@ COMPOSED = {
     ),
     "three levels": (
         "F.conv1d(F.conv1d(F.conv1d(x, w), w, padding=1), w)",
-        f"ms_ops.conv1d(ms_ops.conv1d(ms_ops.conv1d(x, w, {VALID}), w, pad_mode='pad', padding=1), w, {VALID})",
+        f"ms_ops.conv1d(ms_ops.conv1d(ms_ops.conv1d(x, w, {VALID}), w, pad_mode='pad', padding=1), "
+        f"w, {VALID})",
     ),
     "an argument that is written otherwise": (
         "nn.Conv2d(3, 8, [nn.Conv2d(3, 8, 3).k, 3])",
@@ -223,7 +224,8 @@ COMPOSED = {
     ),
     "over several lines, with a comment": (
         "F.conv2d(\n    F.conv2d(x, w),  # first\n    v,\n    stride=2,\n)",
-        f"ms_ops.conv2d(\n    ms_ops.conv2d(x, w, {VALID}),  # first\n    v,\n    stride=2,\n    {VALID},\n)",
+        f"ms_ops.conv2d(\n    ms_ops.conv2d(x, w, {VALID}),  # first\n"
+        f"    v,\n    stride=2,\n    {VALID},\n)",
     ),
 }
 

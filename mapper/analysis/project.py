@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from mapper.analysis.scopes import Scope, Scopes
+from mapper.analysis.torch_names import is_torch
 from mapper.files.source import LARGEST
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
@@ -144,7 +145,7 @@ def _exported(file: Path, name: str, hops: int) -> str | None:
     target = targets.pop() if len(targets) == 1 else None
     if target is None:
         return None
-    if target == "torch" or target.startswith("torch."):
+    if is_torch(target):
         return target
     return handed_on(target, file, hops - 1)
 

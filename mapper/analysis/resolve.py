@@ -23,6 +23,7 @@ from mapper.analysis.scopes import (
     spans,
     statements_on,
 )
+from mapper.analysis.torch_names import is_torch, is_torch_module
 from mapper.analysis.walk import children
 from mapper.model.record import record
 
@@ -67,7 +68,8 @@ class Names:
     """The scopes of one module and the references in it; `walrus` and `lines` as in Scopes.
 
     With a `path`, names that other files of the project hand on are understood too. `words` is a
-    regular expression for the ends of the wanted APIs' names.
+    regular expression for the ends of the wanted APIs' names. `is_whole`: every name of torch's is
+    wanted, also those that `canonical` does not know.
     """
 
     def __init__(
@@ -79,7 +81,9 @@ class Names:
         lines: Sequence[int] | None = None,
         path: Path | None = None,
         words: str | None = None,
+        is_whole: bool = False,
     ) -> None:
+        self.is_whole = is_whole
         self.tree = tree
         self.words = re.compile(words) if words else None
         self.path = path
@@ -120,7 +124,7 @@ class Names:
     def brings_torch(self, binding: Binding) -> bool:
         """Say whether a binding imports torch, or a name of torch's through another file."""
         found = self._target(binding, self.scopes.module, 0)
-        return binding.kind == "import" and found is not None and _is_torch(found)
+        return binding.kind == "import" and found is not None and is_torch(found)
 
     def _may_be_wanted(self, words: list[str], scope: Scope) -> bool:
         """Say whether a chain of names could mean a wanted API, without resolving it."""
@@ -167,7 +171,7 @@ class Names:
     ) -> Meaning | None:
         meanings = {self._target(binding, where, depth) for binding in bindings}
         meanings = {self.canonical(m) or m if m else m for m in meanings if m != ""}
-        torch = sorted(m for m in meanings if m and _is_torch(m))
+        torch = sorted(m for m in meanings if m and is_torch(m))
         if not torch:
             others = [m for m in meanings if m]
             return Meaning(others[0], where) if len(meanings) == 1 and others else None
@@ -181,7 +185,7 @@ class Names:
         module = scope.module()
         for star in module.stars:
             problem = f"`{name}` comes in through `from {star} import *`"
-            if _is_torch(star) and self.canonical(f"{star}.{name}"):
+            if is_torch(star) and self.canonical(f"{star}.{name}"):
                 return Meaning(f"{star}.{name}", module, problem)
             found = handed_on_by_star(star, name, self.path) if self.path else None
             if found:
@@ -192,7 +196,7 @@ class Names:
         """Return the qualified name a binding gives, "" for a placeholder, None for unknown."""
         if binding.kind == "import":
             target = binding.target or ""
-            if self.path is None or _is_torch(target) or isinstance(binding.statement, ast.Import):
+            if self.path is None or is_torch(target) or isinstance(binding.statement, ast.Import):
                 return target
             return handed_on(target, self.path) or target
         if binding.kind != "assign" or binding.value is None or depth == 0:
@@ -200,8 +204,8 @@ class Names:
         if isinstance(binding.value, ast.Constant) and binding.value.value is None:
             return ""  # `except ImportError: nn = None`
         found = self.meaning(binding.value, home, depth - 1)
-        is_module = found and not found.problem and self.canonical(found.name) is None
-        return found.name if found and is_module and _is_torch(found.name) else None
+        is_module = found and not found.problem and is_torch_module(found.name)
+        return found.name if found and is_module else None
 
     def references(self, lines: Iterable[int]) -> Iterator[Reference]:
         """Yield, in source order, the references on the given lines (those of `wanted_lines`)."""
@@ -249,6 +253,8 @@ class Names:
             if isinstance(level, ast.Attribute):
                 name = f"{name}.{level.attr}"
             api = self._api(name)
+            if api is None and self.is_whole and index == 0 and is_torch(name):
+                api = name
             if api is None:
                 continue
             above = (*reversed(levels[:index]), *link)
@@ -258,16 +264,22 @@ class Names:
 
     def _api(self, name: str) -> str | None:
         """Return the wanted API that a qualified name means, also through a project's module."""
-        if not _is_torch(name) and self.path is not None and "." in name.lstrip("."):
+        if not is_torch(name) and self.path is not None and "." in name.lstrip("."):
             name = handed_on_by_module(name, self.path) or ""
-        return self.canonical(name) if _is_torch(name) else None
+        return self.canonical(name) if is_torch(name) else None
 
 
 def read_names(
-    tree: ast.Module, text: str, canonical: Canonical, words: str, path: Path | None = None
+    tree: ast.Module, text: str, canonical: Canonical, words: str | None, path: Path | None = None
 ) -> Names:
-    """Return the names of a module, looking only where a wanted word stands."""
+    """Return the names of a module, looking only where one of the `words` stands.
+
+    Without words, every reference to torch is wanted, and everything is looked at.
+    """
     has_borrowing = _may_borrow(text)
+    if words is None:
+        walrus = lines_with(text, ":=")
+        return Names(tree, canonical, walrus, has_borrowing, None, path, is_whole=True)
     lines, walrus = lines_with(text, words), lines_with(text, ":=")
     while True:
         within = None if has_borrowing else lines
@@ -287,11 +299,13 @@ def _may_borrow(text: str) -> bool:
     return False
 
 
-def wanted_lines(text: str, names: Names, words: str) -> list[int]:
-    """Return the 1-based lines on which a wanted name may stand.
+def wanted_lines(text: str, names: Names, words: str | None) -> list[int]:
+    """Return the 1-based lines on which a wanted name may stand: any, without `words`.
 
     Local names that an import gives to such an API are added to the `words`.
     """
+    if words is None:
+        return list(range(1, newlines(text, 0, len(text)) + 2))
     locals_ = {local for _, local, binding in names.imports() if names.is_wanted(binding)}
     added = sorted(local for local in locals_ if not re.search(words, local))
     if not added:
@@ -321,10 +335,6 @@ def _in_f_string(link: _Link) -> bool:
 
 
 _LONG = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Call)
-
-
-def _is_torch(name: str) -> bool:
-    return name == "torch" or name.startswith("torch.")
 
 
 def _chain(node: ast.expr) -> tuple[ast.Name, list[str]] | None:

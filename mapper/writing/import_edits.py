@@ -17,6 +17,7 @@ from mapper.analysis.module import ParsedModule
 from mapper.analysis.project import is_taken
 from mapper.analysis.resolve import Reference, dotted_name
 from mapper.analysis.scopes import Binding, Scope, spans
+from mapper.analysis.torch_names import is_torch
 from mapper.analysis.walk import children, walk
 from mapper.files.source import Edit
 from mapper.rulebook.helpers import HELPERS, Helper
@@ -510,4 +511,4 @@ def _imports_torch(statement: ast.Import | ast.ImportFrom) -> bool:
         if isinstance(statement, ast.Import)
         else [statement.module or ""]
     )
-    return any(name == "torch" or name.startswith("torch.") for name in names)
+    return any(is_torch(name) for name in names)

@@ -326,6 +326,7 @@ def test_references_come_in_source_order_with_their_calls() -> None:
 def test_a_reference_knows_its_surroundings() -> None:
     (found,) = references("import torch.nn as nn\ndef f():\n    return [nn.Conv2d(3, 8, 3)]")
     assert [type(node).__name__ for node in found.parents] == ["Call", "List", "Return"]
+    assert found.root is not None
     assert (found.root.id, found.home.kind, found.scope.kind) == ("nn", "module", "function")
 
 

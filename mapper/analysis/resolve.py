@@ -41,15 +41,16 @@ class Reference:
     """An expression that means a torch API.
 
     `node` is the name or attribute chain itself, `call` the call whose function it is. `root` is
-    the local name that the chain starts from and `home` the scope that binds it. `problem` says
-    why the meaning is not certain. `parents` leads from `node` outwards to its statement.
+    the local name that the chain starts from (None for what is no import's: a method of a Tensor)
+    and `home` the scope that binds it. `problem` says why the meaning is not certain. `parents`
+    leads from `node` outwards to its statement.
     """
 
     api: str
     node: ast.expr
     call: ast.Call | None
     scope: Scope
-    root: ast.Name
+    root: ast.Name | None
     home: Scope
     parents: tuple[ast.AST, ...]
     problem: str | None = None

@@ -19,6 +19,7 @@ class Status(StrEnum):
     UNSAFE = "unsafe"
     SHAPE_ONLY = "shape-only"
     MANUAL = "manual"
+    UNCOVERED = "uncovered"
     IGNORED = "ignored"
 
 

@@ -24,7 +24,7 @@ def advice(reference: Reference) -> str:
             f"`{name}` is one of several classes, of which one is called at once: put it into a "
             "variable of its own first (`conv = …`, then `conv(…)`)"
         )
-    if _is_annotation(reference):
+    if is_annotation(reference):
         return f"`{name}` is an annotation: change it together with the code that it describes"
     match parent:
         case ast.ClassDef(name=derived):
@@ -74,7 +74,7 @@ def _is_called_at_once(reference: Reference) -> bool:
     return False
 
 
-def _is_annotation(reference: Reference) -> bool:
+def is_annotation(reference: Reference) -> bool:
     """Say whether the reference is an annotation, or a part of one: `Conv2d | None`."""
     inner: ast.AST = reference.node
     for parent in reference.parents:

@@ -17,6 +17,11 @@ class Kind(StrEnum):
 
     LAYER = "layer"
     FUNCTION = "function"
+    METHOD = "method"
+    ATTRIBUTE = "attribute"
+    CLASS = "class"
+    CONSTANT = "constant"
+    MODULE = "module"
     MANUAL = "manual"
     SIGNATURE = "signature"
 
@@ -24,6 +29,11 @@ class Kind(StrEnum):
 NEEDED: Mapping[Kind, tuple[str, ...]] = {
     Kind.LAYER: ("torch", "mindspore", "strategy", "rows", "provenance", "examples"),
     Kind.FUNCTION: ("torch", "mindspore", "strategy", "rows", "provenance", "examples"),
+    Kind.METHOD: ("torch", "examples"),
+    Kind.ATTRIBUTE: ("torch", "examples"),
+    Kind.CLASS: ("torch", "mindspore"),
+    Kind.CONSTANT: ("torch",),
+    Kind.MODULE: ("torch", "mindspore"),
     Kind.MANUAL: ("torch", "remedy", "provenance", "examples"),
     Kind.SIGNATURE: ("mindspore", "provenance"),
 }

@@ -17,7 +17,7 @@ from mapper.files.suppressions import Suppressions
 from mapper.model.options import Options
 from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Site, Span, Status
-from mapper.planning.advice import advice
+from mapper.planning.advice import advice, is_annotation
 from mapper.planning.forms.alias import Alias, Held, find_aliases
 from mapper.planning.forms.subclass import Subclass, find_subclass
 from mapper.planning.forms.type_test import both, is_type_test, tests_already
@@ -28,9 +28,20 @@ from mapper.rulebook.schema import Kind, Rule
 from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
+from mapper.writing.whole_imports import WholeImports
 
 LEFT = (BindError, ManualError, DisprovedError)
 """The errors that say why a site is left to a person."""
+
+
+Text = Callable[[Imports | WholeImports, EditedText], str]
+"""Writes a site under the names that the file ends up with, around what is written inside it."""
+
+UNCOVERED = "TM000"
+"""The rule id of names that no rule is there for."""
+
+_RENAMED = (Kind.CLASS, Kind.CONSTANT)
+"""Kinds of rules for names that are exchanged wherever they stand."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,9 +55,14 @@ class Draft:
     reference: Reference
     node: ast.expr
     site: Site
-    text: Callable[[Imports, EditedText], str] | None = None
+    text: Text | None = None
     stays: bool = False
     others: Sequence[Draft] = field(default_factory=list)
+
+    @property
+    def is_written(self) -> bool:
+        """Say whether it is to be written as things stand, or is as MindSpore has it already."""
+        return self.text is not None
 
     @property
     def order(self) -> tuple[int, int, int, int]:
@@ -54,6 +70,11 @@ class Draft:
         node = self.node
         end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         return (*end, -node.lineno, -node.col_offset)
+
+    def uncover(self, message: str) -> None:
+        """Leave the site to torch: a rule is missing, for this or for what goes with it."""
+        self.leave(message)
+        self.site = replace(self.site, status=Status.UNCOVERED)
 
     def leave(self, message: str) -> None:
         """Leave the site to a person after all."""
@@ -79,7 +100,8 @@ class Drafter:
         off: Suppressions | None,
         imports: Imports,
     ) -> None:
-        self._module = module
+        self.is_whole = options.is_whole
+        self.module = module
         self._rulebook = rulebook
         self._calls = calls
         self._options = options
@@ -92,32 +114,49 @@ class Drafter:
         """Return the drafts of all sites in source order."""
         drafts: list[Draft] = []
         followed = set[int]()
-        for alias in find_aliases(references, self._module.names, self._module.uses):
+        layers = [one for one in references if self._is_layer(one)] if self.is_whole else references
+        for alias in find_aliases(layers, self.module.names, self.module.uses):
             followed.update(id(held.reference) for held in alias.held)
             drafts.extend(self._alias(alias))
         for reference in references:
             if id(reference) in followed:
                 continue
-            subclass = find_subclass(reference)
+            subclass = find_subclass(reference) if self._is_layer(reference) else None
             drafts.extend(self._subclass(subclass) if subclass else [self._single(reference)])
-        drafts.extend(map(self._renamed, self._module.names.renamed()))
+        drafts.extend(map(self._renamed, self.module.names.renamed()))
         return sorted(drafts, key=lambda draft: (draft.node.lineno, draft.node.col_offset))
 
-    def _new(self, reference: Reference, node: ast.expr, through: str | None = None) -> Draft:
-        rule = self._rule(reference)
+    def new(self, reference: Reference, node: ast.expr, through: str | None = None) -> Draft:
+        """Return the draft of a site of which nothing is decided yet, unless it is switched off."""
+        rule = self._rulebook.by_api(reference.api)
         site = Site(
-            rule=rule.id,
+            rule=rule.id if rule else UNCOVERED,
             api=reference.api,
-            target=rule.mindspore.api or None,
+            target=(rule.mindspore.api or None) if rule else None,
             status=Status.MANUAL,
-            span=_span(self._module, node),
-            before=self._module.source(node),
+            span=_span(self.module, node),
+            before=self.module.source(node),
             through=through,
         )
         off = self._off
-        if off and (reason := off.reason(rule.id, reference.api, site.span)) is not None:
+        if off and (reason := off.reason(site.rule, reference.api, site.span)) is not None:
             site = replace(site, status=Status.IGNORED, message=reason)
         return Draft(reference, node, site)
+
+    def put(self, draft: Draft, text: Text, message: str = "") -> None:
+        """Let a site be written by its rule alone: no argument of it decides a number."""
+        draft.text = text
+        draft.site = replace(
+            draft.site,
+            status=Status.MIGRATED,
+            after=text(self._imports, self._edited),
+            message=message,
+            proof=Proof("rule") if self.is_whole else Proof(),
+        )
+
+    def _is_layer(self, reference: Reference) -> bool:
+        rule = self._rulebook.by_api(reference.api)
+        return rule is not None and rule.kind in (Kind.LAYER, Kind.MANUAL)
 
     def _rule(self, reference: Reference) -> Rule:
         rule = self._rulebook.by_api(reference.api)
@@ -127,12 +166,20 @@ class Drafter:
     # --- one reference ---
 
     def _single(self, reference: Reference) -> Draft:
-        draft = self._new(reference, reference.call or reference.node)
+        rule = self._rulebook.by_api(reference.api)
+        is_renamed = rule is not None and rule.kind in _RENAMED
+        call = None if is_renamed else reference.call
+        draft = self.new(reference, call or reference.node)
         if draft.site.status is Status.IGNORED:
             return draft
+        if rule is None:
+            draft.uncover(f"no rule is there for `{reference.api}` yet")
+            return draft
         try:
-            _check_place(reference, self._rule(reference))
-            if reference.call is not None:
+            _check_place(reference, rule)
+            if is_renamed or (self.is_whole and rule.kind is Kind.LAYER and _is_named(reference)):
+                self._rename(draft, "")
+            elif reference.call is not None:
                 self._call(draft, reference.call)
             elif is_type_test(reference):
                 self._type_test(draft)
@@ -148,13 +195,13 @@ class Drafter:
         reference = draft.reference
         rule = self._rule(reference)
         done = self._calls.rewrite(
-            self._module, call, reference.scope, rule, _spelling(self._imports, reference)
+            self.module, call, reference.scope, rule, _spelling(self._imports, reference)
         )
         layer = len(done.plan.before) if done.plan.before or done.plan.after else None
-        around = remarks(reference, self._module.names, self._reads, layer)
+        around = remarks(reference, self.module.names, self._reads, layer)
         draft.site = _judged(draft.site, done, around)
 
-        def text(final: Imports, edited: EditedText) -> str:
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
             return self._again(call, done, final, edited, _spelling(final, reference), None).text
 
         draft.text = text if self._is_written(draft.site) else None
@@ -163,7 +210,7 @@ class Drafter:
         self,
         call: ast.Call,
         done: Rewritten,
-        final: Imports,
+        final: Imports | WholeImports,
         edited: EditedText,
         spelling: Spelling,
         way: Way | None,
@@ -172,7 +219,7 @@ class Drafter:
         partial = way.partial if way else None
         is_edited = edited.has_edits(call) or (partial is not None and edited.has_edits(partial))
         if is_edited or not final.is_plain:
-            return self._calls.again(self._module, call, done, spelling, edited, way)
+            return self._calls.again(self.module, call, done, spelling, edited, way)
         for api in done.spelled:
             spelling.write(api)
         return done
@@ -181,10 +228,10 @@ class Drafter:
         reference, target = draft.reference, draft.site.target
         assert target is not None
 
-        def text(final: Imports, edited: EditedText) -> str:
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
             return both(reference, edited.source(draft.node), final.spell(target, reference))
 
-        is_done = tests_already(reference, self._module.names, target)
+        is_done = tests_already(reference, self.module.names, target)
         draft.stays = True
         draft.text = None if is_done else text
         draft.site = replace(
@@ -200,8 +247,9 @@ class Drafter:
 
     def _renamed(self, reference: Reference) -> Draft:
         """Report an import that hands a class on to other files under a name of its own."""
+        assert reference.root is not None
         name = reference.root.id
-        draft = self._new(reference, reference.node, name)
+        draft = self.new(reference, reference.node, name)
         if draft.site.status is not Status.IGNORED:
             draft.leave(
                 f"other files import `{reference.api}` from here as `{name}`, and what they do "
@@ -213,8 +261,8 @@ class Drafter:
 
     def _alias(self, alias: Alias) -> list[Draft]:
         """Rewrite the classes a name may hold together with every call through it, or neither."""
-        held = [self._new(one.reference, one.node) for one in alias.held]
-        calls = [self._new(alias.held[0].reference, call, alias.name) for call in alias.calls]
+        held = [self.new(one.reference, one.node) for one in alias.held]
+        calls = [self.new(alias.held[0].reference, call, alias.name) for call in alias.calls]
         everything = [*held, *calls]
         if _is_any_ignored(everything, alias.name):
             return everything
@@ -244,7 +292,7 @@ class Drafter:
         if len({one.fixed for one in rewritten}) > 1:
             raise ManualError("its arguments would have to read differently for some calls")
 
-        def text(final: Imports, edited: EditedText) -> str:
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
             assert isinstance(call.node, ast.Call)
             spelling, way = _spelling(final, held.reference), Way(held.partial)
             return self._again(call.node, first, final, edited, spelling, way).fixed or ""
@@ -256,8 +304,8 @@ class Drafter:
         """Rewrite a base class together with the call of its `__init__`, or neither."""
         reference = subclass.reference
         name = subclass.node.name
-        base = self._new(reference, reference.node)
-        calls = [self._new(reference, call, name) for call in subclass.calls]
+        base = self.new(reference, reference.node)
+        calls = [self.new(reference, call, name) for call in subclass.calls]
         everything = [base, *calls]
         if _is_any_ignored(everything, name):
             return everything
@@ -283,7 +331,7 @@ class Drafter:
 
     def _others_problem(self, subclass: Subclass) -> str | None:
         """Say why something else may rely on the subclass being torch's."""
-        module, name = self._module, subclass.node.name
+        module, name = self.module, subclass.node.name
         if module.path is not None and is_taken(module.path, name):
             return "other files import it and may derive from it"
         for node in walk(module.tree):
@@ -310,7 +358,7 @@ class Drafter:
             raise ManualError(draft.site.message)
         first = held[0]
 
-        def text(final: Imports, edited: EditedText) -> str:
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
             spelling = _spelling(final, first.reference)
             return self._again(call, done[0], final, edited, spelling, Way(first.partial)).text
 
@@ -318,11 +366,11 @@ class Drafter:
         return done
 
     def _rewrite_through(self, call: ast.Call, held: Held, is_known: bool = True) -> Rewritten:
-        scope = self._module.names.scopes.around(call)
+        scope = self.module.names.scopes.around(call)
         spelling, rule = _spelling(self._imports, held.reference), self._rule(held.reference)
         way = Way(held.partial, is_known)
         try:
-            return self._calls.rewrite(self._module, call, scope, rule, spelling, way)
+            return self._calls.rewrite(self.module, call, scope, rule, spelling, way)
         except LEFT as error:
             api = held.reference.api
             raise ManualError(f"line {call.lineno} for `{api}`: {error}") from error
@@ -342,13 +390,12 @@ class Drafter:
         """Let a bare reference name the MindSpore class."""
         reference, target = draft.reference, draft.site.target
         assert target is not None
-        draft.text = lambda final, edited: final.spell(target, reference)
-        draft.site = replace(
-            draft.site,
-            status=Status.MIGRATED,
-            after=self._imports.spell(target, reference),
-            message=words,
-        )
+        self.put(draft, lambda final, edited: final.spell(target, reference), words)
+
+
+def _is_named(reference: Reference) -> bool:
+    """Say whether a class is only named, in a type test or an annotation."""
+    return reference.call is None and (is_type_test(reference) or is_annotation(reference))
 
 
 def _is_any_ignored(drafts: Sequence[Draft], name: str) -> bool:
@@ -369,7 +416,7 @@ def _check_place(reference: Reference, rule: Rule) -> None:
         raise ManualError(rule.remedy)
     if any(isinstance(parent, ast.JoinedStr) for parent in reference.parents):
         raise ManualError("the call stands inside an f-string: put it into a variable first")
-    if reference.call is None and rule.kind is not Kind.LAYER:
+    if reference.call is None and rule.kind not in (Kind.LAYER, *_RENAMED):
         raise ManualError(advice(reference))
 
 
@@ -406,11 +453,11 @@ def _together(drafts: list[Draft]) -> list[Draft]:
     return drafts
 
 
-def _spelling(imports: Imports, reference: Reference) -> Spelling:
+def _spelling(imports: Imports | WholeImports, reference: Reference) -> Spelling:
     return Spelling(functools.partial(_spell, imports, reference), imports.read)
 
 
-def _spell(imports: Imports, reference: Reference, api: str) -> str:
+def _spell(imports: Imports | WholeImports, reference: Reference, api: str) -> str:
     return imports.spell(api, reference)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +18,11 @@ from mapper.model.results import Note, Site
 from mapper.rulebook.loader import Rulebook
 from mapper.running.calls import CallRewriter
 from mapper.running.drafts import LEFT, Draft, Drafter
+from mapper.running.models import Models
 from mapper.writing import syntax_check as sound
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
+from mapper.writing.whole_imports import WholeImports
 
 _WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
 
@@ -45,6 +47,7 @@ class Migrator:
         self._rulebook = rulebook
         self._options = options
         self._calls = CallRewriter(rulebook, options)
+        self._words = None if options.is_whole else _WANTED
 
     def migrate(
         self,
@@ -62,9 +65,14 @@ class Migrator:
             InternalError: the rewritten text would not be sound.
         """
         module = self._parse(text, newline, path)
-        references = list(module.names.references(wanted_lines(text, module.names, _WANTED)))
-        drafts = self._drafter(module, off).drafts(references)
-        edits = self._write(module, drafts)
+        references = list(module.names.references(wanted_lines(text, module.names, self._words)))
+        drafter = self._drafter(module, off)
+        if self._options.is_whole:
+            models = Models(drafter, references)
+            drafts, settle = models.drafts, models.settle
+        else:
+            drafts, settle = drafter.drafts(references), _nothing
+        edits = self._write(module, drafts, settle)
         if edits:
             _check(module, edits)
         notes = off.notes() if off else ()
@@ -82,31 +90,47 @@ class Migrator:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the migrated code, and not ours to give
             tree = ast.parse(text)
-        names = read_names(tree, text, self._canonical, _WANTED, path)
+        names = read_names(tree, text, self._canonical, self._words, path)
         return ParsedModule(text, tree, names, LineIndex(text), newline, path)
 
     def _drafter(self, module: ParsedModule, off: Suppressions | None) -> Drafter:
         imports = Imports(module, [], self._counterpart)
         return Drafter(module, self._rulebook, self._calls, self._options, off, imports)
 
-    def _write(self, module: ParsedModule, drafts: Sequence[Draft]) -> list[Edit]:
-        written = [(draft, draft.text) for draft in drafts if draft.text is not None]
-        if not written:
-            return []
-        gone = [draft.reference for draft, _ in written if not draft.stays]
-        imports = Imports(module, gone, self._counterpart)
-        edited = EditedText(module)
-        written.sort(key=lambda one: one[0].order)
-        for draft, text in written:
-            try:
-                after = text(imports, edited)
-            except LEFT as error:  # not under the final names: then without this one
-                draft.leave(str(error))
-                return self._write(module, drafts)
-            draft.site = replace(draft.site, after=after)
-            edited.replace(draft.node, after)
-        edits = [*edited.edits, *imports.edits()]
-        return sorted(edits, key=lambda edit: (edit.start, edit.end))
+    def _write(
+        self, module: ParsedModule, drafts: Sequence[Draft], settle: Callable[[], None]
+    ) -> list[Edit]:
+        """Return the edits of all drafts that are written; one that fails now is left instead."""
+        while True:
+            settle()
+            written = [(draft, draft.text) for draft in drafts if draft.text is not None]
+            if not written:
+                return []
+            written.sort(key=lambda one: one[0].order)
+            imports = self._imports(module, drafts)
+            edited = EditedText(module)
+            for draft, text in written:
+                try:
+                    after = text(imports, edited)
+                except LEFT as error:  # not under the final names: then without this one
+                    draft.leave(str(error))
+                    break
+                draft.site = replace(draft.site, after=after)
+                edited.replace(draft.node, after)
+            else:
+                edits = [*edited.edits, *imports.edits()]
+                return sorted(edits, key=lambda edit: (edit.start, edit.end))
+
+    def _imports(self, module: ParsedModule, drafts: Sequence[Draft]) -> Imports | WholeImports:
+        """Return how the file names MindSpore: as one in which no torch is left, if so."""
+        if self._options.is_whole and all(draft.is_written for draft in drafts):
+            return WholeImports(module)
+        gone = [one.reference for one in drafts if one.is_written and not one.stays]
+        return Imports(module, gone, self._counterpart)
+
+
+def _nothing() -> None:
+    """Settle nothing: every site is on its own."""
 
 
 def _check(module: ParsedModule, edits: Sequence[Edit]) -> None:

@@ -67,7 +67,8 @@ class Imports:
         self._leading = _leading(module.tree, first)
         by_name: dict[str, list[Reference]] = {}
         for reference in migrated:
-            by_name.setdefault(reference.root.id, []).append(reference)
+            if reference.root is not None:
+                by_name.setdefault(reference.root.id, []).append(reference)
         for local, references in by_name.items():
             if len(by_name) <= _MOST_NAMES:  # each is looked for in the whole text
                 self._decide(local, references)
@@ -83,7 +84,8 @@ class Imports:
         """Return how `api` (a MindSpore name or a helper class) is written at a reference."""
         if api in HELPERS:
             return self._helper(HELPERS[api])
-        swap = self._swaps.get((reference.home, reference.root.id))
+        root = reference.root
+        swap = self._swaps.get((reference.home, root.id)) if root is not None else None
         if swap and (api == swap.target or api.startswith(swap.target + ".")):
             return swap.local + api[len(swap.target) :]
         module = next(m for m in MODULES if api.startswith(m + "."))

@@ -1,0 +1,172 @@
+"""Which classes and functions of a file migrate, and which stay torch's as a whole.
+
+No class mixes the frameworks, and a model's classes and the functions that they call hand Tensors
+and layers to one another: so they migrate together or not at all. Code that only uses a model (a
+training loop, a test) stays torch's alone, and holds no class back.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mapper.model.record import record
+
+_BLOCKS = (ast.If, ast.Try, ast.With)
+
+
+@record(frozen=True, slots=True)
+class Hindrance:
+    """Why a unit stays torch's: a line, the reason, and whether only a rule is missing for it."""
+
+    line: int
+    words: str
+    is_uncovered: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """A class, a function, or a statement of the module's own code.
+
+    `binds` are the names that it gives to the module, `reads` the names that stand in it.
+    """
+
+    node: ast.stmt
+    binds: frozenset[str]
+    reads: frozenset[str]
+    is_model: bool = False
+    has_sites: bool = False
+    uses: list[Unit] = field(default_factory=list)
+    hindrances: list[Hindrance] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        """Return what a message calls it."""
+        match self.node:
+            case ast.ClassDef(name=name):
+                return f"class `{name}`"
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                return f"`{name}`"
+        return "the code around it"
+
+
+class Units:
+    """The units of one module."""
+
+    def __init__(self, tree: ast.Module, models: Collection[ast.ClassDef]) -> None:
+        self.all = [_unit(node, node in models) for node in _statements(tree.body)]
+        binders: dict[str, list[Unit]] = {}
+        for unit in self.all:
+            for name in unit.binds:
+                binders.setdefault(name, []).append(unit)
+        for unit in self.all:
+            found = (other for name in unit.reads for other in binders.get(name, ()))
+            unit.uses = list(dict.fromkeys(other for other in found if other is not unit))
+        self._on_line = {
+            line: unit
+            for unit in self.all
+            for line in range(_first_line(unit.node), (unit.node.end_lineno or 0) + 1)
+        }
+
+    def at(self, line: int) -> Unit | None:
+        """Return the unit that a line belongs to."""
+        return self._on_line.get(line)
+
+    def settle(self) -> dict[Unit, Hindrance]:
+        """Return the units that stay torch's, each with what holds it back."""
+        linked = self._model_links()
+        stays = {unit: unit.hindrances[0] for unit in self.all if unit.hindrances}
+        self._spread(stays, linked)
+        users: dict[Unit, list[Unit]] = {}
+        for unit in self.all:
+            if unit not in linked:
+                for used in unit.uses:
+                    users.setdefault(used, []).append(unit)
+        self._spread(stays, users)
+        return stays
+
+    def _model_links(self) -> dict[Unit, list[Unit]]:
+        """Link, both ways, the classes of models and what they use as far as torch is in it."""
+        concerned = self._concerned()
+        linked: dict[Unit, list[Unit]] = {unit: [] for unit in self.all if unit.is_model}
+        waiting = list(linked)
+        while waiting:
+            unit = waiting.pop()
+            for used in unit.uses:
+                if used not in concerned:
+                    continue
+                if used not in linked:
+                    linked[used] = []
+                    waiting.append(used)
+                linked[unit].append(used)
+                linked[used].append(unit)
+        return linked
+
+    def _concerned(self) -> set[Unit]:
+        """Return the units with sites, and those that use such a unit."""
+        users: dict[Unit, list[Unit]] = {}
+        for unit in self.all:
+            for used in unit.uses:
+                users.setdefault(used, []).append(unit)
+        found = {unit for unit in self.all if unit.has_sites or unit.is_model}
+        waiting = list(found)
+        while waiting:
+            for user in users.get(waiting.pop(), ()):
+                if user not in found:
+                    found.add(user)
+                    waiting.append(user)
+        return found
+
+    @staticmethod
+    def _spread(stays: dict[Unit, Hindrance], links: dict[Unit, list[Unit]]) -> None:
+        """Let what is linked to a unit that stays, stay too."""
+        waiting = list(stays)
+        while waiting:
+            unit = waiting.pop()
+            for other in links.get(unit, ()):
+                if other not in stays:
+                    why = stays[unit]
+                    words = f"{unit.words} stays torch's: {why.words}"
+                    if " stays torch's: " in why.words:
+                        words = why.words
+                    stays[other] = Hindrance(why.line, words, why.is_uncovered)
+                    waiting.append(other)
+
+
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a module; of `if` and `try`, those inside."""
+    for node in body:
+        if isinstance(node, _BLOCKS) and _defines(node):
+            yield from _statements(node.body)
+            yield from _statements(getattr(node, "orelse", []))
+            for handler in getattr(node, "handlers", []):
+                yield from _statements(handler.body)
+            yield from _statements(getattr(node, "finalbody", []))
+        else:
+            yield node
+
+
+def _defines(node: ast.stmt) -> bool:
+    return any(
+        isinstance(one, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        for one in ast.walk(node)
+    )
+
+
+def _unit(node: ast.stmt, is_model: bool) -> Unit:
+    binds, reads = set[str](), set[str]()
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        binds.add(node.name)
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name):
+            is_read = isinstance(one.ctx, ast.Load)
+            (reads if is_read else binds).add(one.id)
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        binds = {node.name}
+    return Unit(node, frozenset(binds), frozenset(reads), is_model)
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators = getattr(node, "decorator_list", None)
+    return int(decorators[0].lineno if decorators else node.lineno)

@@ -1,0 +1,237 @@
+"""The imports of a file in which no torch is left: `from mindspore import nn, ops` and the like.
+
+Every import of torch goes; what the rewritten text names comes in the place of the first of them,
+as a MindSpore developer writes it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mapper.analysis.module import ParsedModule
+from mapper.analysis.resolve import Reference
+from mapper.analysis.scopes import Binding
+from mapper.analysis.torch_names import is_torch
+from mapper.files.source import Edit
+from mapper.rulebook.helpers import HELPERS
+
+_MODULES = {"mindspore.nn": "nn", "mindspore.ops": "ops", "mindspore.mint": "mint"}
+"""The modules that are imported from the package, and the local names they have."""
+
+_INITIALIZERS = "mindspore.common.initializer"
+
+
+class MixedImportsError(Exception):
+    """The imports of torch stand where they cannot be exchanged as a whole; says where."""
+
+
+@dataclass(slots=True)
+class WholeImports:
+    """How MindSpore is named in one file that becomes whole, and the edits of its imports.
+
+    Raises:
+        MixedImportsError: an import of torch cannot be taken out.
+    """
+
+    module: ParsedModule
+    _used: dict[str, str] = field(default_factory=dict)
+    """Qualified name of what is imported -> its local name."""
+    _helpers: dict[str, str] = field(default_factory=dict)
+    _torch: list[Binding] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        names = self.module.names
+        for _, _, binding in names.imports():
+            if names.brings_torch(binding) and is_torch(binding.target or ""):
+                self._torch.append(binding)
+
+    # --- names ---
+
+    is_plain = False
+    """Names are never spelled as they are without the file's own imports."""
+
+    def spell(self, api: str, reference: Reference | None = None) -> str:
+        """Return how a MindSpore name, or an inserted helper, is written in this file."""
+        if api in HELPERS:
+            return self._helper(api)
+        for module in _MODULES:
+            if api == module or api.startswith(module + "."):
+                return self._local(module, _MODULES[module]) + api[len(module) :]
+        if api.startswith(_INITIALIZERS + "."):
+            return self._local(api, api.rpartition(".")[2])
+        local = self._local("mindspore", "ms")
+        return local + api.removeprefix("mindspore")
+
+    def read(self, node: ast.expr) -> str | None:
+        """Return what a name in rewritten text stands for: the inverse of `spell`."""
+        text = ast.unparse(node)
+        root, _, rest = text.partition(".")
+        for helper, local in self._helpers.items():
+            if text == local:
+                return helper
+        for name, local in self._used.items():
+            if local == root:
+                return f"{name}.{rest}" if rest else name
+        return None
+
+    def _local(self, name: str, wanted: str) -> str:
+        if name not in self._used:
+            self._used[name] = self._present(name) or self._free(wanted)
+        return self._used[name]
+
+    def _present(self, name: str) -> str | None:
+        """Return a name that the file has imported for it already."""
+        names = self.module.names
+        for local, bindings in names.scopes.module.bindings.items():
+            if [binding.target for binding in bindings] == [name] and names.binders(local) == 1:
+                return local
+        return None
+
+    def _free(self, wanted: str) -> str:
+        """Return the wanted name, or `ms_nn` and the like where the file uses it for another."""
+        for name in (wanted, f"ms_{wanted}", *(f"ms_{wanted}{number}" for number in range(2, 100))):
+            if not self._is_taken(name):
+                return name
+        raise MixedImportsError(f"no name for `{wanted}` is free in this file")
+
+    def _is_taken(self, name: str) -> bool:
+        if name in self._used.values():
+            return True
+        return any(
+            binding not in self._torch
+            for scope in self.module.names.scopes.all
+            for binding in scope.bindings.get(name, ())
+        ) or self._is_bound_in_expression(name)
+
+    def _is_bound_in_expression(self, name: str) -> bool:
+        """Say whether a lambda or a comprehension binds the name: the scopes do not list those."""
+        if not re.search(rf"\b{name}\b", self.module.text):
+            return False
+        for node in ast.walk(self.module.tree):
+            if isinstance(node, ast.arg) and node.arg == name:
+                return True
+            if (
+                isinstance(node, ast.Name)
+                and node.id == name
+                and not isinstance(node.ctx, ast.Load)
+            ):
+                return True
+        return False
+
+    def _helper(self, api: str) -> str:
+        if api not in self._helpers:
+            for module in HELPERS[api].modules:
+                self.spell(module)
+            self._helpers[api] = self._free(HELPERS[api].name)
+        return self._helpers[api]
+
+    # --- edits ---
+
+    def edits(self) -> list[Edit]:
+        """Return the edits that take torch's imports out and put MindSpore's in."""
+        statements = list(dict.fromkeys(binding.statement for binding in self._torch))
+        gone = {id(binding.alias) for binding in self._torch}
+        lines = self._lines()
+        edits, is_placed = [], not lines
+        for statement in sorted(statements, key=lambda one: getattr(one, "lineno", 0)):
+            assert isinstance(statement, ast.Import | ast.ImportFrom)
+            kept = [alias for alias in statement.names if id(alias) not in gone]
+            is_first = not is_placed and statement in self.module.tree.body
+            new = lines if is_first else []
+            is_placed = is_placed or is_first
+            edits.append(self._exchange(statement, kept, new))
+        if not is_placed:
+            edits.append(self._at_top(lines))
+        edits.extend(self._helper_edits(statements))
+        return edits
+
+    def _lines(self) -> list[str]:
+        """Return the import statements, those of whole modules first."""
+        plain, members = [], dict[str, list[str]]()
+        for name, local in self._used.items():
+            if self._present(name) == local:
+                continue
+            parent, _, last = name.rpartition(".")
+            if parent:
+                members.setdefault(parent, []).append(
+                    last if last == local else f"{last} as {local}"
+                )
+            else:
+                plain.append(f"import {name} as {local}")
+        froms = [
+            f"from {parent} import {', '.join(sorted(members[parent]))}"
+            for parent in sorted(members)
+        ]
+        return [*plain, *froms]
+
+    def _exchange(
+        self, statement: ast.Import | ast.ImportFrom, kept: Sequence[ast.alias], new: Sequence[str]
+    ) -> Edit:
+        """Take torch's names out of a statement, and put `new` statements in its place."""
+        module = self.module
+        start, end = module.start(statement), module.end(statement)
+        indent = module.text[start - statement.col_offset : start]
+        rest = module.text[end : module.line_end(end)]
+        lines = [*new]
+        if kept:
+            lines.append(_reduced(statement, kept))
+        if lines:
+            is_alone = not indent.strip() and not rest.strip().startswith(";")
+            joint = f"{module.newline}{indent}" if is_alone else "; "
+            return Edit(start, end, joint.join(lines))
+        if indent.strip() or rest.strip() or statement not in module.tree.body:
+            return self._without(statement, start, end, rest)
+        return self._removed_line(start, end)
+
+    def _without(self, statement: ast.stmt, start: int, end: int, rest: str) -> Edit:
+        """Remove a statement that shares its line or its block; `pass` where one must stand."""
+        if rest.strip().startswith("#") and statement in self.module.tree.body:
+            return self._removed_line(start, end)
+        return Edit(start, end, "pass")
+
+    def _removed_line(self, start: int, end: int) -> Edit:
+        module = self.module
+        stop = module.line_end(end)
+        after = re.compile(r"\r\n|\r|\n").match(module.text, stop)
+        return Edit(start, after.end() if after else stop, "")
+
+    def _at_top(self, lines: Sequence[str]) -> Edit:
+        """Insert behind the docstring and `from __future__` where no import of torch is on top."""
+        module, newline = self.module, self.module.newline
+        last = None
+        for statement in module.tree.body:
+            is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+            is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+            if not (is_future or is_text or isinstance(statement, ast.Import | ast.ImportFrom)):
+                break
+            last = statement
+        if last is None:
+            return Edit(0, 0, "".join(line + newline for line in lines))
+        at = module.line_end(module.end(last))
+        return Edit(at, at, "".join(newline + line for line in lines))
+
+    def _helper_edits(self, statements: Iterable[ast.AST]) -> list[Edit]:
+        """Return the edit that inserts the helpers behind the imports at the top."""
+        fresh = [(api, local) for api, local in self._helpers.items()]
+        if not fresh:
+            return []
+        module, newline = self.module, self.module.newline
+        spelled = {m.rpartition(".")[2]: self._used.get(m, "") for m in _MODULES}
+        sources = [
+            HELPERS[api].source.format(name=local, **spelled).rstrip("\n") for api, local in fresh
+        ]
+        block = "\n\n\n".join(sources).replace("\n", newline)
+        tops = [s for s in module.tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
+        staying = [s for s in tops if s not in set(statements)] or tops
+        at = module.line_end(module.end(staying[-1]))
+        return [Edit(at, at, f"{newline * 3}{block}")]
+
+
+def _reduced(statement: ast.Import | ast.ImportFrom, kept: Sequence[ast.alias]) -> str:
+    names = ", ".join(ast.unparse(alias) for alias in kept)
+    if isinstance(statement, ast.Import):
+        return f"import {names}"
+    return f"from {'.' * statement.level}{statement.module or ''} import {names}"

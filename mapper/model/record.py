@@ -6,7 +6,8 @@ Python compiles no more than `__init__` for each; what compares, hashes and show
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["record"]
@@ -27,8 +28,14 @@ else:
         return decorate
 
 
+@cache
+def _names(cls: Any) -> tuple[str, ...]:
+    """Return the names of all fields, inherited ones too (`__slots__` holds a class's own only)."""
+    return tuple([one.name for one in fields(cls)])
+
+
 def _values(one: Any) -> tuple[object, ...]:
-    return tuple([getattr(one, name) for name in one.__slots__])
+    return tuple([getattr(one, name) for name in _names(type(one))])
 
 
 def _equal(one: object, other: object) -> object:
@@ -42,5 +49,5 @@ def _hash(one: object) -> int:
 
 
 def _words(one: Any) -> str:
-    fields = ", ".join(f"{name}={getattr(one, name)!r}" for name in one.__slots__)
-    return f"{type(one).__qualname__}({fields})"
+    shown = ", ".join(f"{name}={getattr(one, name)!r}" for name in _names(type(one)))
+    return f"{type(one).__qualname__}({shown})"

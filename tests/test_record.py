@@ -44,6 +44,31 @@ class Key:
     size: tuple[int, ...]
 
 
+@record(frozen=True, slots=True)
+class Named(Key):
+    kind: str = ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_equal"),
+    [
+        pytest.param(Named("a", (1,), "k"), Named("a", (1,), "k"), True, id="the same values"),
+        pytest.param(Named("a", (1,), "k"), Named("b", (1,), "k"), False, id="inherited differs"),
+        pytest.param(Named("a", (1,), "k"), Named("a", (1,), "l"), False, id="its own differs"),
+        pytest.param(Named("a", (1,)), Key("a", (1,)), False, id="the base with the same values"),
+    ],
+)
+def test_a_record_that_inherits_is_compared_by_all_its_fields(
+    one: Any, other: Any, is_equal: bool
+) -> None:
+    assert (one == other) is is_equal
+    assert (len({one, other}) == 1) is is_equal
+
+
+def test_a_record_that_inherits_shows_all_its_fields() -> None:
+    assert repr(Named("a", (1,), "k")) == "Named(name='a', size=(1,), kind='k')"
+
+
 def test_equal_records_are_one_key() -> None:
     assert len({Key("a", (1,)), Key("a", (1,)), Key("a", (2,))}) == 2
 

@@ -46,12 +46,13 @@ def bind(
     """
     if any(isinstance(argument, ast.Starred) for argument in call.args):
         raise BindError(_starred(call, parameters, same))
-    if len(call.args) > len(parameters):
-        raise BindError(f"takes at most {len(parameters)} arguments, {len(call.args)} are given")
+    positional = [parameter.name for parameter in parameters if not parameter.keyword_only]
+    if len(call.args) > len(positional):
+        raise BindError(f"takes at most {len(positional)} arguments, {len(call.args)} are given")
     names = [parameter.name for parameter in parameters]
     bound = {
         name: Argument(value, index, positional=True)
-        for index, (name, value) in enumerate(zip(names, call.args, strict=False))
+        for index, (name, value) in enumerate(zip(positional, call.args, strict=False))
     }
     for name, argument in _keywords(call, parameters, unpack, same):
         if name not in names:

@@ -123,7 +123,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Version | VersionRange):
         return str(value)
     if is_dataclass(value):
-        return {spec.name: _plain(getattr(value, spec.name)) for spec in fields(value)}
+        parts = [(spec.metadata, spec.name, getattr(value, spec.name)) for spec in fields(value)]
+        return {
+            name: _plain(item)
+            for how, name, item in parts
+            if not how.get("omit") and (item or not how.get("omit_when_empty"))
+        }
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):

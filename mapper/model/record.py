@@ -6,7 +6,9 @@ Python compiles no more than `__init__` for each; what compares, hashes and show
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["record"]
@@ -27,8 +29,14 @@ else:
         return decorate
 
 
+@cache
+def _names(cls: Hashable) -> tuple[str, ...]:
+    """Return the names of all fields, inherited ones too (`__slots__` holds a class's own only)."""
+    return tuple([one.name for one in fields(cls)])  # type: ignore[arg-type]
+
+
 def _values(one: Any) -> tuple[object, ...]:
-    return tuple([getattr(one, name) for name in one.__slots__])
+    return tuple([getattr(one, name) for name in _names(one.__class__)])
 
 
 def _equal(one: object, other: object) -> object:
@@ -42,5 +50,5 @@ def _hash(one: object) -> int:
 
 
 def _words(one: Any) -> str:
-    fields = ", ".join(f"{name}={getattr(one, name)!r}" for name in one.__slots__)
-    return f"{type(one).__qualname__}({fields})"
+    shown = ", ".join(f"{name}={getattr(one, name)!r}" for name in _names(one.__class__))
+    return f"{type(one).__qualname__}({shown})"

@@ -84,6 +84,8 @@ class BoundCall:
         if name in self.arguments:
             return self.arguments[name].value
         spec = self.rule.torch.parameter(name)
+        if spec is not None and spec.default_code:
+            return ast.parse(spec.default_code, mode="eval").body
         return ast.Constant(spec.default if spec else None)
 
     def known(self, name: str) -> Known | None:

@@ -1,8 +1,8 @@
 """The rule database: `rules/**/*.toml` as typed, strictly validated data with provenance.
 
-A rule says what the documents say of one torch API: both signatures, every row of the difference
-table, the limits, and what measurement has to say about each of them. This room knows nothing of
-source code or arrays. A bad rule file is a `RuleError` that names the file and the key.
+A rule says how one torch API is called, what MindSpore has for it and what each argument becomes.
+What the documents say and what was measured stands beside it: `conv2d.toml` decides, its page is
+`conv2d.doc.toml`. A bad rule file is a `RuleError` that names the file and the key.
 
 A qualified name leads to its file through a scan of the raw text, so that looking up one API
 parses one file; `Rulebook.rules` parses and cross-checks all of them.
@@ -12,180 +12,80 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass, replace
-from enum import Enum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
 from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from mapper.model.record import record
-from mapper.rulebook.schema import NEEDED, Kind, MindSporeSide, RowKind, Rule
+from mapper.rulebook.checks import check_rule
+from mapper.rulebook.form import PageFile, RuleFile, rule_of, with_page
+from mapper.rulebook.schema import Group, Kind, MindSporeSide, Rule, group_of
+from mapper.rulebook.tables import RuleError, Where, build, expect
 
-T = TypeVar("T")
+__all__ = ["Entry", "RuleError", "Rulebook", "load", "read_rule"]
 
-
-class RuleError(Exception):
-    """A rule file that cannot be used; the message names the file and the key."""
+_PAGE = ".doc.toml"
 
 
 @record(frozen=True, slots=True)
-class Where:
-    """A place in a rule file, for messages."""
+class Entry:
+    """What the raw text of a rule file says of a rule: nothing is parsed for it.
 
-    file: str
-    key: str = ""
+    `rank` is the one of the file's `ranks` that is meant, where it has any.
+    """
 
-    def at(self, key: str | int) -> Where:
-        """Return a place one step deeper."""
-        step = f"[{key}]" if isinstance(key, int) else f".{key}" if self.key else key
-        return Where(self.file, self.key + step)
-
-    def fail(self, problem: str) -> NoReturn:
-        """Raise the error for this place."""
-        raise RuleError(
-            f"{self.file}: {self.key}: {problem}" if self.key else f"{self.file}: {problem}"
-        )
-
-
-def _build(kind: type[T], raw: object, where: Where) -> T:
-    """Turn a TOML table into a dataclass, as its fields demand."""
-    table = _expect(raw, dict, "a table", where)
-    hints = _hints(kind)  # type: ignore[arg-type]
-    for key in table.keys() - hints.keys():
-        where.at(str(key)).fail(f"unknown key; expected one of {_listed(hints)}")
-    for spec in fields(kind):  # type: ignore[arg-type]
-        if spec.name not in table and spec.default is MISSING and spec.default_factory is MISSING:
-            where.at(spec.name).fail("missing")
-    values = {key: _convert(hints[key], value, where.at(key)) for key, value in table.items()}
-    try:
-        return kind(**values)
-    except ValueError as error:
-        where.fail(str(error))
-
-
-def _convert(hint: Any, raw: object, where: Where) -> object:
-    """Turn one TOML value into what a field's annotation says."""
-    origin = get_origin(hint)
-    if origin in (Union, UnionType):
-        options = [option for option in get_args(hint) if option is not type(None)]
-        if len(options) == 1:
-            return _convert(options[0], raw, where)
-        return raw if type(raw) in options else _expect(raw, (), "a plain value", where)
-    if origin is tuple:
-        items = _expect(raw, list, "an array", where)
-        return tuple(_convert(get_args(hint)[0], x, where.at(i)) for i, x in enumerate(items))
-    if origin is Mapping:
-        table = _expect(raw, dict, "a table", where)
-        return {k: _convert(get_args(hint)[1], v, where.at(k)) for k, v in table.items()}
-    if hasattr(hint, "parse"):
-        return _parse(hint, raw, where)
-    if is_dataclass(hint):
-        return _build(hint, raw, where)  # type: ignore[arg-type]
-    if issubclass(hint, Enum):
-        return _choose(hint, raw, where)
-    return _expect(raw, hint, {str: "a string", int: "an integer", bool: "a boolean"}[hint], where)
-
-
-def _parse(hint: Any, raw: object, where: Where) -> object:
-    try:
-        return hint.parse(_expect(raw, str, "a string", where))
-    except ValueError as error:
-        where.fail(str(error))
-
-
-def _choose(hint: type[Enum], raw: object, where: Where) -> Enum:
-    options = {member.value: member for member in hint}
-    if not isinstance(raw, str) or raw not in options:
-        where.fail(f"expected one of {_listed(options)}, got {raw!r}")
-    return options[raw]
-
-
-def _expect(raw: object, kind: Any, words: str, where: Where) -> Any:
-    if type(raw) is not kind:
-        where.fail(f"expected {words}, got {raw!r}")
-    if raw == "":
-        where.fail("must not be empty")
-    return raw
-
-
-def _listed(words: Any) -> str:
-    return ", ".join(repr(str(word)) for word in words)
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    keys = {spec.name for spec in fields(kind) if spec.metadata.get("key", True)}
-    return {name: hint for name, hint in get_type_hints(kind).items() if name in keys}
-
-
-def _check(rule: Rule, given: Mapping[str, object], where: Where) -> None:
-    """Check what one table alone cannot know: how the parts of a rule fit together."""
-    if not re.fullmatch(r"TM\d{3}", rule.id):
-        where.at("id").fail(f"expected 'TM' and three digits, got {rule.id!r}")
-    for key in NEEDED[rule.kind]:
-        if not given.get(key):
-            where.at(key).fail(f"missing; a rule of kind '{rule.kind}' needs it")
-    if rule.torch.api and rule.torch.api not in rule.torch.spellings:
-        where.at("torch").at("spellings").fail(f"does not hold the api {rule.torch.api!r}")
-    for key, names in {"torch": rule.torch.names, "mindspore": rule.mindspore.names}.items():
-        for name in {name for name in names if names.count(name) > 1}:
-            where.at(key).at("parameters").fail(f"{name!r} is there twice")
-    _check_names(rule, where)
-    if rule.kind in (Kind.LAYER, Kind.FUNCTION):
-        _check_rows(rule, where.at("rows"))
-
-
-def _check_names(rule: Rule, where: Where) -> None:
-    for old, new in rule.renames.items():
-        _known(old, rule.torch.names, "torch", where.at("renames").at(old))
-        _known(new, rule.mindspore.names, "MindSpore", where.at("renames").at(old))
-    for name in rule.values:
-        _known(name, rule.torch.names, "torch", where.at("values").at(name))
-    for i, limit in enumerate(rule.limits):
-        for name in sorted(limit.when.names()):
-            _known(name, rule.torch.names, "torch", where.at("limits").at(i).at("when"))
-    for i, row in enumerate(rule.rows):
-        here = where.at("rows").at(i)
-        _known(row.torch, ("", *rule.torch.known(row.kind)), "torch", here.at("torch"))
-        known = ("", *rule.mindspore.known(row.kind))
-        _known(row.mindspore, known, "MindSpore", here.at("mindspore"))
-
-
-def _known(name: str, known: tuple[str, ...], side: str, where: Where) -> None:
-    if name not in known:
-        where.fail(f"{name!r} is not in the {side} signature")
-
-
-def _check_rows(rule: Rule, where: Where) -> None:
-    """Demand the whole table: numbered without a gap, every documented name in a row."""
-    for kind in RowKind:
-        numbers = [row.number for row in rule.rows if row.kind is kind]
-        if numbers != list(range(1, len(numbers) + 1)):
-            where.fail(f"the {kind} rows are numbered {numbers}, expected 1, 2, 3 and so on")
-    for side, key in ((rule.torch, "torch"), (rule.mindspore, "mindspore")):
-        written = {getattr(row, key) for row in rule.rows}
-        for spec in side.parameters:
-            if spec.name not in written and not spec.undocumented:
-                where.fail(f"no row covers the {key} parameter {spec.name!r}")
-        for name in side.inputs:
-            if name not in written:
-                where.fail(f"no row covers the {key} input {name!r}")
+    id: str
+    kind: Kind
+    group: Group
+    api: str
+    target: str
+    path: Path
+    rank: int | None = None
+    spellings: tuple[str, ...] = ()
 
 
 @record(frozen=True, slots=True)
 class _Index:
-    """Where to find a rule, read off the raw text: nothing is parsed."""
+    """Where to find a rule."""
 
-    by_id: Mapping[str, Path]
-    by_api: Mapping[str, Path]
-    by_target: Mapping[str, Path]
+    by_id: dict[str, Entry] = field(default_factory=dict)
+    by_api: dict[str, Entry] = field(default_factory=dict)
+    by_target: dict[str, Entry] = field(default_factory=dict)
 
 
-_ID = re.compile(r'^id = "(\w+)"$', re.MULTILINE)
-_SPELLINGS = re.compile(r"^spellings = \[([^]]*)\]", re.MULTILINE)
-_TARGET = re.compile(r'^api = "(mindspore\.[\w.]+)"$', re.MULTILINE)
+_LINE = re.compile(r'^(id|kind|strategy|group|api) = "([\w.{}-]+)"', re.MULTILINE)
+_ALIASES = re.compile(r"^aliases = \[([^]]*)\]", re.MULTILINE)
+_RANKS = re.compile(r"^ranks = \[([\d, ]*)\]", re.MULTILINE)
+
+
+def scan(text: str, path: Path) -> Iterator[Entry]:
+    """Yield the rules of a file's text, one for each of its `ranks`."""
+    first = text.partition("\n[[examples]]")[0]
+    found = _RANKS.search(first)
+    ranks: list[int | None] = [int(n) for n in re.findall(r"\d+", found[1])] if found else [None]
+    for rank in ranks:
+        here = first if rank is None else _for_rank(first, rank)
+        words: dict[str, str] = {}
+        for key, word in _LINE.findall(here):
+            side = "mindspore" if key == "api" and word.startswith("mindspore.") else key
+            words.setdefault(side, word)
+        aliases = [n for block in _ALIASES.findall(here) for n in re.findall(r'"(.*?)"', block)]
+        known = words.get("kind") in list(Kind)
+        kind = Kind(words["kind"]) if known else Kind.MANUAL  # what is wrong, parsing will tell
+        api = words.get("api", "")
+        group = Group(words["group"]) if words.get("group") in list(Group) else None
+        yield Entry(
+            words.get("id", ""),
+            kind,
+            group or group_of(kind, path.parent.name, words.get("strategy")),
+            api,
+            words.get("mindspore", ""),
+            path,
+            rank,
+            (api, *aliases) if api else (),
+        )
 
 
 class Rulebook:
@@ -193,14 +93,15 @@ class Rulebook:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._parsed: dict[Path, Rule] = {}
-        self._working: dict[Path, Rule] = {}
+        self._parsed: dict[tuple[Path, int | None], Rule] = {}
+        self._working: dict[tuple[Path, int | None], Rule] = {}
         self._index = self._scan()
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """All rules in the order of their ids, checked against each other."""
-        found = sorted((self._rule(path) for path in self._files()), key=lambda rule: rule.id)
+        entries = [one for path in self._files() for one in scan(_text(path), path)]
+        found = sorted((self._rule(entry) for entry in entries), key=lambda rule: rule.id)
         self._check_signatures(found)
         return tuple(found)
 
@@ -212,6 +113,10 @@ class Rulebook:
         """Return the rule for a torch name in any of its spellings."""
         return self._at(self._index.by_api.get(qualified_name))
 
+    def by_target(self, qualified_name: str) -> Rule | None:
+        """Return a rule whose MindSpore side has that name."""
+        return self._at(self._index.by_target.get(qualified_name))
+
     def working(self, qualified_name: str) -> Rule | None:
         """Return the rule for a torch name, perhaps without what it only has for the pages."""
         return self._working_at(self._index.by_api.get(qualified_name))
@@ -221,105 +126,170 @@ class Rulebook:
         rule = self._working_at(self._index.by_target.get(qualified_name))
         return rule.mindspore if rule else None
 
+    def names(
+        self, kinds: Iterable[Kind] = tuple(Kind), groups: Iterable[Group] = tuple(Group)
+    ) -> Mapping[str, Entry]:
+        """Return every torch API and alias of the rules of these kinds and groups.
+
+        Read off the raw text: what a file may mention for the tool to have work there.
+        """
+        wanted, within = frozenset(kinds), frozenset(groups)
+        return {
+            name: entry
+            for name, entry in self._index.by_api.items()
+            if entry.kind in wanted and entry.group in within
+        }
+
     def torch_names(self) -> tuple[str, ...]:
         """Return every spelling of every torch API that has a rule."""
         return tuple(self._index.by_api)
 
     def torch_ids(self) -> tuple[str, ...]:
         """Return the ids of the rules about a torch API, in order."""
-        files = set(self._index.by_api.values())
-        return tuple(sorted(key for key, path in self._index.by_id.items() if path in files))
+        return tuple(sorted({entry.id for entry in self._index.by_api.values()}))
 
     def select(self, pattern: str) -> tuple[Rule, ...]:
         """Return the rules that a `--select` pattern means, in the order of their ids."""
         return tuple(rule for rule in self.rules if rule.matches(pattern))
 
     def _files(self) -> list[Path]:
-        return sorted(self.directory.glob("**/*.toml"))
+        found = self.directory.glob("**/*.toml")
+        return sorted(path for path in found if not path.name.endswith(_PAGE))
 
     def _label(self, path: Path) -> str:
         return f"{self.directory.name}/{path.relative_to(self.directory).as_posix()}"
 
     def _scan(self) -> _Index:
-        index = _Index({}, {}, {})
+        index = _Index()
         for path in self._files():
-            text = path.read_text(encoding="utf-8")
-            self._enter(index.by_id, _ID.findall(text)[:1], path, "id")
-            names = [n for block in _SPELLINGS.findall(text) for n in re.findall(r'"(.*?)"', block)]
-            self._enter(index.by_api, names, path, "torch.spellings")
-            for name in _TARGET.findall(text):
-                index.by_target.setdefault(name, path)  # type: ignore[attr-defined]
+            for entry in scan(_text(path), path):
+                self._enter(index.by_id, [entry.id] if entry.id else [], entry, "id")
+                self._enter(index.by_api, entry.spellings, entry, "torch.aliases")
+                if entry.target:
+                    index.by_target.setdefault(entry.target, entry)
         return index
 
-    def _enter(self, index: Any, names: list[str], path: Path, key: str) -> None:
+    def _enter(self, index: dict[str, Entry], names: Iterable[str], entry: Entry, key: str) -> None:
         for name in names:
             if name in index:
-                other = self._label(index[name])
-                Where(self._label(path), key).fail(f"{name!r} is also in {other}")
-            index[name] = path
+                other = self._label(index[name].path)
+                Where(self._label(entry.path), key).fail(f"{name!r} is also in {other}")
+            index[name] = entry
 
-    def _working_at(self, path: Path | None) -> Rule | None:
-        if path is None:
+    def _working_at(self, entry: Entry | None) -> Rule | None:
+        if entry is None:
             return None
-        if path not in self._parsed and path not in self._working:
-            text = without_pages(path.read_text(encoding="utf-8"))
-            self._working[path] = read_rule(text, self._label(path), is_whole=False)
-        return self._parsed.get(path) or self._working[path]
+        key = entry.path, entry.rank
+        if key not in self._parsed and key not in self._working:
+            text = without_pages(_text(entry.path))
+            label = self._label(entry.path)
+            self._working[key] = read_rule(text, label, rank=entry.rank, is_whole=False)
+        return self._parsed.get(key) or self._working[key]
 
-    def _at(self, path: Path | None) -> Rule | None:
-        return self._rule(path) if path else None
+    def _at(self, entry: Entry | None) -> Rule | None:
+        return self._rule(entry) if entry else None
 
-    def _rule(self, path: Path) -> Rule:
-        if path not in self._parsed:
-            rule = read_rule(path.read_text(encoding="utf-8"), self._label(path))
-            self._check_index(rule, path)
-            self._parsed[path] = rule
-        return self._parsed[path]
+    def _rule(self, entry: Entry) -> Rule:
+        key = entry.path, entry.rank
+        if key not in self._parsed:
+            beside = entry.path.with_name(entry.path.name.removesuffix(".toml") + _PAGE)
+            page = _text(beside) if beside.exists() else ""
+            label = self._label(entry.path)
+            rule = read_rule(_text(entry.path), label, page=page, rank=entry.rank)
+            self._check_index(rule, entry)
+            self._parsed[key] = rule
+        return self._parsed[key]
 
-    def _check_index(self, rule: Rule, path: Path) -> None:
+    def _check_index(self, rule: Rule, entry: Entry) -> None:
         """Refuse a layout that the scan cannot read, or it would hide the rule."""
-        entries = [(self._index.by_id, rule.id), (self._index.by_target, rule.mindspore.api)]
+        entries: list[tuple[Mapping[str, Entry], str]] = [
+            (self._index.by_id, rule.id),
+            (self._index.by_target, rule.mindspore.api),
+        ]
         entries += [(self._index.by_api, name) for name in rule.torch.spellings]
+        where = Where(self._label(entry.path))
         for index, name in entries:
             if name and name not in index:
-                Where(self._label(path)).fail(
-                    f"{name!r} must stand in a line `id = …`, `api = …` or `spellings = […]`"
-                )
+                where.fail(f"{name!r} must stand in a line `id = …`, `api = …` or `aliases = […]`")
+        if (rule.kind, rule.group) != (entry.kind, entry.group):
+            where.fail("`kind = …`, `strategy = …` and `group = …` must each stand in a line")
 
     @staticmethod
     def _check_signatures(rules: list[Rule]) -> None:
         first: dict[str, Rule] = {}
         for rule in rules:
+            if not rule.mindspore.parameters:
+                continue
             other = first.setdefault(rule.mindspore.api, rule)
             if other.mindspore.parameters != rule.mindspore.parameters:
-                where = Where(rule.file, "mindspore.parameters")
+                where = Where(rule.file, "mindspore.signature")
                 where.fail(f"{rule.mindspore.api} has other parameters in {other.file}")
 
 
-_PAGES = re.compile(
-    r"^\[\[(?:rows|claims|raises|provenance|examples)\]\]\n(?:(?!\[).*\n)*", re.MULTILINE
-)
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+_EXAMPLES = re.compile(r"^\[\[examples\]\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 
 
 def without_pages(text: str) -> str:
     """Return a rule file without the tables that are of use for the pages only.
 
-    They are most of it, and reading TOML is what a lookup takes its time for.
+    Reading TOML is what a lookup takes its time for.
     """
-    return _PAGES.sub("", text)
+    return _EXAMPLES.sub("", text)
 
 
-def read_rule(text: str, file: str, *, is_whole: bool = True) -> Rule:
-    """Turn the text of one rule file into a rule; `file` is for messages."""
+def read_rule(
+    text: str, file: str, *, page: str = "", rank: int | None = None, is_whole: bool = True
+) -> Rule:
+    """Turn the text of a rule file, and that of its page, into a rule; `file` is for messages.
+
+    A file with `ranks` holds a rule for each: the one of `rank`, or of the first.
+    """
     where = Where(file)
+    if rank is None and (ranks := _RANKS.search(text)):
+        rank = int(ranks[1].partition(",")[0])
+    table = _table(text, where, rank)
+    rule = rule_of(build(RuleFile, _merged(table, rank, where), where), where)
+    beside = Where(file.removesuffix(".toml") + _PAGE)
+    if page:
+        rule = with_page(rule, build(PageFile, _table(page, beside, rank), beside), beside)
+    if is_whole:
+        check_rule(rule, where, beside)
+    return rule
+
+
+def _table(text: str, where: Where, rank: int | None) -> dict[str, Any]:
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text if rank is None else _for_rank(text, rank))
     except tomllib.TOMLDecodeError as error:
         where.fail(f"not TOML: {error}")
-    rule = _build(Rule, table, where)
-    if is_whole:
-        _check(rule, table, where)
-    return replace(rule, file=file)
+
+
+def _for_rank(text: str, rank: int) -> str:
+    return text.replace("{n}", str(rank))
+
+
+def _merged(table: dict[str, Any], rank: int | None, where: Where) -> dict[str, Any]:
+    """Return the table of one rank: `[rank.3]` replaces what it names.
+
+    That is a whole key of `[torch]` or `[mindspore]`, and any other key of the file.
+    """
+    if rank is None or "ranks" not in table:
+        return table
+    if isinstance(table.get("torch"), dict):
+        table["torch"].setdefault("rank", rank)
+    own = expect(table.pop("rank", {}), dict, "a table", where.at("rank"))
+    ranks = {str(one) for one in table.pop("ranks")}
+    for key in own.keys() - ranks:
+        where.at("rank").fail(f"{key!r} is not one of the ranks")
+    for key, value in own.get(str(rank), {}).items():
+        is_side = key in ("torch", "mindspore") and isinstance(table.get(key), dict)
+        table[key] = {**table[key], **value} if is_side else value
+    return table
 
 
 def default_directory() -> Path:

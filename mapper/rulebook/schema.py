@@ -10,6 +10,8 @@ from mapper.model.record import record
 from mapper.rulebook.conditions import Condition, Version, VersionRange
 
 Scalar = str | int | float | bool
+_LATER: Mapping[str, bool] = {"omit_when_empty": True}
+"""For fields that `tm2ms rules --output-format json` leaves out where a rule says nothing."""
 
 
 class Kind(StrEnum):
@@ -27,22 +29,65 @@ class Kind(StrEnum):
 
 
 NEEDED: Mapping[Kind, tuple[str, ...]] = {
-    Kind.LAYER: ("torch", "mindspore", "strategy", "rows", "provenance", "examples"),
-    Kind.FUNCTION: ("torch", "mindspore", "strategy", "rows", "provenance", "examples"),
+    Kind.LAYER: ("torch", "mindspore", "examples"),
+    Kind.FUNCTION: ("torch", "examples"),
     Kind.METHOD: ("torch", "examples"),
     Kind.ATTRIBUTE: ("torch", "examples"),
     Kind.CLASS: ("torch", "mindspore"),
     Kind.CONSTANT: ("torch",),
     Kind.MODULE: ("torch", "mindspore"),
-    Kind.MANUAL: ("torch", "remedy", "provenance", "examples"),
-    Kind.SIGNATURE: ("mindspore", "provenance"),
+    Kind.MANUAL: ("torch", "remedy", "examples"),
+    Kind.SIGNATURE: ("mindspore",),
 }
 
 
-class Strategy(StrEnum):
-    """How arguments are carried over; `direct` is what renames and value maps alone can say."""
+class Group(StrEnum):
+    """What `--select` calls a part of the rules."""
 
-    DIRECT = "direct"
+    CONV = "conv"
+    LAYERS = "layers"
+    FUNCTIONS = "functions"
+    TENSOR = "tensor"
+    MODULES = "modules"
+    INIT = "init"
+    NONE = ""
+
+
+_GROUP_OF_KIND: Mapping[Kind, Group] = {
+    Kind.LAYER: Group.LAYERS,
+    Kind.FUNCTION: Group.FUNCTIONS,
+    Kind.METHOD: Group.TENSOR,
+    Kind.ATTRIBUTE: Group.TENSOR,
+    Kind.CLASS: Group.MODULES,
+    Kind.MODULE: Group.MODULES,
+}
+_GROUP_OF_FOLDER: Mapping[str, Group] = {
+    "functional": Group.FUNCTIONS,
+    "init": Group.INIT,
+    "modules": Group.MODULES,
+    "nn": Group.LAYERS,
+    "scaffold": Group.MODULES,
+    "tensor": Group.TENSOR,
+}
+
+
+def group_of(kind: Kind, folder: str, strategy: str | None = None) -> Group:
+    """Return the group of a rule that names none: by its strategy, its kind or its folder.
+
+    Constants and signatures belong to none: they follow the site that needs them.
+    """
+    if strategy is not None and "conv" in strategy:
+        return Group.CONV
+    if folder == "init":
+        return Group.INIT
+    if kind is Kind.MANUAL:
+        return _GROUP_OF_FOLDER.get(folder, Group.NONE)
+    return _GROUP_OF_KIND.get(kind, Group.NONE)
+
+
+class Strategy(StrEnum):
+    """How arguments are carried over where `[arguments]` cannot say it."""
+
     CONV = "conv"
     CONV_TRANSPOSE = "conv-transpose"
     FUNCTIONAL_CONV = "functional-conv"
@@ -110,6 +155,7 @@ class ParameterSpec:
 
     Exactly one of `required`, `default`, `default_none` and `default_code` (an expression such as
     `mindspore.float32`) is given. `undocumented`: the documents' table has no row for it.
+    `annotation`: the kinds of value it takes, as the signature writes them.
     """
 
     name: str
@@ -120,11 +166,19 @@ class ParameterSpec:
     since: Version | None = None
     undocumented: bool = False
     earlier: tuple[Earlier, ...] = ()
+    annotation: str = field(default="", metadata=_LATER)
+    keyword_only: bool = field(default=False, metadata=_LATER)
+    variadic: bool = field(default=False, metadata=_LATER)
 
     def __post_init__(self) -> None:
         given = (self.required, self.default is not None, self.default_none, self.default_code)
         if sum(map(bool, given)) != 1:
             raise ValueError("needs one of required, default, default_none, default_code")
+
+    @property
+    def default_text(self) -> str:
+        """Return the default as Python source."""
+        return self.default_code or repr(self.default)
 
     def exists_in(self, version: Version) -> bool:
         """Say whether that release's signature has it."""
@@ -143,6 +197,18 @@ class Signature:
     api: str
     parameters: tuple[ParameterSpec, ...] = ()
     inputs: tuple[str, ...] = ()
+
+    # What is computed, as formulas (see rules/README.md). `operands` are the inputs as parameters.
+    operands: tuple[ParameterSpec, ...] = field(default=(), metadata=_LATER)
+    computes: str = field(default="", metadata=_LATER)
+    state: Mapping[str, str] = field(default_factory=dict, metadata=_LATER)
+    buffers: tuple[str, ...] = field(default=(), metadata=_LATER)
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Return what is computed on: a layer's inputs, or a function's Tensor parameters."""
+        of_call = (p.name for p in self.parameters if "Tensor" in p.annotation)
+        return self.inputs or tuple(of_call)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -284,8 +350,28 @@ class Example:
 
 
 @record(frozen=True, slots=True)
+class Refusal:
+    """What has no counterpart: arguments for which the condition holds, and why."""
+
+    when: Condition
+    text: str
+
+
+@record(frozen=True, slots=True)
+class Write:
+    """Source to write in place of a use, with `{name}` for operands; the first that holds."""
+
+    text: str
+    when: Condition = field(default_factory=lambda: Condition("always"))
+
+
+@record(frozen=True, slots=True)
 class Rule:
-    """One rule file. Kinds without a torch or MindSpore side have a side with an empty `api`."""
+    """One rule. Kinds without a torch or MindSpore side have a side with an empty `api`.
+
+    `renames` are the `[arguments]` that only take a torch parameter's value under another name,
+    `conversions` the others: MindSpore parameter -> expression in torch's parameters.
+    """
 
     id: str
     kind: Kind
@@ -302,12 +388,44 @@ class Rule:
     limits: tuple[Limit, ...] = ()
     provenance: tuple[Provenance, ...] = ()
     examples: tuple[Example, ...] = ()
-    file: str = field(default="", metadata={"key": False})
+    file: str = ""
+    conversions: Mapping[str, str] = field(default_factory=dict, metadata=_LATER)
+    manual: tuple[Refusal, ...] = field(default=(), metadata=_LATER)
+    drop: Mapping[str, str] = field(default_factory=dict, metadata=_LATER)
+    parameters: Mapping[str, str] = field(default_factory=dict, metadata=_LATER)
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict, metadata=_LATER)
+    samples: Mapping[str, tuple[object, ...]] = field(default_factory=dict, metadata=_LATER)
+    write: tuple[Write, ...] = field(default=(), metadata=_LATER)
+    methods: Mapping[str, str] = field(default_factory=dict, metadata=_LATER)
+    named_group: Group | None = field(default=None, metadata={"omit": True})
+
+    @property
+    def group(self) -> Group:
+        """Return the name under which `--select` knows the rule and its like."""
+        folder = self.file.split("/")[-2] if "/" in self.file else ""
+        return self.named_group or group_of(self.kind, folder, self.strategy)
 
     @property
     def unchanged(self) -> frozenset[str]:
         """Return the parameters whose names and usual values mean the same on both sides."""
-        return frozenset(self.torch.names) & {*self.mindspore.names} - {"padding", *self.values}
+        same = frozenset(self.torch.names) & {*self.mindspore.names}
+        return same - {"padding", *self.values, *self.conversions, *self.drop}
+
+    @property
+    def arguments(self) -> Mapping[str, str]:
+        """Return what each MindSpore parameter gets: an expression in torch's parameters.
+
+        One that is listed nowhere and that torch has too is carried over; others keep MindSpore's
+        default. With a `strategy`, that decides about parameters which are not listed.
+        """
+        given = {new: old for old, new in self.renames.items()}
+        listed = {**given, **self.conversions}
+        same = {name for name in self.torch.names if name not in {*self.drop, *self.renames}}
+        return {
+            name: listed.get(name, name)
+            for name in self.mindspore.names
+            if name in listed or name in same
+        }
 
     def verdicts(self) -> list[Verdict]:
         """Return the verdict of each statement: rows, claims and documented errors."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from mapper.model.plan import Plan
 from mapper.planning.bound_call import BoundCall
+from mapper.planning.declarative import declared
 from mapper.planning.strategies.conv import convolution
 from mapper.planning.strategies.conv_transpose import conv_transpose
 from mapper.planning.strategies.functional import functional_conv, functional_conv_transpose
@@ -22,7 +23,8 @@ def plan(call: BoundCall) -> Plan:
     Raises:
         ManualError: nothing right is known; the message is for the user.
     """
-    assert call.rule.strategy is not None
+    if call.rule.strategy is None:
+        return declared(call)
     plan = STRATEGIES[call.rule.strategy](call)
     if plan.target == call.rule.mindspore.api:
         _name_positional(call, plan)

@@ -17,7 +17,7 @@ def common(call: BoundCall, names: tuple[str, ...] = ("kernel_size", "stride", "
         if call.given(name) and (written := call.extent(name).written) is not None:
             plan.changes[name] = [("", written)]
     if call.given("groups"):
-        plan.changes["groups"] = [("group", call.text(call.node("groups")))]
+        plan.changes["groups"] = [(renamed(call, "groups"), call.text(call.node("groups")))]
     _dtype(call, plan)
     if call.given("device"):
         plan.changes["device"] = []
@@ -26,7 +26,7 @@ def common(call: BoundCall, names: tuple[str, ...] = ("kernel_size", "stride", "
 
 
 def bias(call: BoundCall, plan: Plan) -> None:
-    """Write `has_bias`, whose default is the other one, as a bool."""
+    """Write the bias, whose default is the other one in MindSpore, as a bool."""
     node = call.node("bias")
     value = known(node)
     if value is not None:
@@ -35,7 +35,12 @@ def bias(call: BoundCall, plan: Plan) -> None:
         text = call.text(node)  # anything but a bool raises in MindSpore
     else:
         text = f"bool({call.text(node)})"
-    plan.put("bias", call.given("bias"), [("has_bias", text)])
+    plan.put("bias", call.given("bias"), [(renamed(call, "bias"), text)])
+
+
+def renamed(call: BoundCall, name: str) -> str:
+    """Return what MindSpore calls a parameter of torch's."""
+    return call.rule.renames.get(name, name)
 
 
 def _is_bare(node: ast.expr) -> bool:

@@ -119,6 +119,11 @@ def _find(module: str, path: Path) -> Path | None:
     return None
 
 
+def module_file(module: str, path: Path) -> Path | None:
+    """Return the file of a module as the file at `path` names it, if it is of the project."""
+    return _find(module, path)
+
+
 @cache
 def _module_file(place: Path) -> Path | None:
     for file in (place.with_name(place.name + ".py"), place / "__init__.py"):

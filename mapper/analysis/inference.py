@@ -1,0 +1,218 @@
+"""What kind of value an expression of a parsed file has: Tensor, layer, int, tuple, or unknown.
+
+A file is run over kinds instead of values, function by function, until nothing changes. What other
+files of the project define is found in them in the same way. Results hold as far as the file's own
+annotations and calls can be believed; `forward` is expected to be given Tensors unless something
+in the file says otherwise.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mapper.analysis.calls import CallResults
+from mapper.analysis.cells import RUNS, Cells, ClassInfo
+from mapper.analysis.expressions import is_module, may_have
+from mapper.analysis.flow import Flow
+from mapper.analysis.kinds import NEVER, UNKNOWN, Kind, join
+from mapper.analysis.module import ParsedModule
+from mapper.analysis.project import module_file
+from mapper.analysis.scopes import Scopes
+from mapper.analysis.torch_results import is_layer_class, is_tensor_class
+from mapper.files.source import LARGEST
+
+_FILES = 40  # of a project that one question may lead to
+_HOPS = 8  # files that a name is handed on through
+_PASSES = 3  # over a file, as it turns out which parameters have callers
+
+
+@dataclass(slots=True, eq=False)
+class Project:
+    """The files that were looked into, each analysed once."""
+
+    shared: dict[Hashable, Kind] = field(default_factory=dict)
+    _files: dict[Path, _File | None] = field(default_factory=dict)
+
+    def add(self, path: Path, tree: ast.Module) -> _File:
+        """Take in a file that is parsed already."""
+        made = self._files[path] = _File(tree, path, self)
+        return made
+
+    def file(self, path: Path) -> _File | None:
+        """Return a file of the project; None where it cannot be read, or there are too many."""
+        if path not in self._files:
+            known = len(self._files) < _FILES
+            tree = _parsed(path) if known else None
+            self._files[path] = _File(tree, path, self) if tree is not None else None
+        return self._files[path]
+
+    def imported(self, target: str, path: Path | None, hops: int = _HOPS) -> Kind:
+        """Return what `package.module.name`, imported by the file at `path`, is."""
+        if path is None or hops == 0:
+            return UNKNOWN
+        rest = target.lstrip(".")
+        dots = target[: len(target) - len(rest)]
+        module, _, name = rest.rpartition(".")
+        if (module or dots) and (file := module_file(dots + module, path)) is not None:
+            found = self._global(file, name, hops)
+            if found != UNKNOWN:
+                return found
+        if module_file(target, path) is not None:
+            return Kind("module", (target,)) if not dots else Kind("module", (target, str(path)))
+        return UNKNOWN
+
+    def starred(self, module: str, name: str, path: Path | None, hops: int = _HOPS) -> Kind:
+        """Return what `from module import *` brings in as `name`."""
+        file = module_file(module, path) if path is not None else None
+        if file is None or name.startswith("_"):
+            return UNKNOWN
+        return self._global(file, name, hops)
+
+    def _global(self, path: Path, name: str, hops: int) -> Kind:
+        file = self.file(path)
+        return file.named(name, hops - 1) if file is not None else UNKNOWN
+
+
+@dataclass(slots=True, eq=False)
+class _File:
+    """One file: its cells, filled when something is asked of it."""
+
+    tree: ast.Module
+    path: Path | None
+    project: Project
+    cells: Cells = field(init=False)
+    _state: str = "new"
+
+    def __post_init__(self) -> None:
+        scopes = Scopes(self.tree)
+        self.cells = Cells(scopes, self.path, self._imported, self._starred, self.project.shared)
+
+    def named(self, name: str, hops: int) -> Kind:
+        """Return what a module-level name of the file is."""
+        if hops == 0:
+            return UNKNOWN
+        self.analyse()
+        scope = self.cells.scopes.module
+        found = self.cells.read(("name", scope, name), None)
+        if found != NEVER:
+            return found
+        for star in scope.stars:
+            found = self.project.starred(star, name, self.path, hops)
+            if found != UNKNOWN:
+                return found
+        return UNKNOWN
+
+    def _imported(self, target: str) -> Kind:
+        return self.project.imported(target, self.path)
+
+    def _starred(self, module: str, name: str) -> Kind:
+        if module == "torch" or module.startswith("torch."):
+            return _of_torch(module, name)
+        return self.project.starred(module, name, self.path)
+
+    def analyse(self) -> None:
+        """Run the file over kinds, once; a file that asks for itself gets what is known so far."""
+        if self._state != "new":
+            return
+        self._state = "running"
+        for _ in range(_PASSES):
+            self._run()
+            if not self._has_learnt():
+                break
+        self._state = "done"
+        self.cells.finish()
+
+    def _run(self) -> None:
+        cells = self.cells
+        cells.forget()
+        results = CallResults(cells)
+        cells.enqueue(cells.function(self.tree, cells.scopes.module, None))
+        while (function := cells.next()) is not None:
+            function.runs += 1
+            if function.runs > RUNS:
+                cells.widen(("result", function), UNKNOWN)
+                continue
+            while function.outer is not None:
+                function = function.outer
+            Flow(cells, function, results).run()
+
+    def _has_learnt(self) -> bool:
+        """Say whether parameters that were taken for Tensors are given something else here."""
+        cells, learnt = self.cells, False
+        for key, expected in cells.assumed.items():
+            given = cells.read(("parameter", *key), None)
+            if given in (NEVER, UNKNOWN) or join((given, expected)) == expected:
+                continue
+            learnt = learnt or key not in cells.called
+            cells.called.add(key)
+        return learnt
+
+
+@dataclass(slots=True, eq=False)
+class Inference:
+    """Answers what kind of value the expressions of one file have.
+
+    `project` is shared by the files of one run, so that each is analysed once.
+    """
+
+    module: ParsedModule
+    project: Project = field(default_factory=Project)
+    _file: _File | None = None
+
+    @property
+    def _cells(self) -> Cells:
+        if self._file is None:
+            path = self.module.path.resolve() if self.module.path else None
+            if path is None:
+                self._file = _File(self.module.tree, None, self.project)
+            else:
+                self._file = self.project.add(path, self.module.tree)
+        self._file.analyse()
+        return self._file.cells
+
+    def kind(self, node: ast.expr) -> Kind:
+        """Return what kind of value an expression of the file has."""
+        found = self._cells.kinds.get(node, UNKNOWN)
+        return UNKNOWN if found == NEVER else found
+
+    def receiver(self, node: ast.Attribute) -> Kind:
+        """Return what an attribute is read from: of a Tensor or None, `x.view` is a Tensor's."""
+        kind = self.kind(node.value)
+        parts = [part for part in kind.alternatives() if may_have(part, node.attr)]
+        return join(parts) if parts else kind
+
+    @property
+    def classes(self) -> list[ClassInfo]:
+        """Return the classes of the file that derive from torch.nn.Module, in source order."""
+        found = [one for one in self._cells.classes.values() if is_module(one)]
+        return sorted(found, key=lambda one: one.node.lineno)
+
+    def attribute(self, info: ClassInfo, name: str) -> Kind:
+        """Return what `self.name` holds in a class: all that is ever stored in it."""
+        cells = info.cells
+        kinds = [cells.read(("attribute", one, name), None) for one in info.related()]
+        found = join((*kinds, cells.read(("elsewhere", name), None)))
+        return UNKNOWN if found == NEVER else found
+
+
+def _parsed(path: Path) -> ast.Module | None:
+    try:
+        if path.stat().st_size > LARGEST:
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+
+
+def _of_torch(module: str, name: str) -> Kind:
+    """Return what `from torch… import *` brings in as `name`."""
+    full = f"{module}.{name}"
+    if is_layer_class(full) or is_tensor_class(full):
+        return Kind("class", full)
+    return UNKNOWN

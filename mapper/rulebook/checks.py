@@ -135,8 +135,10 @@ def _check_formula(text: str, known: set[str], where: Where) -> None:
     except (SyntaxError, ValueError) as error:
         where.fail(f"not a formula: {getattr(error, 'msg', error)}")
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and id(node) not in called and node.id not in known:
+    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called]
+    known = known | {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    for node in names:
+        if node.id not in known:
             where.fail(f"{node.id!r} is no parameter, no input and no state")
 
 

@@ -68,7 +68,7 @@ def parse_expression(text: str) -> ast.expr:
         ValueError: it is none, or uses more of Python than `evaluate` understands.
     """
     try:
-        node = ast.parse(text.strip(), mode="eval").body
+        node = ast.parse(f"({text}\n)", mode="eval").body
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"not an expression: {text!r}") from error
     _check(node, text)

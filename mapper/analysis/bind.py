@@ -40,20 +40,27 @@ def bind(
 
     `same` are parameters that MindSpore has, too: they need not be seen to be right there.
 
+    What a variadic parameter gets is bound as one tuple.
+
     Raises:
         BindError: `*args`, an opaque `**kwargs`, an unknown or repeated name, too many or too few
             arguments.
     """
-    if any(isinstance(argument, ast.Starred) for argument in call.args):
+    variadic = next((one.name for one in parameters if one.variadic), None)
+    positional = [one.name for one in parameters if not (one.keyword_only or one.variadic)]
+    plain = call.args[: len(positional)] if variadic else call.args
+    if any(isinstance(argument, ast.Starred) for argument in plain):
         raise BindError(_starred(call, parameters, same))
-    positional = [parameter.name for parameter in parameters if not parameter.keyword_only]
-    if len(call.args) > len(positional):
+    if len(plain) > len(positional):
         raise BindError(f"takes at most {len(positional)} arguments, {len(call.args)} are given")
     names = [parameter.name for parameter in parameters]
     bound = {
         name: Argument(value, index, positional=True)
-        for index, (name, value) in enumerate(zip(positional, call.args, strict=False))
+        for index, (name, value) in enumerate(zip(positional, plain, strict=False))
     }
+    if variadic and len(call.args) > len(plain):
+        several = ast.Tuple(call.args[len(plain) :], ast.Load())
+        bound[variadic] = Argument(several, len(plain), positional=True)
     for name, argument in _keywords(call, parameters, unpack, same):
         if name not in names:
             raise BindError(f"takes no parameter `{name}`")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from mapper.analysis.cells import ClassInfo
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import Kind
 from mapper.analysis.module import ParsedModule
@@ -18,6 +19,56 @@ from mapper.analysis.torch_names import is_torch
 from mapper.analysis.walk import children
 
 TENSOR, MODULE, SIZE = "torch.Tensor", "torch.nn.Module", "torch.Size"
+SIZE_ATTRIBUTES = frozenset(("numel",))
+"""What torch.Size has that a tuple has not."""
+
+MODULE_ATTRIBUTES = frozenset(
+    (
+        "add_module",
+        "apply",
+        "bfloat16",
+        "buffers",
+        "children",
+        "compile",
+        "cpu",
+        "cuda",
+        "double",
+        "eval",
+        "extra_repr",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_extra_state",
+        "get_parameter",
+        "get_submodule",
+        "half",
+        "load_state_dict",
+        "modules",
+        "named_buffers",
+        "named_children",
+        "named_modules",
+        "named_parameters",
+        "parameters",
+        "register_backward_hook",
+        "register_buffer",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_module",
+        "register_parameter",
+        "requires_grad_",
+        "set_extra_state",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "type",
+        "zero_grad",
+    )
+)
+"""The public methods and attributes of torch.nn.Module."""
 
 
 def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Reference]:
@@ -25,21 +76,32 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
     for statement, home in module.names.scopes.home.items():
         for node, scope, parents in _attributes(statement, home):
             for owner in _owners(inference.receiver(node), node.attr):
-                call = parents[0] if isinstance(parents[0], ast.Call) else None
-                if call is not None and call.func is not node:
-                    call = None
+                above = parents[0]
+                call = above if isinstance(above, ast.Call) and above.func is node else None
                 yield Reference(f"{owner}.{node.attr}", node, call, scope, None, scope, parents)
                 break
 
 
 def _owners(kind: Kind, name: str) -> Iterator[str]:
-    """Yield the torch class that an attribute of a value belongs to, if one does."""
+    """Yield the torch class that an attribute of a value belongs to, if one does.
+
+    What a class of the file defines itself is its own, also under a name of torch's.
+    """
     if kind.is_tensor:
         yield TENSOR
-    elif kind.name == "size":
+    elif kind.name == "size" and name in SIZE_ATTRIBUTES:
         yield SIZE
     elif kind.is_layer:
-        yield MODULE
+        alternatives = list(kind.alternatives())
+        if name in MODULE_ATTRIBUTES:
+            if not any(_defines(one, name) for one in alternatives):
+                yield MODULE
+        else:
+            yield from (one.of for one in alternatives if isinstance(one.of, str))
+
+
+def _defines(kind: Kind, name: str) -> bool:
+    return isinstance(kind.of, ClassInfo) and name != "forward" and kind.of.method(name) is not None
 
 
 def _attributes(

@@ -14,8 +14,9 @@ from mapper.analysis.knowledge import Knowledge
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.scopes import Binding, Scope
 from mapper.model.options import Options
-from mapper.model.plan import Api, ManualError, Plan
+from mapper.model.plan import Api, ManualError, Plan, Template
 from mapper.model.record import record
+from mapper.model.results import Proof
 from mapper.planning.bound_call import BoundCall
 from mapper.planning.forms.partial import CLASS, as_one, joined, split
 from mapper.planning.strategies import plan
@@ -27,6 +28,7 @@ from mapper.rulebook.schema import Effect, Rule
 from mapper.writing.edited_text import EditedText
 from mapper.writing.layout import LayoutError
 from mapper.writing.render import render
+from mapper.writing.template import render_template
 
 
 @record(frozen=True, slots=True)
@@ -56,6 +58,13 @@ class Way:
 
     partial: ast.Call | None = None
     is_known: bool = True
+    receiver: ast.expr | None = None
+    """What a method is called on: its first argument."""
+
+    @property
+    def is_method(self) -> bool:
+        """Say whether the call is that of a method."""
+        return self.receiver is not None
 
 
 @record(frozen=True, slots=True)
@@ -99,7 +108,7 @@ class CallRewriter:
         Raises:
             BindError, ManualError, DisprovedError: why it is left to a person.
         """
-        whole = joined(way.partial, call) if way and way.partial else call
+        whole = _whole(call, way)
         known = self._known(module)
         about = Scope("function", call) if way and not way.is_known else scope
         arguments = bind(
@@ -127,7 +136,10 @@ class CallRewriter:
         noted = Spelling(write, spelling.read)
         text, fixed = _render(EditedText(module), call, decided, arguments, noted, way)
         seen = _seen(known, about, arguments)
-        verdict = self._prove(rule, arguments, decided, call, text, fixed, spelling, way, seen)
+        if rule.strategy is None:
+            verdict = Verdict(Proof("rule"), {})
+        else:
+            verdict = self._prove(rule, arguments, decided, call, text, fixed, spelling, way, seen)
         names = frozenset(spelled)
         return Rewritten(rule, decided, arguments, text, names, verdict, seen, bound, fixed)
 
@@ -145,7 +157,7 @@ class CallRewriter:
         What is proved has the arguments of the source, what is returned has them as `edited`.
         """
         text, fixed = _render(EditedText(module), call, done.plan, done.arguments, spelling, way)
-        if (text, fixed) != (done.text, done.fixed):
+        if (text, fixed) != (done.text, done.fixed) and done.rule.strategy is not None:
             self._prove(
                 done.rule, done.arguments, done.plan, call, text, fixed, spelling, way, done.seen
             )
@@ -228,6 +240,10 @@ def _render(
     way: Way | None,
 ) -> tuple[str, str | None]:
     """Return the source of the call, and that of the partial that it goes through."""
+    if decided.template is not None:
+        return _filled(edited, decided.template, arguments, spelling), None
+    if way is not None and way.receiver is not None:
+        return _method(edited, call, decided, arguments, spelling, way.receiver), None
     if way is None or way.partial is None:
         places = {name: argument.index for name, argument in arguments.items()}
         own = spelling.under(decided.target, call.func) if way else spelling
@@ -248,6 +264,50 @@ def _render(
         ),
         _written(edited, way.partial, Plan(target, changes), fixed, first),
     )
+
+
+def _filled(
+    edited: EditedText, template: Template, arguments: Mapping[str, Argument], spelling: Spelling
+) -> str:
+    """Return a template with the call's arguments in it; `{*size}` are those of a variadic one."""
+    operands: dict[str, ast.expr | str] = {}
+    for name, argument in arguments.items():
+        operands[name] = argument.value
+        if isinstance(argument.value, ast.Tuple) and not hasattr(argument.value, "lineno"):
+            texts = [edited.source(element) for element in argument.value.elts]
+            operands[f"*{name}"] = ", ".join(texts)
+            operands[name] = f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
+    source = functools.partial(_source, edited)
+    return render_template(template, operands, source, spelling.write)
+
+
+def _method(
+    edited: EditedText,
+    call: ast.Call,
+    decided: Plan,
+    arguments: Mapping[str, Argument],
+    spelling: Spelling,
+    receiver: ast.expr,
+) -> str:
+    """Return the call of a method under its new name, with the arguments changed in place."""
+    name = decided.target.rpartition(".")[2]
+    assert isinstance(call.func, ast.Attribute)
+    function = edited.source(call.func)
+    renamed = function[: len(function) - len(call.func.attr)] + name
+    if not decided.changes and not decided.added:
+        return renamed + edited.source(call)[len(function) :]
+    places = {key: one.index - 1 for key, one in arguments.items() if one.value is not receiver}
+    own = Spelling(
+        lambda api: renamed if api == decided.target else spelling.write(api), spelling.read
+    )
+    return _written(edited, call, decided, places, own)
+
+
+def _whole(call: ast.Call, way: Way | None) -> ast.Call:
+    """Return the call with all its arguments: those of a partial, or what a method is called on."""
+    if way is not None and way.receiver is not None:
+        return ast.Call(call.func, [way.receiver, *call.args], call.keywords)
+    return joined(way.partial, call) if way and way.partial else call
 
 
 def _written(

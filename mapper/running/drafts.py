@@ -28,6 +28,7 @@ from mapper.rulebook.schema import Kind, Rule
 from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
+from mapper.writing.template import in_context
 from mapper.writing.whole_imports import WholeImports
 
 LEFT = (BindError, ManualError, DisprovedError)
@@ -256,6 +257,46 @@ class Drafter:
                 "with it is not found: import it there from torch, under its own name"
             )
         return draft
+
+    def method(self, reference: Reference) -> Draft:
+        """Return the draft of a method or attribute of a Tensor, a layer or a size."""
+        rule = self._rulebook.by_api(reference.api)
+        call = reference.call if rule is not None and rule.kind is not Kind.ATTRIBUTE else None
+        draft = self.new(reference, call or reference.node)
+        if draft.site.status is Status.IGNORED:
+            return draft
+        try:
+            if rule is None:
+                draft.uncover(f"no rule is there for `{reference.api}` yet")
+            elif not isinstance(getattr(reference.node, "ctx", None), ast.Load):
+                raise ManualError(f"`{draft.site.before}` is assigned to: write it by hand")
+            elif rule.kind is Kind.MANUAL:
+                raise ManualError(rule.remedy)
+            elif rule.kind is Kind.METHOD and reference.call is None:
+                raise ManualError(f"the method `{draft.site.before}` is handed on: call it here")
+            else:
+                self._method(draft, rule)
+        except LEFT as error:
+            draft.leave(str(error))
+        return draft
+
+    def _method(self, draft: Draft, rule: Rule) -> None:
+        reference = draft.reference
+        assert isinstance(reference.node, ast.Attribute)
+        way = Way(receiver=reference.node.value)
+        call = reference.call if rule.kind is Kind.METHOD else None
+        call = call or ast.Call(reference.node, [], [])
+        spelling = _spelling(self._imports, reference)
+        done = self._calls.rewrite(self.module, call, reference.scope, rule, spelling, way)
+        draft.site = _judged(draft.site, done, ())
+
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
+            again = self._calls.again(
+                self.module, call, done, _spelling(final, reference), edited, way
+            )
+            return in_context(again.text, reference.parents[call is reference.call], draft.node)
+
+        draft.text = text if self._is_written(draft.site) else None
 
     # --- classes under another name, and their calls: all or nothing ---
 

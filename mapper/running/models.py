@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mapper.analysis.find import find_methods
+from mapper.analysis.inference import Inference
 from mapper.analysis.resolve import Reference
 from mapper.model.results import Proof, Status
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
@@ -21,6 +23,8 @@ class Models:
         drafts = drafter.drafts(references)
         for one in self._classes:
             drafts.extend(_forward(drafter, one))
+        inference = Inference(drafter.module)
+        drafts.extend(map(drafter.method, find_methods(drafter.module, inference)))
         self.drafts = sorted(drafts, key=lambda one: (one.node.lineno, one.node.col_offset))
         self._tree = drafter.module.tree
 

@@ -1,0 +1,106 @@
+"""Templates of rules put into source: `{self}.shape[{dim}]` with a use's own expressions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+
+from mapper.model.plan import Api, Operand, Template
+
+Spell = Callable[[str], str]
+
+_ATOMS = (
+    ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict, ast.Set, ast.JoinedStr,
+    ast.ListComp, ast.SetComp, ast.DictComp,
+)  # fmt: skip
+_LOOSE = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Lambda, ast.Starred)
+
+
+def render_template(
+    template: Template,
+    operands: Mapping[str, ast.expr | str],
+    source: Callable[[ast.expr], str],
+    spell: Spell,
+) -> str:
+    """Return the source of a template with its operands in place.
+
+    `operands` are expressions of the file, or text that is used as it is. An operand is put in
+    parentheses where what stands around it binds tighter.
+    """
+    tight = _tight_places(template)
+    parts = []
+    for index, part in enumerate(template.parts):
+        if isinstance(part, Operand):
+            found = operands[part.name]
+            if isinstance(found, str):
+                parts.append(found)
+            else:
+                text = source(found)
+                parts.append(f"({text})" if index in tight and _needs(found, text) else text)
+        elif isinstance(part, Api):
+            parts.append(spell(part))
+        else:
+            parts.append(part)
+    return "".join(parts)
+
+
+def in_context(text: str, parent: ast.AST, node: ast.AST) -> str:
+    """Return a text as it may stand in the place of `node`, in parentheses where it must be."""
+    body = ast.parse(f"({text}\n)", mode="eval").body
+    if not isinstance(body, _LOOSE):
+        return text
+    match parent:
+        case ast.Attribute() | ast.Starred() | ast.Await():
+            return f"({text})"
+        case ast.Subscript(value=value) if value is node:
+            return f"({text})"
+        case ast.Call(func=func) if func is node:
+            return f"({text})"
+        case ast.BinOp() | ast.UnaryOp() | ast.Compare():
+            return f"({text})"
+        case ast.BoolOp() if isinstance(body, ast.BoolOp | ast.IfExp | ast.Lambda):
+            return f"({text})"
+        case ast.IfExp() if isinstance(body, ast.IfExp | ast.Lambda):
+            return f"({text})"
+    return text
+
+
+def _tight_places(template: Template) -> set[int]:
+    """Return the indices of the operands that an operator, a dot or a bracket binds."""
+    names = {index: f"_operand_{index}_" for index in range(len(template.parts))}
+    text = "".join(
+        names[index] if isinstance(part, Operand) else str(part)
+        for index, part in enumerate(template.parts)
+    )
+    try:
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError:  # a variadic operand, which stands for several
+        return set()
+    found = set[str]()
+    for parent in ast.walk(tree):
+        for child in ast.iter_child_nodes(parent):
+            if isinstance(child, ast.Name) and _binds(parent, child):
+                found.add(child.id)
+    return {index for index, name in names.items() if name in found}
+
+
+def _binds(parent: ast.AST, child: ast.Name) -> bool:
+    match parent:
+        case ast.Attribute() | ast.BinOp() | ast.UnaryOp() | ast.Compare() | ast.BoolOp():
+            return True
+        case ast.IfExp() | ast.Starred():
+            return True
+        case ast.Subscript(value=value):
+            return value is child
+        case ast.Call(func=func):
+            return func is child
+    return False
+
+
+def _needs(node: ast.expr, text: str) -> bool:
+    """Say whether an expression needs parentheses where it is bound tightly."""
+    if isinstance(node, ast.Tuple):
+        return not text.startswith("(")
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, int | float | complex)
+    return not isinstance(node, _ATOMS)

@@ -19,6 +19,7 @@ STYLES = {
     Status.UNSAFE: "yellow",
     Status.SHAPE_ONLY: "yellow",
     Status.MANUAL: "red",
+    Status.UNCOVERED: "dim",
     Status.IGNORED: "dim",
 }
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LEVELS = {
     Status.MANUAL: "error",
+    Status.UNCOVERED: "notice",
     Status.UNSAFE: "warning",
     Status.SHAPE_ONLY: "warning",
     Status.MIGRATED: "notice",

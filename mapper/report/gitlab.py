@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SEVERITIES = {
     Status.MANUAL: "major",
+    Status.UNCOVERED: "info",
     Status.UNSAFE: "major",
     Status.SHAPE_ONLY: "minor",
     Status.MIGRATED: "info",

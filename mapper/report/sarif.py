@@ -24,6 +24,7 @@ _SCHEMA = (
 )
 LEVELS = {
     Status.MANUAL: "error",
+    Status.UNCOVERED: "note",
     Status.UNSAFE: "warning",
     Status.SHAPE_ONLY: "warning",
     Status.MIGRATED: "note",

@@ -40,6 +40,8 @@ def _sites(run: Run, view: View) -> list[str]:
         out.append(view.paint(f"{written} unsafe written", "yellow"))
     if persons := _persons(run):
         out.append(view.paint(persons, "bold red"))
+    if counts["uncovered"]:
+        out.append(f"{counts['uncovered']} without a rule")
     if counts["ignored"]:
         out.append(f"{counts['ignored']} ignored")
     return out

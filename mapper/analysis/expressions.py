@@ -40,6 +40,7 @@ from mapper.analysis.torch_results import (
     has_attribute,
     is_dtype,
     is_layer_class,
+    is_module_name,
     is_tensor_class,
 )
 
@@ -166,7 +167,7 @@ class Evaluator:
                 return self._of_class(info, attr)
             case Kind(name="layer"):
                 known = {**LAYER_ATTRIBUTES, **MODULE_ATTRIBUTES}.get(attr)
-                if attr in LAYER_ATTRIBUTES and owner.of is None:
+                if attr in LAYER_ATTRIBUTES:
                     known = join((known or NEVER, self._read(("elsewhere", attr))))
                 return known or Kind("function", ("method", owner, attr))
             case Kind(name="module" | "class" | "function", of=str(name)):
@@ -200,6 +201,10 @@ class Evaluator:
         if methods:
             kinds = [self._bound(one, owner) for one in methods]
             return join((stored, *kinds))
+        if owner.name == "object" or stored == NONE:
+            stored = join((stored, *(self._read(("anything", one)) for one in classes)))
+        if stored == NONE:
+            return UNKNOWN  # somebody is to set it
         if stored != NEVER:
             return stored
         dynamic = [self._read(("dynamic", one)) for one in classes]
@@ -234,6 +239,8 @@ class Evaluator:
 
     def named(self, name: str) -> Kind:
         """Return what a qualified name of no file at hand is."""
+        if is_module_name(name):
+            return Kind("module", name)
         name = canonical(name)
         if is_dtype(name):
             return DTYPE

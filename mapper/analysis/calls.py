@@ -181,7 +181,7 @@ class CallResults:
                     flag = given.is_true(1, "return_indices")
                 if "Max" in name and "Unpool" not in name and flag is not False:
                     return Kind("layer", name, (PAIR,) if flag else (UNKNOWN,))
-            return Kind("layer", name)
+            return Kind("layer", name, changes=_changes(name, given))
         if is_tensor_class(name):
             return TENSOR
         return UNKNOWN
@@ -633,6 +633,18 @@ def _prefix(name: ast.expr | None) -> str:
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
             return text.partition("{")[0]
     return ""
+
+
+_IN_PLACE_AT = {"ReLU": 0, "ReLU6": 0, "SiLU": 0, "Mish": 0, "Hardswish": 0, "Hardsigmoid": 0,
+                "SELU": 0, "LeakyReLU": 1, "ELU": 1, "CELU": 1, "Threshold": 2, "Hardtanh": 2,
+                "RReLU": 2, "Dropout": 1, "Dropout1d": 1, "Dropout2d": 1, "Dropout3d": 1,
+                "AlphaDropout": 1, "FeatureAlphaDropout": 1}  # fmt: skip
+
+
+def _changes(name: str, given: Given) -> bool:
+    """Say whether a layer may work in place: `inplace` is given and not False."""
+    place = _IN_PLACE_AT.get(last_word(name))
+    return place is not None and given.is_true(place, "inplace") is not False
 
 
 def last_word(name: str) -> str:

@@ -34,8 +34,11 @@ from mapper.analysis.python_results import has_attribute as has_python
 from mapper.analysis.scopes import COMPREHENSIONS, FUNCTIONS, Scope, bind_parameters, bind_targets
 from mapper.analysis.torch_results import (
     ATTRIBUTES,
+    CONTAINER_METHODS,
     LAYER_ATTRIBUTES,
     MODULE_ATTRIBUTES,
+    MODULE_METHODS,
+    SELF_RETURNING,
     canonical,
     has_attribute,
     is_dtype,
@@ -101,6 +104,8 @@ class Evaluator:
             found = self.cells.starred(star, name)
             if found != UNKNOWN:
                 return found
+        if name in ("__name__", "__file__", "__doc__"):
+            return STR
         if hasattr(builtins, name):
             return Kind("function", f"builtins.{name}")
         return UNKNOWN
@@ -170,6 +175,9 @@ class Evaluator:
                 if attr in LAYER_ATTRIBUTES:
                     known = join((known or NEVER, self._read(("elsewhere", attr))))
                 return known or Kind("function", ("method", owner, attr))
+            case Kind(name="module list") if attr not in CONTAINER_METHODS:
+                is_method = attr in MODULE_METHODS or attr in SELF_RETURNING
+                return Kind("function", ("method", owner, attr)) if is_method else UNKNOWN
             case Kind(name="module" | "class" | "function", of=str(name)):
                 return self.named(f"{name}.{attr}")
             case Kind(name="module", of=tuple() as imported):
@@ -210,6 +218,8 @@ class Evaluator:
         dynamic = [self._read(("dynamic", one)) for one in classes]
         if attr in MODULE_ATTRIBUTES:
             return MODULE_ATTRIBUTES[attr]
+        if attr in MODULE_METHODS or attr in SELF_RETURNING or attr in CONTAINER_METHODS:
+            return Kind("function", ("method", owner, attr))
         apis = [name for name in info.apis() if is_layer_class(name)]
         if apis:
             known = LAYER_ATTRIBUTES.get(attr) if apis != ["torch.nn.Module"] else None
@@ -733,6 +743,8 @@ def _number(op: ast.operator, left: str, right: str) -> Kind:
         return NUMBER
     if "float" in (left, right):
         return FLOAT
+    if left == right == "bool" and isinstance(op, ast.BitXor | ast.BitAnd | ast.BitOr):
+        return BOOL
     return NUMBER if isinstance(op, ast.Pow) else INT
 
 

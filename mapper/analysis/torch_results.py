@@ -351,7 +351,9 @@ _MODULES = frozenset(
 
 
 def is_module_name(name: str) -> bool:
-    """Say whether a qualified name is a module of torch."""
+    """Say whether a qualified name is a module of torch, or of numpy."""
+    if name in ("numpy.random", "numpy.linalg", "os.path"):
+        return True
     return name in _MODULES or (name.startswith("torch.nn.modules.") and name.count(".") == 3)
 
 
@@ -428,7 +430,13 @@ LAYER_ATTRIBUTES: Mapping[str, Kind] = {
 }
 """Attributes of torch's layers."""
 
-MODULE_ATTRIBUTES: Mapping[str, Kind] = {"training": BOOL}
+MODULE_ATTRIBUTES: Mapping[str, Kind] = {
+    "training": BOOL,
+    "_modules": many("dict", Kind("layer")),
+    "_parameters": many("dict", join((PARAMETER, NONE))),
+    "_buffers": many("dict", MAYBE_TENSOR),
+}
+CONTAINER_METHODS = frozenset(words("append extend insert pop keys values items update clear"))
 SELF_RETURNING = frozenset(
     words(
         """

@@ -30,7 +30,7 @@ _HOPS = 8  # files that a name is handed on through
 _PASSES = 3  # over a file, as it turns out which parameters have callers
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Project:
     """The files that were looked into, each analysed once."""
 
@@ -77,7 +77,7 @@ class Project:
         return file.named(name, hops - 1) if file is not None else UNKNOWN
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _File:
     """One file: its cells, filled when something is asked of it."""
 
@@ -152,7 +152,7 @@ class _File:
         return learnt
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Inference:
     """Answers what kind of value the expressions of one file have.
 

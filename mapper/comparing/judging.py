@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from mapper.comparing.measure import Array, difference, scale_of
 from mapper.comparing.results import Call, Culprit, Difference, Failure, Finding, Kind, Run
+from mapper.weights.exact import moved
 from mapper.weights.namemap import NameMap, Trouble
 from mapper.weights.networks import Network, collisions
 
@@ -55,20 +57,17 @@ class Models:
 
     def moved(self, path: str) -> str:
         """Return the path in MindSpore's model."""
-        parts = path.split(".")
-        for length in range(len(parts), 0, -1):
-            head = ".".join(parts[:length])
-            if head in self.paths:
-                return ".".join([self.paths[head], *parts[length:]])
-        return path
+        return moved(path, self.torch, self.paths)
+
+    @cached_property
+    def _back(self) -> Mapping[str, str]:
+        return {self.moved(layer.path): layer.path for layer in self.torch.layers}
 
     def near(self, path: str) -> str:
         """Return the path of torch's layer at a path of MindSpore's, or of the next one above."""
-        back = {new: old for old, new in self.paths.items()}
-        path = back.get(path, path)
-        while path and path not in self.torch.layer:
+        while path and path not in self._back:
             path = path.rpartition(".")[0]
-        return path
+        return self._back.get(path, path)
 
 
 class Judge:
@@ -413,7 +412,8 @@ class _Walk:
         parents = {layer.path.rpartition(".")[0] for layer in self.models.torch.layers}
         for one in self.events[self._reached : end]:
             near = self.models.near(one["path"])
-            if one["event"] == "out" and near != one["path"] and near in parents:
+            alone = self.models.moved(near) != one["path"]
+            if one["event"] == "out" and alone and near in parents:
                 return str(one["path"])
         return None
 

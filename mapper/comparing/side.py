@@ -23,8 +23,7 @@ from typing import Any, Callable  # noqa: UP035  (Python 3.9)
 
 import numpy as np
 
-INPUTS = "inputs.json"
-EVENTS = "events.json"
+FRAMES = 3  # of a traceback in which no file of the user's is
 
 
 class Refused(Exception):  # noqa: N818
@@ -46,19 +45,19 @@ def serve(commands: Mapping[str, Callable[[Any], Any]]) -> None:
         try:
             answer = {"value": commands[request["do"]](request)}
         except (Exception, SystemExit) as error:
-            answer = {"error": told(error)}
+            answer = {"error": told(error, request["directory"])}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def told(error: BaseException) -> dict[str, Any]:
+def told(error: BaseException, directory: str) -> dict[str, Any]:
     """Return an error as a person needs it: its last line, and the traceback in the user's code."""
     if isinstance(error, Refused):
         return {"message": str(error), "traceback": []}
-    here = str(Path(__file__).parent)
-    frames = traceback.extract_tb(error.__traceback__)
-    while frames and frames[0].filename.startswith(here):
-        frames.pop(0)
+    root = os.path.realpath(directory) + os.sep
+    every = traceback.extract_tb(error.__traceback__)
+    frames = [one for one in every if os.path.realpath(one.filename).startswith(root)]
+    frames = frames or every[-FRAMES:]
     lines = "".join(traceback.format_list(frames)).rstrip().splitlines()
     words = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()
     return {"message": words[0], "traceback": [*lines, *words]}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ class MindSpore:
             if request["layers"]:
                 self._watch(model, recorder)
             self.draws = []
-            inputs, named = self._inputs(request)
+            inputs, named = self._inputs(model, request)
             answer: dict[str, Any]
             try:
                 if request["train"]:
@@ -102,7 +103,10 @@ class MindSpore:
                     answer = {"outputs": recorder.values(model(*inputs, **named))}
             except Exception as error:
                 at = recorder.open[-1][0] if recorder.open else ""
-                answer = {"outputs": [], "failure": {**side.told(error), "path": at}}
+                answer = {
+                    "outputs": [],
+                    "failure": {**side.told(error, request["directory"]), "path": at},
+                }
         return answer | {
             "modes": modes,
             "rates": rates,
@@ -118,13 +122,19 @@ class MindSpore:
             values[name] = self.ms.Tensor(value).astype(state[name].dtype)
         model.load_state_dict(values, strict=False)
 
-    def _inputs(self, request: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    def _inputs(self, model: Any, request: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Return the arguments, by position where that is possible: GRAPH_MODE wants it so."""
         values = side.read_values(request["directory_of_inputs"], request["inputs"])
         made = {name: self.ms.Tensor(value) for name, value in values.items()}
-        return (
-            [one for name, one in made.items() if name.isdecimal()],
-            {name: one for name, one in made.items() if not name.isdecimal()},
-        )
+        given = [one for name, one in made.items() if name.isdecimal()]
+        named = {name: one for name, one in made.items() if not name.isdecimal()}
+        try:
+            bound = inspect.signature(model.construct).bind(*given, **named)
+        except TypeError:  # the model itself raises it, as in the user's program
+            return given, named
+        if bound.kwargs:
+            bound.apply_defaults()
+        return bound.args, bound.kwargs
 
     def _watch(self, model: Any, recorder: side.Recorder) -> None:
         for path, cell in model.cells_and_names():
@@ -141,7 +151,7 @@ class MindSpore:
     def _step(
         self,
         model: Any,
-        inputs: list[Any],
+        inputs: Sequence[Any],
         named: dict[str, Any],
         recorder: side.Recorder,
         request: dict[str, Any],

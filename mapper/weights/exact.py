@@ -34,6 +34,16 @@ def match(
     return _Matching(torch, mindspore, renames or {}, paths or {}).result()
 
 
+def moved(path: str, torch: Network, paths: Mapping[str, str]) -> str:
+    """Return the path in MindSpore's model of a layer of torch's (`paths` as for `match`)."""
+    if not path or path in paths:
+        return paths.get(path, path)
+    parent, _, last = path.rpartition(".")
+    above = moved(parent, torch, paths)
+    last = CHILDREN.get(torch.api(parent), {}).get(last, last)
+    return f"{above}.{last}" if above else last
+
+
 @dataclass
 class _Matching:
     torch: Network
@@ -76,7 +86,7 @@ class _Matching:
         A layer was put around when torch's model has none at its path: `conv.1` where `conv` is
         torch's convolution.
         """
-        below = self._moved(entry.owner)
+        below = moved(entry.owner, self.torch, self.paths)
         prefix = f"{below}." if below else ""
         known = self.mindspore.entry
         for name in (wanted, entry.last):
@@ -92,15 +102,6 @@ class _Matching:
                 if f"{entry.owner}.{first}" not in layers:
                     found.append(name)
         return found
-
-    def _moved(self, path: str) -> str:
-        """Return the path in MindSpore's model of a layer of torch's."""
-        if not path or path in self.paths:
-            return self.paths.get(path, path)
-        parent, _, last = path.rpartition(".")
-        above = self._moved(parent)
-        last = CHILDREN.get(self.torch.api(parent), {}).get(last, last)
-        return f"{above}.{last}" if above else last
 
     def _pair(self, entry: Entry, place: Entry, api: str) -> None:
         axis = added_axis(entry.shape, place.shape) if api in WIDER else None
@@ -131,7 +132,7 @@ class _Matching:
         """Return what only MindSpore has: what can be filled, and what cannot."""
         fills: list[Fill] = []
         extra: list[Entry] = []
-        places = {self._moved(path) for path in self.torch.layer}
+        places = {moved(path, self.torch, self.paths) for path in self.torch.layer}
         for entry in self.mindspore.entries:
             if entry.name in taken:
                 continue

@@ -13,7 +13,7 @@ excludes what is below it.
 """
 
 # A walk makes tens of thousands of paths, and a `Path` costs ten times what a string does.
-# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH117, PTH118, PTH120, PTH123, PTH206
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH117, PTH118, PTH120, PTH206
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mapper.files import regular
 from mapper.files.prefilter import DEFAULT_EXCLUDE
+from mapper.limits import LARGEST_SETTINGS
 from mapper.model.record import record
 
 if TYPE_CHECKING:
@@ -297,8 +299,8 @@ def _parents_ignores(directory: str) -> tuple[_Ignore, ...]:
 def _read_ignore(file: str, base: str) -> tuple[_Ignore, ...]:
     """Read one ignore file; none when it is missing or says nothing."""
     try:
-        with open(file, encoding="utf-8-sig", errors="surrogateescape") as stream:
-            lines = stream.read().splitlines()
+        data = regular.read(file, LARGEST_SETTINGS)
+        lines = data.decode("utf-8-sig", "surrogateescape").splitlines()
     except OSError:
         return ()
     said = [line for line in lines if line.strip() and not line.startswith("#")]

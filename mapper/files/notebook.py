@@ -21,9 +21,6 @@ from mapper.model.record import record
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LARGEST = 100_000_000
-"""Bytes of JSON that are read: most of a large notebook are pictures."""
-
 # Cell magics that run the rest of the cell as Python in the notebook's own namespace.
 PYTHON_CELL_MAGICS = frozenset({"capture", "debug", "memit", "prun", "snakeviz", "time", "timeit"})
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from itertools import accumulate
 
 from mapper.files import notebook
-from mapper.files.source import LARGEST, Edit, LineIndex, Source, check_size, not_python
+from mapper.files.source import Edit, LineIndex, Source, check_size, not_python
+from mapper.limits import LARGEST_SOURCE
 from mapper.model.results import Note, Site
 
 _CONV = re.compile(r"\b(?:Lazy)?Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\(")
@@ -25,7 +26,7 @@ class Joined:
 
     def __init__(self, raw: str) -> None:
         self._book = notebook.read(raw)
-        check_size(sum(len(cell.text) for cell in self._book.cells), LARGEST)
+        check_size(sum(len(cell.text) for cell in self._book.cells), LARGEST_SOURCE)
         self.notes: list[Note] = []
         texts = [self._python(cell) for cell in self._book.cells]
         self.text = "\n".join(texts)

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from mapper.files import regular
 from mapper.files.paths import shown
 from mapper.files.prefilter import DEFAULT_EXCLUDE
+from mapper.limits import LARGEST_SETTINGS, MOST_JOBS
 from mapper.model.record import record
 
 DEVICES = ("any", "cpu", "gpu", "ascend")
@@ -78,6 +80,8 @@ def _reports(value: object) -> tuple[Path, ...]:
 def _jobs(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError("must be a whole number, at least 1")
+    if value > MOST_JOBS:
+        raise ValueError(f"must be at most {MOST_JOBS}")
     return value
 
 
@@ -225,7 +229,7 @@ def _nearest(directory: Path) -> tuple[Path, str, Mapping[str, object]] | None:
     for parent in (directory, *directory.parents):
         file = parent / "pyproject.toml"
         try:
-            data = file.read_bytes()
+            data = regular.read(file, LARGEST_SETTINGS)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
@@ -245,7 +249,9 @@ def _table(file: Path, data: bytes) -> tuple[str, Mapping[str, object] | None]:
         document = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not valid UTF-8 at byte {error.start}; convert it") from error
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{file}: nested too deeply") from error
+    except (tomllib.TOMLDecodeError, ValueError) as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from error
     tool = document.get("tool")
     table = tool.get("tm2ms") if isinstance(tool, dict) else None

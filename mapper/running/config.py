@@ -182,7 +182,9 @@ _CHECKS: Mapping[str, Check] = {
     "quiet": _bool,
     "verbose": _level,
 }
-_COMMAND_LINE_ONLY = frozenset({"check", "dask", "diff", "output", "shard", "stdin_filename"})
+_PLACES = frozenset({"dask", "output", "output_file", "report"})
+"""What names a place to write to, or to send sources to: a repository must not decide that."""
+_COMMAND_LINE_ONLY = _PLACES | {"check", "diff", "shard", "stdin_filename"}
 
 
 @record(frozen=True, slots=True)
@@ -261,7 +263,7 @@ def _table(file: Path, data: bytes) -> tuple[str, Mapping[str, object] | None]:
 
 
 def _from_file(file: Path, text: str, table: Mapping[str, object]) -> dict[str, object]:
-    """Check the keys and values of a table; relative paths start at the file."""
+    """Check the keys and values of a table."""
     values: dict[str, object] = {}
     for key, value in table.items():
         place = f"{file}:{_line_of(key, text)}: [tool.tm2ms]"
@@ -269,15 +271,19 @@ def _from_file(file: Path, text: str, table: Mapping[str, object]) -> dict[str, 
         if name not in _CHECKS:
             raise ConfigError(f"{place} unknown key {key!r}{_suggestion(key)}")
         if name in _COMMAND_LINE_ONLY:
-            flag = _dashed(name)
-            raise ConfigError(f"{place} {key!r} belongs on the command line: --{flag}; remove it")
+            raise ConfigError(f"{place} {key!r} {_only_there(name)}")
         if name in values:
             raise ConfigError(f"{place} {key!r} is given twice, with dashes and with underscores")
         try:
-            values[name] = _anchored(_CHECKS[name](value), file.parent)
+            values[name] = _CHECKS[name](value)
         except ValueError as error:
             raise ConfigError(f"{place} {key!r} {error}, not {_shown(value)}") from error
     return values
+
+
+def _only_there(name: str) -> str:
+    why = ", since it names a place to write to" if name in _PLACES else ""
+    return f"belongs on the command line{why}: --{_dashed(name)}; remove it"
 
 
 def _from_flag(name: str, value: object) -> object:
@@ -287,14 +293,6 @@ def _from_flag(name: str, value: object) -> object:
         return _CHECKS[name](value)
     except ValueError as error:
         raise ConfigError(f"--{_dashed(name)} {error}, not {_shown(value)}") from error
-
-
-def _anchored(value: object, directory: Path) -> object:
-    if isinstance(value, Path):
-        return directory / value
-    if isinstance(value, tuple):
-        return tuple(_anchored(item, directory) for item in value)
-    return value
 
 
 def _suggestion(key: str) -> str:

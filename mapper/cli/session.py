@@ -258,5 +258,7 @@ def write_stdout(data: bytes) -> None:
 
 
 def _talk(text: str) -> None:
+    from mapper.report.visible import no_commands
+
     if text:
-        print(text, file=sys.stderr)
+        print(no_commands(text), file=sys.stderr)

@@ -86,6 +86,12 @@ def discover(
     return _found(walk, named)
 
 
+def is_excluded(path: str, exclude: Sequence[str], root: Path | None = None) -> bool:
+    """Say whether patterns exclude a path, or a directory above it."""
+    matcher = path_matcher(exclude, os.path.abspath(root or "."))
+    return _Walk(matcher, (), False).excludes_parents(path)
+
+
 def _found(walk: _Walk, named: Sequence[str]) -> Iterator[Found]:
     seen: set[str] = set()
     for path in named:

@@ -47,6 +47,11 @@ def no_commands(text: str) -> str:
     return text.replace("##[", "#\\x23[")
 
 
+def on_lines(text: str) -> str:
+    """Return a message for a terminal or a log, its own line ends kept."""
+    return no_commands(visible(text, keep="\n"))
+
+
 def one_line(text: str, most: int = 1_000) -> str:
     """Return a call of several lines on one, clipped, for places that have no room for more."""
     return clipped(visible(_BREAK.sub(" ", clipped(text, 2 * most))), most)

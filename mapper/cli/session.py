@@ -207,13 +207,14 @@ class Session:
         from mapper.report import render
 
         if self.settings.quiet:  # that a file failed is said all the same
-            failed = tuple(file for file in run.files if file.status is FileStatus.FAILED)
-            run = replace(run, files=tuple(replace(f, sites=(), notes=()) for f in failed))
+            files = (replace(one, sites=(), notes=one.errors()) for one in run.files)
+            bad = tuple(f for f in files if f.notes or f.status is FileStatus.FAILED)
+            run = replace(run, files=bad)
         _talk(render("concise", run, self._view(sys.stderr)).removesuffix("\n"))
 
     def _exit_code(self, run: Run) -> int:
         counts = run.counts()
-        if counts["failed"]:
+        if counts["failed"] or any(file.errors() for file in run.files):
             return 2
         would_change = (self.settings.check or self.settings.diff) and counts["changed"]
         is_open = any(run.needs_person(site) for file in run.files for site in file.sites)

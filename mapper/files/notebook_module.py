@@ -16,6 +16,7 @@ from mapper.limits import LARGEST_SOURCE
 from mapper.model.results import Note, Site
 
 _CONV = re.compile(r"\b(?:Lazy)?Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\(")
+_TORCH = re.compile(rf"{_CONV.pattern}|torch|\bnn\b")
 
 
 class Joined:
@@ -43,7 +44,8 @@ class Joined:
         self.notes += _unread(cell)
         if cell.skipped is not None or (why := _unparsable(cell.text)) is None:
             return cell.text
-        self.notes.append(Note(1, f"this cell is skipped: {why}", cell.index))
+        is_error = _TORCH.search(cell.text) is not None
+        self.notes.append(Note(1, f"this cell is skipped: {why}", cell.index, is_error))
         return re.sub(r"[^\r\n]", " ", cell.text)
 
     def apply(self, edits: Iterable[Edit]) -> str:

@@ -55,4 +55,5 @@ def failure(file: FileResult, view: View) -> str:
 def remark(file: FileResult, note: Note, view: View) -> str:
     """Return the line of a remark that is not about a site."""
     where = view.paint(note_location(file, note), "bold")
-    return f"{where}: {view.paint('[note]', 'cyan')} {visible(note.message)}"
+    kind = view.paint("[error]", "bold red") if note.is_error else view.paint("[note]", "cyan")
+    return f"{where}: {kind} {visible(note.message)}"

@@ -38,7 +38,7 @@ BELOW: dict[str, set[str]] = {
 
 LIBRARIES: dict[str, set[str]] = {
     "model": set(),
-    "files": {"pathspec"},
+    "files": set(),
     "rulebook": set(),
     "analysis": set(),
     "planning": set(),

@@ -23,7 +23,8 @@ from mapper.analysis.module import ParsedModule
 from mapper.analysis.project import module_file
 from mapper.analysis.scopes import Scopes
 from mapper.analysis.torch_results import is_layer_class, is_tensor_class
-from mapper.files.source import LARGEST
+from mapper.files import regular
+from mapper.limits import LARGEST_SOURCE
 
 _FILES = 40  # of a project that one question may lead to
 _HOPS = 8  # files that a name is handed on through
@@ -201,11 +202,10 @@ class Inference:
 
 def _parsed(path: Path) -> ast.Module | None:
     try:
-        if path.stat().st_size > LARGEST:
-            return None
+        data = regular.read(path, LARGEST_SOURCE)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(path.read_text(encoding="utf-8"))
+            return ast.parse(data)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 

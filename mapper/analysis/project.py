@@ -17,7 +17,8 @@ from pathlib import Path
 
 from mapper.analysis.scopes import Scope, Scopes
 from mapper.analysis.torch_names import is_torch
-from mapper.files.source import LARGEST
+from mapper.files import regular
+from mapper.limits import LARGEST_SOURCE
 
 _MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _WORD = re.compile(rb"import")  # a literal, which `re` is quick to find
@@ -166,11 +167,10 @@ def _module_scope(file: Path) -> Scope | None:
 
 def _parsed(file: Path) -> ast.Module | None:
     try:
-        if file.stat().st_size > LARGEST:
-            return None
+        data = regular.read(file, LARGEST_SOURCE)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(file.read_text(encoding="utf-8"))
+            return ast.parse(data)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 
@@ -196,7 +196,7 @@ def _imported(root: Path) -> _Imported | None:
         if number == _FILES:
             return None
         try:
-            text = file.read_bytes()
+            text = regular.read(file, LARGEST_SOURCE)
         except OSError:
             continue
         for module, names in _imports(text):
@@ -226,7 +226,7 @@ def _enter(found: _Imported, file: Path, module: str, names: bytes) -> None:
 def _reads(file: Path, module: str, name: str) -> bool:
     """Say whether a file that imports `module` as a whole reads `module.name`."""
     try:
-        text = file.read_bytes().decode("utf-8", "replace")
+        text = regular.read(file, LARGEST_SOURCE).decode("utf-8", "replace")
     except OSError:
         return True
     others = re.findall(rf"\b{re.escape(module)}\s+as\s+(\w+)", text)
@@ -259,9 +259,7 @@ def _calls_in(file: Path, name: str) -> list[ast.Call] | None:
     Only the calls are parsed: whatever else holds the name, be it a comment, counts as else.
     """
     try:
-        if file.stat().st_size > _LONG:
-            return None
-        text = file.read_text(encoding="utf-8")
+        text = regular.read(file, _LONG).decode()
     except (OSError, ValueError):
         return None
     imports = [match.span() for match in _IMPORT_STATEMENT.finditer(text)]

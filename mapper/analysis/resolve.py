@@ -8,9 +8,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mapper.analysis.annotations import forward_reference, in_annotation
 from mapper.analysis.lines import lines_with, newlines
 from mapper.analysis.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
 from mapper.analysis.scopes import (
@@ -229,10 +230,31 @@ class Names:
                 yield from self._in_chain(node, scope, above)
                 continue
             link = _Link(node, above)
+            if isinstance(node, ast.Constant):
+                yield from self._in_string(node, scope, link)
+                continue
             if isinstance(node, SCOPED):
                 stack.extend((child, inner, link) for child, inner in inner_scopes(node, scope))
             else:
                 stack.extend([(child, scope, link) for child in children(node)])
+
+    def _in_string(self, node: ast.Constant, scope: Scope, link: _Link) -> Iterator[Reference]:
+        """Yield the references in an annotation that is a string."""
+        if not isinstance(node.value, str) or not in_annotation(node, link.outer or ()):
+            return
+        found = forward_reference(node)
+        if found is None:
+            return
+        inner, is_placed = found
+        stack: list[tuple[ast.AST, _Link]] = [(inner, link)]
+        while stack:
+            part, above = stack.pop()
+            if isinstance(part, ast.Name | ast.Attribute) and _chain(part) is not None:
+                for one in self._in_chain(part, scope, above):
+                    odd = None if is_placed else "it stands in a string that is not a plain one"
+                    yield replace(one, problem=one.problem or odd)
+            elif not isinstance(part, SCOPED):
+                stack.extend((child, _Link(part, above)) for child in children(part))
 
     def _in_chain(self, node: ast.expr, scope: Scope, link: _Link) -> Iterator[Reference]:
         """Yield the reference whose API is a prefix of the chain: `nn.Conv2d` of `….__init__`."""

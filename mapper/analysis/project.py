@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 from mapper import limits
 from mapper.analysis import project_files
 from mapper.analysis.lines import lines_with
-from mapper.analysis.project_files import entries, find, may_take, parse, root_of
+from mapper.analysis.project_files import Entry, entries, find, may_take, parse, root_of
 from mapper.analysis.project_uses import Facts, Module, Read, Uses, dotted, facts_of, uses_of
 from mapper.analysis.scopes import DEFINITIONS, FUNCTIONS, Binding, Scope, Scopes
 from mapper.model.record import record
@@ -218,8 +219,13 @@ def is_taken(path: Path, name: str) -> bool:
     """
     if path.name == "__init__.py" or not path.is_file():
         return True
-    found = takers(path, name)
-    return found is None or bool(found)
+    return _is_taken(path.resolve(), name)
+
+
+@cache
+def _is_taken(path: Path, name: str) -> bool:
+    found = _taking(path, name)
+    return found is None or next(found, None) is not None
 
 
 def takers(path: Path, name: str) -> tuple[Taker, ...] | None:
@@ -229,17 +235,27 @@ def takers(path: Path, name: str) -> tuple[Taker, ...] | None:
 
 @cache
 def _takers(path: Path, name: str) -> tuple[Taker, ...] | None:
+    found = _taking(path, name)
+    return None if found is None else tuple(found)
+
+
+def _taking(path: Path, name: str) -> Iterator[Taker] | None:
+    """Yield the files that take a name, neighbours first; None where there are too many files."""
     files = entries(root_of(path.parent))
     if files is None:
         return None
-    module, found = _module(path), list[Taker]()
-    for entry in files:
-        if entry.path != path and may_take(entry, module.names, name):
-            parsed = parse(entry.path)
-            uses = uses_of(parsed, module, name, entry.by_text) if parsed else Uses(unclear=[1])
-            if uses.lines:
-                found.append(Taker(entry.path, uses))
-    return tuple(found)
+    near = sorted(files, key=lambda entry: entry.path.parent != path.parent)
+    module = _module(path)
+    found = (_taker(entry, module, name) for entry in near if entry.path != path)
+    return filter(None, found)
+
+
+def _taker(entry: Entry, module: Module, name: str) -> Taker | None:
+    if not may_take(entry, module.names, name):
+        return None
+    parsed = parse(entry.path)
+    uses = uses_of(parsed, module, name, entry.by_text) if parsed else Uses(unclear=[1])
+    return Taker(entry.path, uses) if uses.lines else None
 
 
 def _module(path: Path) -> Module:

@@ -37,18 +37,25 @@ _OF_TOOLS = {
     ".git", ".hg", ".svn", ".bzr", "node_modules", "site-packages", "dist-packages", "__pycache__",
     "__pypackages__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".eggs",
 }  # fmt: skip
-_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLED = {"site-packages", "dist-packages"}
+_LONGEST = 300  # characters of a string that may be a path
 
-_IMPORT = re.compile(rb"(?:from|import)((?:[\w\s.,()*\\;\x80-\xff]++|#[^\r\n]*+)*+)")
+# Each starts with a literal, which `re` is quick to find.
+_IMPORT = re.compile(rb"import((?:[\w\s.,()*\\;\x80-\xff]++|#[^\r\n]*+)*+)")
+_FROM = re.compile(rb"from([\w\s.\\\x80-\xff]++)")
 _WORD = re.compile(rb"[\w\x80-\xff]+|\*")
-_BY_TEXT = re.compile(
-    rb"import_module|__import__|spec_from|run_path|run_module|sys\.modules|load_source|\bexec\b"
-    rb"|\beval\b|\blocate\b|instantiate|mock|monkeypatch|%run"
-)
-_LOADS = re.compile(rb"import_module|__import__|run_path|run_module|load_source|\beval\b|\bexec\b")
-_READS_BY_TEXT = re.compile(
-    rb"getattr|vars|__dict__|globals|locals|attrgetter|inspect|\bdir\b|exec|eval|methodcaller|%run"
-)
+_LOADERS = (
+    b"import_module", b"__import__", b"run_path", b"run_module", b"load_source", b"eval", b"exec",
+)  # fmt: skip
+_BY_TEXT = (
+    *_LOADERS, b"spec_from", b"sys.modules", b"locate", b"instantiate", b"mock", b"monkeypatch",
+    b"%run",
+)  # fmt: skip
+_READS = (
+    b"getattr", b"vars", b"__dict__", b"globals", b"locals", b"attrgetter", b"inspect", b"dir(",
+    b"exec", b"eval", b"methodcaller", b"%run",
+)  # fmt: skip
+_SETS = (b"setattr", b"update", b"patch", b"__dict__", b"vars", b"globals")
 
 
 @record(frozen=True, slots=True)
@@ -91,19 +98,16 @@ def root_of(directory: Path) -> Path:
 
 def _with_what_reaches_in(root: Path) -> Path:
     """Return the topmost directory above a root whose files reach into it."""
-    found, inside, budget = root, [root.name], limits.PROJECT_EVIDENCE
+    found, inside = root, root.name
     for above in list(root.parents)[: limits.PROJECT_LEVELS]:
-        if above == above.parent or above.name in _INSTALLED or above.parent.name in _INSTALLED:
+        if above == above.parent or _INSTALLED & {above.name, above.parent.name}:
             break
-        names = [name for name in inside if len(name) > 1]
-        for file in _near(above, inside[-1]):
-            budget -= 1
-            if budget < 0:
-                return found
-            if names and _names_one(file, names):
-                found = above
-                break
-        inside.append(above.name)
+        near = list(islice(_near(above, inside), limits.PROJECT_EVIDENCE))
+        if any(_reaches_into(file, inside) for file in near):
+            found = above
+        elif near:
+            break
+        inside = above.name
     return found
 
 
@@ -132,20 +136,21 @@ def _listed(directory: Path) -> list[tuple[str, bool]]:
     return sorted((n, deep) for n, deep in found if deep or n.endswith(_SUFFIXES))
 
 
-def _names_one(file: Path, names: list[str]) -> bool:
-    """Say whether a file names a directory in an import, or in a string that may be a path."""
+def _reaches_into(file: Path, folder: str) -> bool:
+    """Say whether a file imports from a folder, or names it in a string that may be a path."""
     text = _plain(file)
-    if text is None or not any(name.encode() in text for name in names):
+    if text is None or not _has(text, folder) or (parsed := parse(file)) is None:
         return False
-    if not _words(text).isdisjoint(names):
-        return True
-    parsed = parse(file)
-    strings = (
-        re.split(r"[/\\.]", node.value)
-        for node in (ast.walk(parsed.tree) if parsed else ())
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 300
-    )
-    return b"path" in text and any(not set(parts).isdisjoint(names) for parts in strings)
+    for node in ast.walk(parsed.tree):
+        match node:
+            case ast.Import(names=names) if any(n.name.split(".")[0] == folder for n in names):
+                return True
+            case ast.ImportFrom(module=str(module), level=0) if module.split(".")[0] == folder:
+                return True
+            case ast.Constant(value=str(value)) if len(value) < _LONGEST and b"sys.path" in text:
+                if folder in re.split(r"[/\\]", value):
+                    return True
+    return False
 
 
 # --- which files it has -------------------------------------------------------------------------
@@ -184,11 +189,11 @@ def _entry(file: Path) -> Entry | None:
     text = _text_of(file, data)
     if text is None:
         return Entry(file, _words(data), by_text=True, is_read=False)
-    return Entry(file, _words(text), _BY_TEXT.search(text) is not None)
+    return Entry(file, _words(text), _holds(text, _BY_TEXT))
 
 
 def _words(text: bytes) -> frozenset[str]:
-    inside = b" ".join(_IMPORT.findall(text))
+    inside = b" ".join([*_IMPORT.findall(text), *_FROM.findall(text)])
     return frozenset(word.decode("utf-8", "replace") for word in _WORD.findall(inside))
 
 
@@ -206,14 +211,23 @@ def may_take(entry: Entry, names: tuple[str, ...], name: str) -> bool:
         return True
     has_name = _has(text, name)
     if not is_named and not _has(text, module):
-        return entry.by_text and has_name and _LOADS.search(text) is not None
-    return has_name or "*" in entry.words or _READS_BY_TEXT.search(text) is not None
+        return entry.by_text and has_name and _holds(text, _LOADERS)
+    return has_name or "*" in entry.words or _holds(text, _READS)
+
+
+def _holds(text: bytes, words: tuple[bytes, ...]) -> bool:
+    return any(word in text for word in words)
 
 
 def _has(text: bytes, word: str) -> bool:
+    found, whole = _pattern(word)
+    return found in text and whole.search(text) is not None
+
+
+@lru_cache(limits.PARSED_FILES)
+def _pattern(word: str) -> tuple[bytes, re.Pattern[bytes]]:
     found = unicodedata.normalize("NFKC", word).encode("utf-8", "replace")
-    whole = rb"(?<![\w\x80-\xff])%s(?![\w\x80-\xff])" % re.escape(found)
-    return found in text and re.search(whole, text) is not None
+    return found, re.compile(rb"(?<![\w\x80-\xff])%s(?![\w\x80-\xff])" % re.escape(found))
 
 
 def forget() -> None:
@@ -339,6 +353,4 @@ def _module_file(place: Path) -> Path | None:
 def may_set(file: Path) -> bool:
     """Say whether a file could set a module's names otherwise than by an assignment."""
     text = _plain(file)
-    return (
-        text is None or re.search(rb"setattr|update|patch|__dict__|vars|globals", text) is not None
-    )
+    return text is None or _holds(text, _SETS)

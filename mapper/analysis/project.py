@@ -79,6 +79,13 @@ def doubt(target: str, path: Path) -> str | None:
     return found.doubt if found else None
 
 
+def doubt_by_star(module: str, name: str, path: Path) -> str | None:
+    """Say why `from module import *` may bring in something else as `name`."""
+    file = find(module, path)
+    found = exported(file, name) if file else None
+    return found.doubt if found else None
+
+
 def origin(target: str, path: Path, hops: int = limits.PROJECT_HOPS) -> Origin | None:
     """Return what a dotted name stands for, as the file at `path` imports or reads it.
 

@@ -52,8 +52,8 @@ _BY_TEXT = (
     b"%run",
 )  # fmt: skip
 _READS = (
-    b"getattr", b"vars", b"__dict__", b"globals", b"locals", b"attrgetter", b"inspect", b"dir(",
-    b"exec", b"eval", b"methodcaller", b"%run",
+    b"getattr", b"setattr", b"delattr", b"vars", b"__dict__", b"globals", b"locals", b"attrgetter",
+    b"inspect", b"dir(", b"exec", b"eval", b"methodcaller", b"%run",
 )  # fmt: skip
 _SETS = (b"setattr", b"update", b"patch", b"__dict__", b"vars", b"globals")
 
@@ -138,7 +138,7 @@ def _listed(directory: Path) -> list[tuple[str, bool]]:
 
 def _reaches_into(file: Path, folder: str) -> bool:
     """Say whether a file imports from a folder, or names it in a string that may be a path."""
-    text = _plain(file)
+    text = plain_text(file)
     if text is None or not _has(text, folder) or (parsed := parse(file)) is None:
         return False
     for node in ast.walk(parsed.tree):
@@ -206,7 +206,7 @@ def may_take(entry: Entry, names: tuple[str, ...], name: str) -> bool:
     is_named = module in entry.words
     if not (is_named or entry.by_text or not entry.words.isdisjoint((*packages, "*"))):
         return False
-    text = _plain(entry.path)
+    text = plain_text(entry.path)
     if text is None:
         return True
     has_name = _has(text, name)
@@ -250,7 +250,7 @@ def read(file: Path) -> bytes | None:
         return None
 
 
-def _plain(file: Path) -> bytes | None:
+def plain_text(file: Path) -> bytes | None:
     """Return the text of a file in which names can be looked for; None where it has none."""
     data = read(file)
     return None if data is None else _text_of(file, data)
@@ -352,5 +352,5 @@ def _module_file(place: Path) -> Path | None:
 
 def may_set(file: Path) -> bool:
     """Say whether a file could set a module's names otherwise than by an assignment."""
-    text = _plain(file)
+    text = plain_text(file)
     return text is None or _holds(text, _SETS)

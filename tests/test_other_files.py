@@ -222,3 +222,69 @@ def test_a_class_that_the_program_replaces_is_left(files: dict[str, str], tmp_pa
 def test_a_program_of_its_own_does_not_matter(tmp_path: Path) -> None:
     files = {"model.py": f"{HEAD}{SHIM}", "other.py": f"{HEAD}nn.Conv2d = Shim\n"}
     assert "mindspore" in migrated(write(tmp_path, files), "model.py")
+
+
+INIT = "    def __init__({0}):\n        {1}\n"
+KEPT_CLASSES: dict[str, str] = {
+    "another name than self": INIT.format("this, c", "super().__init__(c, c, 3); this.x = 1"),
+    "a method called on it": INIT.format("this, c", "super().__init__(c, c, 3); this.stride = 2"),
+    "super of another object": INIT.format("self, x, *args", "super(K, x).__init__(*args)"),
+    "super of another class": INIT.format("self, c", "super(nn.Conv2d, self).__init__(c, c, 3)"),
+    "the object among the arguments": INIT.format("*args", "super(K, args[0]).__init__(*args[1:])"),
+    "vars": INIT.format("self, c", "super().__init__(c, c, 3); vars()['self'].stride = 2"),
+    "locals": INIT.format("self, c", "super().__init__(c, c, 3); f(**locals())"),
+    "the object as an argument": INIT.format("self, c", "super().__init__(f(self), c, 3)"),
+}
+
+
+@pytest.mark.parametrize("init", KEPT_CLASSES.values(), ids=KEPT_CLASSES)
+def test_an_init_that_does_more_keeps_the_base(init: str, tmp_path: Path) -> None:
+    text = f"{HEAD}\n\nclass K(nn.Conv2d):\n{init}"
+    assert migrated(write(tmp_path, {"layers.py": text}), "layers.py") == text
+
+
+KEPT_BY_USES: dict[str, str] = {
+    "a method put on it": "K.forward = lambda self, x: x\n",
+    "setattr": "setattr(K, 'forward', None)\n",
+    "a subclass": "class R(K): pass\n",
+    "a subclass of an alias": "J = K\nclass R(J): pass\n",
+    "a subclass of an attribute": "class NS: J = K\nclass R(NS.J): pass\n",
+    "a subclass by type": "R = type('R', (K,), {'forward': None})\n",
+    "a decorator": "f = register(K)\n",
+    "its name in the namespace": "globals()['K'].forward = None\n",
+    "its name by getattr": "getattr(sys.modules[__name__], 'K').forward = None\n",
+    "a loop": "for J in [K]: J.forward = None\n",
+}
+
+
+@pytest.mark.parametrize("more", KEPT_BY_USES.values(), ids=KEPT_BY_USES)
+def test_a_class_that_the_file_derives_from_or_changes_stays(more: str, tmp_path: Path) -> None:
+    text = f"{BASE}\n\n{more}"
+    assert migrated(write(tmp_path, {"layers.py": text}), "layers.py") == text
+
+
+REBASED: dict[str, str] = {
+    "calls": "x = K(3), K(c=4)\n",
+    "a type test": "isinstance(x, K)\n",
+    "an annotation": "def f(k: K) -> K: pass\n",
+    "what is exported": "__all__ = ['K']\n",
+    "a comparison": "type(x) is K\n",
+}
+
+
+@pytest.mark.parametrize("more", REBASED.values(), ids=REBASED)
+def test_a_class_that_is_only_called_is_rebased(more: str, tmp_path: Path) -> None:
+    write(tmp_path, {"layers.py": f"{BASE}\n\n{more}"})
+    assert "mindspore" in migrated(tmp_path, "layers.py")
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        INIT.format("this, c", "super().__init__(c, c, 3)"),
+        INIT.format("this, c", "super(K, this).__init__(c, c, 3)"),
+    ],
+)
+def test_the_name_of_the_object_does_not_matter(init: str, tmp_path: Path) -> None:
+    write(tmp_path, {"layers.py": f"{HEAD}\n\nclass K(nn.Conv2d):\n{init}"})
+    assert "mindspore" in migrated(tmp_path, "layers.py")

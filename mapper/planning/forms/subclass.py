@@ -48,11 +48,11 @@ def _problem(node: ast.ClassDef, calls: tuple[ast.Call, ...]) -> str | None:
         return "it has other bases, a metaclass or a decorator"
     rest = [statement for statement in node.body if not _is_text(statement)]
     match rest:
-        case [ast.FunctionDef(name="__init__", decorator_list=[], body=body)]:
+        case [ast.FunctionDef(name="__init__", decorator_list=[], body=body) as init]:
             own = [one for one in body if isinstance(one, ast.Expr) and one.value in calls]
             if len(own) != 1 or len(calls) != 1:
                 return "it does not call `super().__init__` once and always"
-            return _more_than_passing(node, rest[0], calls[0])
+            return _more_than_passing(node, init, calls[0])
     methods = [one.name for one in rest if isinstance(one, FUNCTIONS) and one.name != "__init__"]
     if "forward" in methods:
         return "its `forward` calls torch's functions"

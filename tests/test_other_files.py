@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.projects import ALIAS, NOT_RUN, NOT_TAKING, TAKING, notebook, write
 from tests.shell import tm2ms
 
+HEAD = "import torch.nn as nn\n"
 ALL_TAKING = TAKING | NOT_RUN
+
+
+Case = tuple[str, str]
+CASES: dict[Case, tuple[dict[str, str], str]] = {}
+"""For every table and case: the files of a project, and the one that is migrated."""
+
+
+def table(name: str, cases: dict[str, dict[str, str]], migrated: str) -> list[Any]:
+    """Enter the projects of a table; each is a repository of its own."""
+    CASES.update({(name, case): (files, migrated) for case, files in cases.items()})
+    return [pytest.param((name, case), id=case) for case in cases]
+
+
+@pytest.fixture(scope="module")
+def after(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, str]:
+    """Return what each named file holds after one run of the real command on all of them."""
+    root = tmp_path_factory.mktemp("projects")
+    paths = {}
+    for number, (case, (files, name)) in enumerate(CASES.items()):
+        write(root / str(number), {".git/HEAD": "", **files})
+        paths[case] = root / str(number) / name
+    done = tm2ms("migrate", "-j1", *map(str, paths.values()), cwd=root)
+    assert done.returncode in (0, 1), done.stderr
+    return {case: path.read_text() for case, path in paths.items()}
 
 
 def migrated(root: Path, name: str) -> str:
@@ -19,16 +45,24 @@ def migrated(root: Path, name: str) -> str:
     return (root / name).read_text()
 
 
-@pytest.mark.parametrize("files", NOT_TAKING.values(), ids=NOT_TAKING)
-def test_an_alias_that_nobody_takes_is_rewritten(files: dict[str, str], tmp_path: Path) -> None:
-    write(tmp_path, {"pyproject.toml": "", "layers.py": ALIAS, **files})
-    assert "mindspore" in migrated(tmp_path, "layers.py")
+def one_file(texts: dict[str, str], head: str = "") -> dict[str, dict[str, str]]:
+    """Return a project of one file for every text."""
+    return {case: {"layers.py": head + text} for case, text in texts.items()}
 
 
-@pytest.mark.parametrize("files", ALL_TAKING.values(), ids=ALL_TAKING)
-def test_an_alias_that_another_file_takes_stays(files: dict[str, str], tmp_path: Path) -> None:
-    write(tmp_path, {"pyproject.toml": "", "layers.py": ALIAS, **files})
-    assert migrated(tmp_path, "layers.py") == ALIAS
+def with_layers(cases: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Return the projects with the module that they take from."""
+    return {case: {"layers.py": ALIAS, **files} for case, files in cases.items()}
+
+
+@pytest.mark.parametrize("case", table("nobody", with_layers(NOT_TAKING), "layers.py"))
+def test_an_alias_that_nobody_takes_is_rewritten(case: Case, after: dict[Case, str]) -> None:
+    assert "mindspore" in after[case]
+
+
+@pytest.mark.parametrize("case", table("taken", with_layers(ALL_TAKING), "layers.py"))
+def test_an_alias_that_another_file_takes_stays(case: Case, after: dict[Case, str]) -> None:
+    assert after[case] == ALIAS
 
 
 OUTSIDE: dict[str, dict[str, str]] = {
@@ -106,8 +140,8 @@ def test_a_class_that_nobody_derives_from_is_rebased(tmp_path: Path) -> None:
     assert "mindspore" in after
 
 
+OWN = f"{HEAD}\n\nclass K(nn.Conv2d):\n"
 SHIM = "layer = nn.Conv2d(3, 8, 3)\n"
-HEAD = "import torch.nn as nn\n"
 SETTING_HERE: dict[str, str] = {
     "an assignment": f"{HEAD}nn.Conv2d = Shim\n{SHIM}",
     "an assignment after it": f"{HEAD}{SHIM}nn.Conv2d = Shim\n",
@@ -131,26 +165,27 @@ SETTING_HERE: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("text", SETTING_HERE.values(), ids=SETTING_HERE)
-def test_a_class_of_torchs_that_the_file_sets_is_left(text: str, tmp_path: Path) -> None:
-    write(tmp_path, {"model.py": text})
-    assert migrated(tmp_path, "model.py") == text
+@pytest.mark.parametrize("case", table("set here", one_file(SETTING_HERE), "layers.py"))
+def test_a_class_of_torchs_that_the_file_sets_is_left(case: Case, after: dict[Case, str]) -> None:
+    assert after[case] == CASES[case][0]["layers.py"]
 
 
-NOT_SET = [
-    "Conv2d = Shim",
-    "self.Conv2d = Shim",
-    "nn.Linear = Shim",
-    "f(nn.Conv2d == Shim)",
-    "if isinstance(x, nn.Conv2d): y = 1",
-    "setattr(self, name, Shim)",
-]
+NOT_SET = {
+    line: f"{HEAD}{line}\n{SHIM}"
+    for line in (
+        "Conv2d = Shim",
+        "self.Conv2d = Shim",
+        "nn.Linear = Shim",
+        "f(nn.Conv2d == Shim)",
+        "if isinstance(x, nn.Conv2d): y = 1",
+        "setattr(self, name, Shim)",
+    )
+}
 
 
-@pytest.mark.parametrize("line", NOT_SET)
-def test_what_sets_another_name_does_not_matter(line: str, tmp_path: Path) -> None:
-    write(tmp_path, {"model.py": f"{HEAD}{line}\n{SHIM}"})
-    assert "mindspore" in migrated(tmp_path, "model.py")
+@pytest.mark.parametrize("case", table("not set", one_file(NOT_SET), "layers.py"))
+def test_what_sets_another_name_does_not_matter(case: Case, after: dict[Case, str]) -> None:
+    assert "mindspore" in after[case]
 
 
 MODEL = f"{HEAD}import shims\n{SHIM}"
@@ -213,10 +248,9 @@ SETTING_ELSEWHERE: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("files", SETTING_ELSEWHERE.values(), ids=SETTING_ELSEWHERE)
-def test_a_class_that_the_program_replaces_is_left(files: dict[str, str], tmp_path: Path) -> None:
-    write(tmp_path, {"pyproject.toml": "", **files})
-    assert migrated(tmp_path, "model.py") == files["model.py"]
+@pytest.mark.parametrize("case", table("set elsewhere", SETTING_ELSEWHERE, "model.py"))
+def test_a_class_that_the_program_replaces_is_left(case: Case, after: dict[Case, str]) -> None:
+    assert after[case] == CASES[case][0]["model.py"]
 
 
 def test_a_program_of_its_own_does_not_matter(tmp_path: Path) -> None:
@@ -237,10 +271,9 @@ KEPT_CLASSES: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("init", KEPT_CLASSES.values(), ids=KEPT_CLASSES)
-def test_an_init_that_does_more_keeps_the_base(init: str, tmp_path: Path) -> None:
-    text = f"{HEAD}\n\nclass K(nn.Conv2d):\n{init}"
-    assert migrated(write(tmp_path, {"layers.py": text}), "layers.py") == text
+@pytest.mark.parametrize("case", table("init", one_file(KEPT_CLASSES, OWN), "layers.py"))
+def test_an_init_that_does_more_keeps_the_base(case: Case, after: dict[Case, str]) -> None:
+    assert after[case] == CASES[case][0]["layers.py"]
 
 
 KEPT_BY_USES: dict[str, str] = {
@@ -257,10 +290,11 @@ KEPT_BY_USES: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("more", KEPT_BY_USES.values(), ids=KEPT_BY_USES)
-def test_a_class_that_the_file_derives_from_or_changes_stays(more: str, tmp_path: Path) -> None:
-    text = f"{BASE}\n\n{more}"
-    assert migrated(write(tmp_path, {"layers.py": text}), "layers.py") == text
+@pytest.mark.parametrize("case", table("uses", one_file(KEPT_BY_USES, f"{BASE}\n\n"), "layers.py"))
+def test_a_class_that_the_file_derives_from_or_changes_stays(
+    case: Case, after: dict[Case, str]
+) -> None:
+    assert after[case] == CASES[case][0]["layers.py"]
 
 
 REBASED: dict[str, str] = {
@@ -272,19 +306,17 @@ REBASED: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("more", REBASED.values(), ids=REBASED)
-def test_a_class_that_is_only_called_is_rebased(more: str, tmp_path: Path) -> None:
-    write(tmp_path, {"layers.py": f"{BASE}\n\n{more}"})
-    assert "mindspore" in migrated(tmp_path, "layers.py")
+@pytest.mark.parametrize("case", table("rebased", one_file(REBASED, f"{BASE}\n\n"), "layers.py"))
+def test_a_class_that_is_only_called_is_rebased(case: Case, after: dict[Case, str]) -> None:
+    assert "mindspore" in after[case]
 
 
-@pytest.mark.parametrize(
-    "init",
-    [
-        INIT.format("this, c", "super().__init__(c, c, 3)"),
-        INIT.format("this, c", "super(K, this).__init__(c, c, 3)"),
-    ],
-)
-def test_the_name_of_the_object_does_not_matter(init: str, tmp_path: Path) -> None:
-    write(tmp_path, {"layers.py": f"{HEAD}\n\nclass K(nn.Conv2d):\n{init}"})
-    assert "mindspore" in migrated(tmp_path, "layers.py")
+NAMED = {
+    "super without arguments": INIT.format("this, c", "super().__init__(c, c, 3)"),
+    "super with both": INIT.format("this, c", "super(K, this).__init__(c, c, 3)"),
+}
+
+
+@pytest.mark.parametrize("case", table("named", one_file(NAMED, OWN), "layers.py"))
+def test_the_name_of_the_object_does_not_matter(case: Case, after: dict[Case, str]) -> None:
+    assert "mindspore" in after[case]

@@ -43,7 +43,8 @@ def in_forward(body: str, init: str = "pass", parameters: str = "x", rest: str =
     lines = dedent(body).strip().splitlines()
     inits = dedent(init).strip().splitlines()
     return (
-        f"{dedent(rest)}\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"{dedent(rest)}\nclass Net(nn.Module):\n"
+        + "    def __init__(self):\n        super().__init__()\n"
         + "".join(f"        {line}\n" for line in inits)
         + f"    def forward(self, {parameters}):\n"
         + "".join(f"        {line}\n" for line in lines)

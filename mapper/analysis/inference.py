@@ -20,7 +20,7 @@ from mapper.analysis.expressions import is_module, may_have
 from mapper.analysis.flow import Flow
 from mapper.analysis.kinds import NEVER, UNKNOWN, Kind, join
 from mapper.analysis.module import ParsedModule
-from mapper.analysis.project import module_file
+from mapper.analysis.project_files import find
 from mapper.analysis.scopes import Scopes
 from mapper.analysis.torch_results import is_layer_class, is_tensor_class
 from mapper.files import regular
@@ -58,17 +58,17 @@ class Project:
         rest = target.lstrip(".")
         dots = target[: len(target) - len(rest)]
         module, _, name = rest.rpartition(".")
-        if (module or dots) and (file := module_file(dots + module, path)) is not None:
+        if (module or dots) and (file := find(dots + module, path)) is not None:
             found = self._global(file, name, hops)
             if found != UNKNOWN:
                 return found
-        if module_file(target, path) is not None:
+        if find(target, path) is not None:
             return Kind("module", (target,)) if not dots else Kind("module", (target, str(path)))
         return UNKNOWN
 
     def starred(self, module: str, name: str, path: Path | None, hops: int = _HOPS) -> Kind:
         """Return what `from module import *` brings in as `name`."""
-        file = module_file(module, path) if path is not None else None
+        file = find(module, path) if path is not None else None
         if file is None or name.startswith("_"):
             return UNKNOWN
         return self._global(file, name, hops)

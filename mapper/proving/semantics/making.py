@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-LARGEST = 1 << 20  # numbers in one array; what would hold more is not computed
+LARGEST = 1 << 20  # numbers in one array; what would hold more has a shape and cannot be changed
 
 
 class TooLargeError(ValueError):
@@ -25,6 +25,19 @@ def _checked(shape: int | Sequence[int]) -> tuple[int, ...]:
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 0 for n in sizes):
         raise TypeError(f"{sizes} is no shape")
+    return sizes
+
+
+def _filled(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Array:
+    """Return one value everywhere; a large array is one number seen from everywhere."""
+    sizes = _checked(shape)
+    if prod(sizes) > LARGEST:
+        return np.broadcast_to(np.asarray(value, dtype), sizes)
+    return np.full(sizes, value, dtype)
+
+
+def _small(shape: int | Sequence[int]) -> tuple[int, ...]:
+    sizes = _checked(shape)
     if prod(sizes) > LARGEST:
         raise TooLargeError(f"an array of shape {sizes} is too large to compute with")
     return sizes
@@ -32,27 +45,36 @@ def _checked(shape: int | Sequence[int]) -> tuple[int, ...]:
 
 def zeros(shape: int | Sequence[int], dtype: Any = "float64") -> Array:
     """Return zeros."""
-    return np.zeros(_checked(shape), dtype)
+    return _filled(shape, 0, dtype)
 
 
 def ones(shape: int | Sequence[int], dtype: Any = "float64") -> Array:
     """Return ones."""
-    return np.ones(_checked(shape), dtype)
+    return _filled(shape, 1, dtype)
 
 
 def full(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Array:
     """Return one value everywhere; its own dtype unless one is given."""
-    return np.full(_checked(shape), value, dtype)
+    return _filled(shape, value, dtype)
 
 
 def empty(shape: int | Sequence[int]) -> Array:
     """Return an array whose values are left open (a layer's drawn weights): all are NaN."""
-    return np.full(_checked(shape), np.nan)
+    return _filled(shape, np.nan)
+
+
+class Frozen(np.ndarray[Any, Any]):
+    """An array that training leaves as it is."""
+
+
+def frozen(x: Array) -> Array:
+    """Return `x`, marked as state of a layer that is not trained and has no counterpart."""
+    return x.view(Frozen)
 
 
 def eye(n: int, m: int | None = None) -> Array:
     """Return (n, m) with ones on the diagonal."""
-    _checked((n, n if m is None else m))
+    _small((n, n if m is None else m))
     return np.eye(n, m)
 
 
@@ -63,7 +85,7 @@ def arange(start: Any, end: Any = None, step: Any = 1) -> Array:
 
 def linspace(start: float, end: float, steps: int) -> Array:
     """Return so many numbers evenly from `start` to `end`, both included."""
-    return np.asarray(np.linspace(start, end, _checked(steps)[0]))
+    return np.asarray(np.linspace(start, end, _small(steps)[0]))
 
 
 def noise(shape: int | Sequence[int], seed: int = 0) -> Array:
@@ -71,7 +93,7 @@ def noise(shape: int | Sequence[int], seed: int = 0) -> Array:
 
     `numpy.random` would do; its import takes as long as many proofs.
     """
-    sizes = _checked(shape)
+    sizes = _small(shape)
     start = 0x632BE59BD9B4E019 * (seed + 1) % (1 << 63)
     z = np.arange(prod(sizes), dtype=np.uint64) + np.uint64(start)
     z = z * np.uint64(0x9E3779B97F4A7C15)

@@ -20,20 +20,17 @@ from mapper.proving import wording
 from mapper.proving.annotations import is_tensor, takes_many_tensors
 from mapper.proving.apis import Api, Apis, Form, RaisesError
 from mapper.proving.compare import DifferenceError, fill, gap, paired, shape_of, state_gap
-from mapper.proving.formula import compile_formula
+from mapper.proving.inputs import SHAPES, draw
 from mapper.proving.request import DisprovedError, ProofRequest, ProofResult
 from mapper.proving.run_text import Built, Interpreter, Layer, LayerSequence, TextError
 from mapper.proving.sampling import Trial, Values, ValueSampler, Wanted, borders
-from mapper.proving.semantics.making import TooLargeError, normal
+from mapper.proving.semantics.making import TooLargeError
 from mapper.proving.unknowns import Finder, Unknown
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Rule
 
 MIXED = 12  # trials with values mixed at random, beside one for each value
-SHAPES = ("(2, 3, 4, 5)", "(3, 4)")
-"""Shapes of inputs for which the rule names none."""
-
 _REMEMBERED = 4_096  # results
 
 
@@ -344,7 +341,7 @@ class _Proof:
         needed = [spec.name for spec in layer.api.operands if spec.required]
         with _Torch():
             return {
-                name: self._array(name, layer.values, place, 10 * number + seed)
+                name: draw(self._rule, name, layer.values, place, 10 * number + seed)
                 for number, name in enumerate(needed)
             }
 
@@ -361,7 +358,7 @@ class _Proof:
             many = takes_many_tensors(one.spec.annotation) and one.is_whole
             is_root = self._root is not None and one.api == self._root[1].name
             arrays = [
-                self._array(name if is_root else "", environment, place, 7 * seed + i)
+                draw(self._rule, name if is_root else "", environment, place, 7 * seed + i)
                 for i in range(2 if many or one.spec.variadic else 1)
             ]
             found[one.name] = arrays if many else arrays[0]
@@ -384,18 +381,6 @@ class _Proof:
             except TextError:
                 continue  # an operand
         return values
-
-    def _array(self, name: str, values: Mapping[str, object], place: int, seed: int) -> Any:
-        texts = self._rule.inputs.get(name) or SHAPES
-        text = texts[place % len(texts)]
-        formula = compile_formula(text, values, f"{self._rule.id}: inputs.{name}")
-        try:
-            made: Any = formula(values)
-            return made if isinstance(made, np.ndarray) else normal(made, seed)
-        except TooLargeError:
-            raise
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise RaisesError(str(error)) from error
 
 
 class _TorchRaisesError(Exception):

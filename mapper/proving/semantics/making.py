@@ -143,6 +143,13 @@ def _dropped(x: Array, shape: tuple[int, ...], p: float) -> Array:
     return np.asarray(np.where(noise(shape) >= p, x / (1 - p), 0.0))
 
 
+def within(value: Any, low: Any, high: Any) -> Any:
+    """Return a plain value, which the framework refuses unless it is from `low` to `high`."""
+    if not low <= value <= high:
+        raise ValueError(f"{value!r} is not from {low} to {high}")
+    return value
+
+
 def astype(x: Array, dtype: Any) -> Array:
     """Return `x` with its numbers of another dtype."""
     return x.astype(dtype)

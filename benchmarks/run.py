@@ -303,17 +303,17 @@ def _tool(name: str, rivals: Path | None) -> str | None:
 def proofs() -> Iterator[Row]:
     """Time the proofs of distinct literal calls, and of the same calls again."""
     from mapper.model.options import Options
-    from mapper.proving.prover import Verifier
+    from mapper.proving.prover import Prover
     from mapper.rulebook.loader import load
     from mapper.running.module import Migrator
 
     spent: list[float] = []
-    prove = Verifier.prove
+    prove = Prover.prove
 
-    def timed(self: Verifier, claim: Any) -> Any:
+    def timed(self: Prover, request: Any) -> Any:
         began = time.perf_counter()
         try:
-            return prove(self, claim)
+            return prove(self, request)
         finally:
             spent.append(time.perf_counter() - began)
 
@@ -325,7 +325,7 @@ def proofs() -> Iterator[Row]:
     migrator = Migrator(load(), Options())
     migrator.migrate("import torch.nn as nn\nnn.Conv1d(3, 8, 3)\n")  # imports and caches
     text = "import torch.nn as nn\n" + "\n".join(calls) + "\n"
-    Verifier.prove = timed  # type: ignore[method-assign]
+    Prover.prove = timed  # type: ignore[method-assign]
     rounds = []
     try:
         for _ in range(2):
@@ -333,7 +333,7 @@ def proofs() -> Iterator[Row]:
             migrator.migrate(text)
             rounds.append(list(spent))
     finally:
-        Verifier.prove = prove  # type: ignore[method-assign]
+        Prover.prove = prove  # type: ignore[method-assign]
     for name, mark, figures in zip(("cold", "repeated"), (1000, 20), rounds, strict=True):
         value = 1e6 * statistics.median(figures)
         yield Row(

@@ -1,4 +1,4 @@
-"""Deliberately wrong rewrites: the verifier refuses every one, whoever planted it."""
+"""Deliberately wrong rewrites: the prover refuses every one, whoever planted it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import replace
 
 import pytest
 
-from mapper.analysis.bind import bind
 from mapper.model.options import Options
 from mapper.model.plan import Plan, Wrapper
 from mapper.model.results import Status
 from mapper.planning import strategies
 from mapper.planning.bound_call import BoundCall
-from mapper.proving.prover import Claim, DisprovedError, Verifier
+from mapper.proving.prover import Prover
+from mapper.proving.request import DisprovedError, ProofRequest
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import Strategy
 from mapper.running.module import Migrator
 
-VERIFIER = Verifier(load())
+PROVER = Prover(load())
 
 
 def read(node: ast.expr) -> str | None:
@@ -30,13 +30,31 @@ def read(node: ast.expr) -> str | None:
     return name if name in HELPERS else f"mindspore.{name}"
 
 
-def claim(torch: str, written: str) -> Claim:
+def request(torch: str, written: str) -> ProofRequest:
     call = ast.parse(torch, mode="eval").body
     assert isinstance(call, ast.Call)
     rule = load().by_api(f"torch.{ast.unparse(call.func)}")
     assert rule is not None
-    arguments = {n: a.value for n, a in bind(call, rule.torch.parameters).items()}
-    return Claim(rule, arguments, written, read, Version.parse("2.10"), {}, may_raise=True)
+    version = Version.parse("2.10")
+    return ProofRequest(rule, call, written, read_torch, read, version, may_raise=True)
+
+
+def read_torch(node: ast.expr) -> str | None:
+    """Read `nn.Conv2d` as torch's."""
+    return f"torch.{ast.unparse(node)}"
+
+
+def given(request: ProofRequest, name: str, value: str) -> ProofRequest:
+    """Return the request with another argument in the torch call."""
+    assert isinstance(request.before, ast.Call)
+    place = ["in_channels", "out_channels", "kernel_size"]
+    changed = ast.Call(request.before.func, [*request.before.args], [*request.before.keywords])
+    node = ast.parse(value, mode="eval").body
+    if name in place:
+        changed.args[place.index(name)] = node
+    else:
+        changed.keywords.append(ast.keyword(name, node))
+    return replace(request, before=changed)
 
 
 # What torch computes, a right text, and the wrong one: only the plant is between the two.
@@ -260,14 +278,14 @@ PLANTED = {
 
 @pytest.mark.parametrize(("torch", "right", "wrong"), PLANTED.values(), ids=PLANTED)
 def test_the_text_without_the_plant_is_proved(torch: str, right: str, wrong: str) -> None:
-    proof = VERIFIER.prove(claim(torch, right)).proof
+    proof = PROVER.prove(request(torch, right)).proof
     assert proof.cases > 0 and proof.max_abs_error is not None and proof.max_abs_error < 1e-9
 
 
 @pytest.mark.parametrize(("torch", "right", "wrong"), PLANTED.values(), ids=PLANTED)
 def test_the_planted_mistake_is_refused(torch: str, right: str, wrong: str) -> None:
     with pytest.raises(DisprovedError) as error:
-        VERIFIER.prove(claim(torch, wrong))
+        PROVER.prove(request(torch, wrong))
     assert str(error.value)
 
 
@@ -286,21 +304,21 @@ NOT_A_LAYER = {
 @pytest.mark.parametrize("written", NOT_A_LAYER.values(), ids=NOT_A_LAYER)
 def test_a_text_that_is_no_known_layer_is_refused(written: str) -> None:
     with pytest.raises(DisprovedError):
-        VERIFIER.prove(claim("nn.Conv2d(3, 8, 3)", written))
+        PROVER.prove(request("nn.Conv2d(3, 8, 3)", written))
 
 
 def test_a_remembered_proof_does_not_cover_another_text() -> None:
     torch, right, wrong = PLANTED["same for padding=1 with stride 2"]
-    verifier = Verifier(load())
+    prover = Prover(load())
     for _ in range(2):
-        verifier.prove(claim(torch, right))
+        prover.prove(request(torch, right))
         with pytest.raises(DisprovedError):
-            verifier.prove(claim(torch, wrong))
+            prover.prove(request(torch, wrong))
 
 
 def test_only_the_shape_may_be_claimed_on_its_own() -> None:
     torch, _, wrong = PLANTED["zeros are padded after a transposed convolution"]
-    verdict = VERIFIER.prove(replace(claim(torch, wrong), shape_only=True))
+    verdict = PROVER.prove(replace(request(torch, wrong), shape_only=True))
     assert verdict.difference
 
 
@@ -308,7 +326,7 @@ def test_not_even_the_shape_may_differ() -> None:
     torch, _, wrong = PLANTED["same for padding=1 with stride 2"]
     wrong = wrong.replace("stride=2, ", "")
     with pytest.raises(DisprovedError):
-        VERIFIER.prove(replace(claim(torch, wrong), shape_only=True))
+        PROVER.prove(replace(request(torch, wrong), shape_only=True))
 
 
 # --- planted in the strategies, seen by the user --------------------------------------------------
@@ -396,33 +414,29 @@ REMEMBERED = ("nn.Conv2d(3, 8, 3)", "nn.Conv2d(3, 8, 3, pad_mode='valid', has_bi
 
 
 def test_the_same_claim_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    verifier, asked = Verifier(load()), claim(*REMEMBERED)
-    first = verifier.prove(asked)
+    prover, asked = Prover(load()), request(*REMEMBERED)
+    first = prover.prove(asked)
     monkeypatch.setattr(ast, "parse", lambda *_, **__: pytest.fail("it is read again"))
-    assert verifier.prove(asked) == first
+    assert prover.prove(asked) == first
 
 
-OTHERWISE: dict[str, Callable[[Claim], Claim]] = {
-    "another torch argument": lambda c: replace(
-        c, arguments={**c.arguments, "stride": ast.Constant(2)}
-    ),
-    "an argument that is only equal": lambda c: replace(
-        c, arguments={**c.arguments, "kernel_size": ast.Constant(3.0)}
-    ),
-    "an expression in its place": lambda c: replace(
-        c, arguments={**c.arguments, "kernel_size": ast.parse("(3, 5)", mode="eval").body}
-    ),
-    "another text": lambda c: replace(c, written=c.written.replace("'valid'", "'same'")),
-    "another meaning of a name": lambda c: replace(c, read=lambda node: "mindspore.nn.Conv1d"),
-    "no meaning of a name": lambda c: replace(c, read=lambda node: None),
-    "another rule": lambda c: replace(c, rule=claim("nn.Conv3d(3, 8, 3)", "").rule),
+OTHERWISE: dict[str, Callable[[ProofRequest], ProofRequest]] = {
+    "another torch argument": lambda r: given(r, "stride", "2"),
+    "an argument that is only equal": lambda r: given(r, "kernel_size", "3.0"),
+    "an expression in its place": lambda r: given(r, "kernel_size", "(3, 5)"),
+    "another text": lambda r: replace(r, after=r.after.replace("'valid'", "'same'")),
+    "another meaning of a name": lambda r: replace(r, read_after=lambda _: "mindspore.nn.Conv1d"),
+    "no meaning of a name": lambda r: replace(r, read_after=lambda _: None),
+    "another rule": lambda r: replace(r, rule=request("nn.Conv3d(3, 8, 3)", "").rule),
 }
 
 
 @pytest.mark.parametrize("change", OTHERWISE.values(), ids=OTHERWISE)
-def test_what_is_remembered_hides_no_difference(change: Callable[[Claim], Claim]) -> None:
-    verifier, asked = Verifier(load()), claim(*REMEMBERED)
-    verifier.prove(asked)
+def test_what_is_remembered_hides_no_difference(
+    change: Callable[[ProofRequest], ProofRequest],
+) -> None:
+    prover, asked = Prover(load()), request(*REMEMBERED)
+    prover.prove(asked)
     with pytest.raises(DisprovedError):
-        verifier.prove(change(asked))
-    assert verifier.prove(asked).proof.kind == "exact"
+        prover.prove(change(asked))
+    assert prover.prove(asked).proof.kind == "exact"

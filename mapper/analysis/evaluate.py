@@ -42,12 +42,12 @@ _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], object]] = {
     ast.LShift: operator.lshift,
     ast.RShift: operator.rshift,
 }
-_UNARY: Mapping[type[ast.unaryop], Callable[[Any], object]] = {
+UNARY: Mapping[type[ast.unaryop], Callable[[Any], object]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
     ast.Not: operator.not_,
 }
-_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -218,7 +218,7 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
         case ast.BinOp(left=left, op=op, right=right):
             return [left, right] if type(op) in _BINARY else None
         case ast.UnaryOp(op=op, operand=operand):
-            return [operand] if type(op) in _UNARY else None
+            return [operand] if type(op) in UNARY else None
         case ast.BoolOp(values=values):
             return values
         case ast.Compare(left=left, comparators=comparators):
@@ -260,9 +260,9 @@ def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
         ) is not None:
             return [_evaluate(e, values) for e in found]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            return _binary(op, _evaluate(left, values), _evaluate(right, values))
-        case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
-            return _UNARY[type(op)](_evaluate(operand, values))
+            return binary(op, _evaluate(left, values), _evaluate(right, values))
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in UNARY:
+            return UNARY[type(op)](_evaluate(operand, values))
         case ast.BoolOp(op=op, values=operands):
             return _bool_op(op, operands, values)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
@@ -321,7 +321,12 @@ def _item(node: ast.Subscript, values: Mapping[str, object]) -> object:
     return operator.getitem(whole, _evaluate(node.slice, values))
 
 
-def _binary(op: ast.operator, left: object, right: object) -> object:
+def binary(op: ast.operator, left: object, right: object) -> object:
+    """Compute one operator, unless the result would be large.
+
+    Raises:
+        UnknownError: it would, or no number or sequence comes of it.
+    """
     _bounded(left)
     _bounded(right)
     if isinstance(op, ast.Pow | ast.LShift) and not (isinstance(right, int) and abs(right) < SIZE):
@@ -369,7 +374,7 @@ def _compare(
 ) -> bool:
     for op, node in zip(ops, rest, strict=True):
         right = _evaluate(node, values)
-        if not _COMPARE[type(op)](left, right):
+        if not COMPARE[type(op)](left, right):
             return False
         left = right
     return True

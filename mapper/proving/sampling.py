@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from mapper.analysis.evaluate import symbol, symbols
 from mapper.analysis.walk import walk
 from mapper.model.record import record
+from mapper.proving.annotations import OTHERS, USUAL, kind_of, kinds, literals
 
 Values = dict[str, object]
 
@@ -190,3 +191,115 @@ def _other(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return value + 1
     return 3 if value is None else not value
+
+
+# --- values for rules that say what they compute ----------------------------------------------
+
+
+@record(frozen=True, slots=True)
+class Wanted:
+    """A symbol to be given values: the annotation and default of the parameter that it goes to.
+
+    `is_whole`: it is all that the parameter gets, so that other kinds of value are tried, too.
+    `extra` are values that the rule names: its samples, and those on the borders of conditions.
+    """
+
+    name: str
+    annotation: str
+    default: object = None
+    is_whole: bool = True
+    extra: tuple[object, ...] = ()
+
+
+class ValueSampler:
+    """Draws trials for symbols by the annotations of the parameters that they go to."""
+
+    def __init__(
+        self, wanted: Sequence[Wanted], assumed: Mapping[str, object], seen: Mapping[str, Seen]
+    ) -> None:
+        self._wanted = wanted
+        self._fixed = assumed.keys()
+        self.candidates: dict[str, Sequence[object]] = {}
+        self._kinds: dict[str, tuple[str, ...]] = {}
+        for one in wanted:
+            if one.name in assumed:
+                self.candidates[one.name] = (assumed[one.name],)
+            else:
+                self._enter(one, seen.get(one.name, Seen()))
+
+    def _enter(self, one: Wanted, seen: Seen) -> None:
+        named = [kind for kind in kinds(one.annotation) if kind in USUAL]
+        if not named:
+            first = one.extra[0] if one.extra else one.default
+            named = [kind_of(first) if first is not None and kind_of(first) in USUAL else "int"]
+        expected = [kind for kind in named if kind in seen.kinds]
+        expected = expected or [kind for kind in named if kind != "None"][:1] or ["None"]
+        if literals(one.annotation):
+            values = list(literals(one.annotation))
+        else:
+            values = [*seen.values, *one.extra]
+            values += [one.default] if kind_of(one.default) in expected else []
+            values += [value for kind in expected for value in USUAL[kind]]
+        self._kinds[one.name] = tuple(expected)
+        self.candidates[one.name] = [*{repr(value): value for value in values}.values()] or ["a"]
+
+    def is_expected(self, name: str, kind: str) -> bool:
+        """Say whether torch's annotation names the kind."""
+        one = next(one for one in self._wanted if one.name == name)
+        return kind in kinds(one.annotation)
+
+    def expected(self, limit: int) -> Iterator[Trial]:
+        """Yield different trials: every candidate once beside the first ones, then at random."""
+        from random import Random
+
+        first = {name: options[0] for name, options in self.candidates.items()}
+        random, seen = Random(0), set[str]()
+        each = [{**first, name: v} for name, options in self.candidates.items() for v in options]
+        mixed = [
+            {name: random.choice(options) for name, options in self.candidates.items()}
+            for _ in range(limit)
+        ]
+        for values in [first, *each, *mixed][: len(each) + limit]:
+            if repr(values) not in seen:
+                seen.add(repr(values))
+                yield Trial(values)
+
+    def hostile(self, good: Sequence[Values]) -> Iterator[Trial]:
+        """Yield the `good` trials with one symbol at a time given a kind that is not expected."""
+        for one in self._wanted:
+            if not one.is_whole or one.name in self._fixed:
+                continue
+            for kind, other in OTHERS.items():
+                if kind not in self._kinds[one.name]:
+                    value = (
+                        USUAL[kind][0]
+                        if self.is_expected(one.name, kind) and USUAL[kind]
+                        else other
+                    )
+                    for values in good:
+                        yield Trial({**values, one.name: value}, one.name, kind)
+
+
+def borders(conditions: Iterable[str], parameter: str) -> list[object]:
+    """Return the values of a parameter at which a condition changes, and their neighbours."""
+    found: list[object] = []
+    for text in conditions:
+        for node in walk(ast.parse(text.strip(), mode="eval").body):
+            if not isinstance(node, ast.Compare):
+                continue
+            sides = [node.left, *node.comparators]
+            if not any(isinstance(side, ast.Name) and side.id == parameter for side in sides):
+                continue
+            for side in sides:
+                try:
+                    value = ast.literal_eval(side)
+                except ValueError:
+                    continue
+                many = value if isinstance(value, tuple | list) else (value,)
+                for one in many:
+                    found += [one, one - 1, one + 1] if _is_number(one) else [one]
+    return [value for value in found if value is not None]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -13,6 +13,8 @@ from mapper.rulebook.tables import Where
 
 _DECLARED = (Kind.LAYER, Kind.FUNCTION)
 _PAGED = ("rows", "provenance")
+_WORDS = {"inf", "bool", "float", "int", "list", "str", "tuple"}
+"""What a formula may name beside its API's parameters, inputs and state."""
 
 
 def check_rule(rule: Rule, where: Where, page: Where) -> None:
@@ -118,7 +120,8 @@ def _check_arguments(rule: Rule, where: Where) -> None:
 def _check_formulas(side: Signature, where: Where) -> None:
     state = {name.rpartition(".")[2] for name in side.state}
     arguments = {*side.names, *side.inputs}
-    _check_formula(side.computes, arguments | state | {"training"}, where.at("computes"))
+    known = arguments | state | {"training", "self"}
+    _check_formula(side.computes, known, where.at("computes"))
     for name, text in side.state.items():
         _check_formula(text, set(side.names), where.at("state", name))
     for name in side.buffers:
@@ -136,7 +139,7 @@ def _check_formula(text: str, known: set[str], where: Where) -> None:
         where.fail(f"not a formula: {getattr(error, 'msg', error)}")
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called]
-    known = known | {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    known = known | _WORDS | {node.id for node in names if isinstance(node.ctx, ast.Store)}
     for node in names:
         if node.id not in known:
             where.fail(f"{node.id!r} is no parameter, no input and no state")

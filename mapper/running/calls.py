@@ -20,7 +20,8 @@ from mapper.model.results import Proof
 from mapper.planning.bound_call import BoundCall
 from mapper.planning.forms.partial import CLASS, as_one, joined, split
 from mapper.planning.strategies import plan
-from mapper.proving.prover import Claim, Verdict, Verifier
+from mapper.proving.prover import Prover
+from mapper.proving.request import ProofRequest, ProofResult, Read
 from mapper.proving.sampling import LIKELY, Seen
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
@@ -77,7 +78,7 @@ class Rewritten:
     text: str
     spelled: frozenset[str]
     """The MindSpore names in the text."""
-    verdict: Verdict
+    proved: ProofResult
     seen: Mapping[str, Seen]
     """What the file says of the symbols in the arguments."""
     bound: BoundCall
@@ -86,12 +87,12 @@ class Rewritten:
 
 
 class CallRewriter:
-    """Rewrites calls; what one proof has cost, the next gets for nothing."""
+    """Rewrites calls; proofs are cached."""
 
     def __init__(self, rulebook: Rulebook, options: Options) -> None:
         self._options = options
         self._version = Version.parse(options.target_version)
-        self._verifier = Verifier(rulebook)
+        self._prover = Prover(rulebook)
         self._knowledge: Knowledge | None = None
 
     def rewrite(
@@ -136,12 +137,9 @@ class CallRewriter:
         noted = Spelling(write, spelling.read)
         text, fixed = _render(EditedText(module), call, decided, arguments, noted, way)
         seen = _seen(known, about, arguments)
-        if rule.strategy is None:
-            verdict = Verdict(Proof("rule"), {})
-        else:
-            verdict = self._prove(rule, arguments, decided, call, text, fixed, spelling, way, seen)
+        proved = self._prove(bound, decided, call, text, fixed, spelling, way, seen)
         names = frozenset(spelled)
-        return Rewritten(rule, decided, arguments, text, names, verdict, seen, bound, fixed)
+        return Rewritten(rule, decided, arguments, text, names, proved, seen, bound, fixed)
 
     def again(
         self,
@@ -157,10 +155,8 @@ class CallRewriter:
         What is proved has the arguments of the source, what is returned has them as `edited`.
         """
         text, fixed = _render(EditedText(module), call, done.plan, done.arguments, spelling, way)
-        if (text, fixed) != (done.text, done.fixed) and done.rule.strategy is not None:
-            self._prove(
-                done.rule, done.arguments, done.plan, call, text, fixed, spelling, way, done.seen
-            )
+        if (text, fixed) != (done.text, done.fixed):
+            self._prove(done.bound, done.plan, call, text, fixed, spelling, way, done.seen)
         if edited.has_edits(call) or (way and way.partial and edited.has_edits(way.partial)):
             decided = plan(replace(done.bound, text=functools.partial(_source, edited)))
             text, fixed = _render(edited, call, decided, done.arguments, spelling, way)
@@ -192,8 +188,7 @@ class CallRewriter:
 
     def _prove(
         self,
-        rule: Rule,
-        arguments: Mapping[str, Argument],
+        bound: BoundCall,
         decided: Plan,
         call: ast.Call,
         text: str,
@@ -201,15 +196,17 @@ class CallRewriter:
         spelling: Spelling,
         way: Way | None,
         seen: Mapping[str, Seen],
-    ) -> Verdict:
+    ) -> ProofResult:
+        rule = bound.rule
         if way is not None:
             spelling = spelling.under(decided.target, call.func)
-        return self._verifier.prove(
-            Claim(
+        return self._prover.prove(
+            ProofRequest(
                 rule=rule,
-                arguments={name: argument.value for name, argument in arguments.items()},
-                written=text if fixed is None else as_one(fixed, text, ast.unparse(call.func)),
-                read=spelling.read,
+                before=_written_out(call, bound.arguments),
+                after=text if fixed is None else as_one(fixed, text, ast.unparse(call.func)),
+                read_before=_read_torch(rule.torch.api, call.func, bound),
+                read_after=spelling.read,
                 version=self._version,
                 assumed={**decided.unsafe, **decided.fixed},
                 seen=seen,
@@ -219,6 +216,18 @@ class CallRewriter:
                 input_size=self._options.input_size,
             )
         )
+
+
+def _written_out(call: ast.Call, arguments: Mapping[str, Argument]) -> ast.Call:
+    """Return the call with each argument under its name, also those out of a `**`."""
+    keywords = [ast.keyword(name, argument.value) for name, argument in arguments.items()]
+    return ast.Call(call.func, [], keywords)
+
+
+def _read_torch(api: str, function: ast.expr, bound: BoundCall) -> Read:
+    """Return how names read in the source; the call's function is torch's, whatever its name."""
+    text = ast.unparse(function)
+    return lambda node: api if ast.unparse(node) == text else bound.qualified(node)
 
 
 def _seen(known: Knowledge, scope: Scope, arguments: Mapping[str, Argument]) -> dict[str, Seen]:

@@ -22,7 +22,7 @@ from mapper.planning.forms.alias import Alias, Held, find_aliases
 from mapper.planning.forms.subclass import Subclass, find_subclass
 from mapper.planning.forms.type_test import both, is_type_test, tests_already
 from mapper.planning.remarks import attribute_reads, remarks
-from mapper.proving.prover import DisprovedError
+from mapper.proving.request import DisprovedError
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind, Rule
 from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
@@ -464,10 +464,10 @@ def _check_place(reference: Reference, rule: Rule) -> None:
 def _judged(site: Site, done: Rewritten, around: Iterable[str]) -> Site:
     """Return the site with its status and evidence."""
     status, words = Status.MIGRATED, [*done.plan.notes, *around]
-    assumptions = [*done.plan.assumptions, *done.verdict.assumptions]
+    assumptions = [*done.plan.assumptions, *done.proved.assumptions]
     if done.plan.shape_only:
         status = Status.SHAPE_ONLY
-        difference = done.verdict.difference
+        difference = done.proved.difference
         words.append(
             f"the documents' recipe keeps the shape only: {difference}"
             if difference
@@ -483,8 +483,8 @@ def _judged(site: Site, done: Rewritten, around: Iterable[str]) -> Site:
         after=done.text,
         message="; ".join(words),
         assumptions=tuple(dict.fromkeys(assumptions)),
-        parameters=done.verdict.parameters,
-        proof=done.verdict.proof,
+        parameters=done.proved.parameters,
+        proof=done.proved.proof,
     )
 
 

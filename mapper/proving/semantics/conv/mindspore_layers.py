@@ -1,6 +1,6 @@
 """MindSpore's layers, as MindSpore really computes them, on numpy arrays.
 
-Where its documentation and its behaviour differ, the behaviour counts: see docs/engine.md and the
+Where its documentation and its behaviour differ, the behaviour counts: see the
 tests marked `oracle`. What MindSpore raises for, these layers refuse.
 """
 

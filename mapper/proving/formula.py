@@ -1,0 +1,109 @@
+"""Formulas of the rules: what an API computes, as one expression that can be called.
+
+A formula is a restricted Python expression over an API's parameters, inputs and state, the word
+`training`, and the functions of `semantics.core`. It is checked when it is read, so that a word
+that is not known is a mistake in the rule file and not one in some proof.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import CodeType
+
+from mapper.model.record import record
+from mapper.proving.semantics.core import FUNCTIONS
+
+ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "size"})
+CONSTANTS: Mapping[str, object] = {"inf": math.inf}
+_NODES = (
+    ast.Expression, ast.Constant, ast.Name, ast.Attribute, ast.BinOp, ast.UnaryOp, ast.BoolOp,
+    ast.Compare, ast.IfExp, ast.Tuple, ast.List, ast.Dict, ast.Subscript, ast.Slice, ast.Call,
+    ast.keyword, ast.Starred, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
+)  # fmt: skip
+_GLOBALS: dict[str, object] = {
+    "__builtins__": {},
+    **CONSTANTS,
+    **FUNCTIONS,
+    **{f"<{name}>": function for name, function in FUNCTIONS.items()},
+}
+
+
+class FormulaError(ValueError):
+    """A formula that cannot be used; the message names the rule and the word at fault."""
+
+
+@record(frozen=True, slots=True)
+class Formula:
+    """An expression that was checked; `names` are the values that it needs."""
+
+    text: str
+    names: frozenset[str]
+    code: CodeType
+
+    def __call__(self, values: Mapping[str, object]) -> object:
+        """Compute it; errors are those of Python and numpy."""
+        return eval(self.code, _GLOBALS, values)  # checked node by node
+
+
+def compile_formula(text: str, known: Iterable[str], where: str) -> Formula:
+    """Return the formula for an expression over the `known` names.
+
+    Raises:
+        FormulaError: it is no such expression; `where` names the rule and the key in the message.
+    """
+    return _compiled(text, frozenset(known), where)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(text: str, known: frozenset[str], where: str) -> Formula:
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError) as error:
+        raise FormulaError(f"{where}: `{text}` is no expression") from error
+    for node in ast.walk(tree):
+        _check(node, known, where)
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    names = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and id(node) not in called and node.id in known
+    }
+    # A name that is both a value and a function (`bias`, `pad`) is the value, so only where it is
+    # called must the function be found: it is renamed there.
+    renamed = _Called().visit(tree)
+    return Formula(
+        text, frozenset(names), compile(ast.fix_missing_locations(renamed), where, "eval")
+    )
+
+
+class _Called(ast.NodeTransformer):
+    """Gives called functions a name that no parameter has."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name):
+            node.func = ast.Name(f"<{node.func.id}>", ast.Load())
+        return node
+
+
+def _check(node: ast.AST, known: frozenset[str], where: str) -> None:
+    match node:
+        case ast.Call(func=ast.Name(id=name)):
+            if name not in FUNCTIONS:
+                raise FormulaError(f"{where}: there is no function `{name}`")
+        case ast.Call(func=function):
+            raise FormulaError(f"{where}: `{ast.unparse(function)}` is no function of a formula")
+        case ast.Name(id=name):
+            if name not in known and name not in FUNCTIONS and name not in CONSTANTS:
+                raise FormulaError(f"{where}: `{name}` is no parameter, input or state")
+        case ast.Attribute(attr=name):
+            if name not in ATTRIBUTES:
+                raise FormulaError(f"{where}: there is no attribute `{name}`")
+        case ast.Constant(value=value):
+            if not isinstance(value, int | float | str | None):
+                raise FormulaError(f"{where}: `{value!r}` is no constant of a formula")
+        case _ if not isinstance(node, _NODES):
+            raise FormulaError(f"{where}: a formula holds no {type(node).__name__}")

@@ -16,7 +16,6 @@ from mapper.analysis.scopes import Binding, Scope
 from mapper.model.options import Options
 from mapper.model.plan import Api, ManualError, Plan, Template
 from mapper.model.record import record
-from mapper.model.results import Proof
 from mapper.planning.bound_call import BoundCall
 from mapper.planning.forms.partial import CLASS, as_one, joined, split
 from mapper.planning.strategies import plan

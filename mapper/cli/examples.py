@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.rulebook.loader import load
+from mapper.rulebook.schema import Group
 from mapper.running.module import Migrator
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def _executed(rule: Rule, example: Example) -> Result:
 
     target = str(example.target) if example.target else NEWEST
     text = f"{_IMPORTS}{example.before}\n"
-    found = _migrator(target, str(example.recipe)).migrate(text)
+    is_whole = rule.group is not Group.CONV
+    found = _migrator(target, str(example.recipe), is_whole).migrate(text)
     sites = [site for site in found.sites if site.rule == rule.id]
     if len(sites) != 1:
         raise ExampleError(f"{rule.file}: {example.before!r} holds {len(sites)} calls of {rule.id}")
@@ -51,5 +53,6 @@ def _executed(rule: Rule, example: Example) -> Result:
 
 
 @cache
-def _migrator(target: str, recipe: str) -> Migrator:
-    return Migrator(load(), Options(target_version=target, recipe=recipe, unsafe=True))
+def _migrator(target: str, recipe: str, is_whole: bool) -> Migrator:
+    options = Options(target_version=target, recipe=recipe, unsafe=True, is_whole=is_whole)
+    return Migrator(load(), options)

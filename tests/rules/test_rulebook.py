@@ -773,6 +773,13 @@ class TestTheRules:
         for block in blocks:
             assert read_rule(block, "README.md").strategy is None
 
+    def test_the_walk_through_gives_a_rule_with_its_page(self) -> None:
+        text = (default_directory().parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+        rule, page = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        found = read_rule(rule, "rules/nn/elu.toml", page=page)
+        assert found.id not in [one.id for one in RULES]
+        assert found.provenance and found.claims
+
 
 def target_keywords(source: str, rule: Rule) -> list[set[str | None]]:
     """Return the keywords of each call of the rule's MindSpore API; there is at least one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.rulebook.loader import load
-from mapper.rulebook.schema import Group
+from mapper.rulebook.schema import Group, Kind
 from mapper.running.module import Migrator
 
 if TYPE_CHECKING:
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 NEWEST = Options().target_version
 _IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"
+_IN_A_MODULE = """
+class Net(nn.Module):
+    def forward(self, x):
+        return {}
+"""
+"""Where the examples of methods and attributes stand: `x` is an input, `self` a module."""
 
 
 class ExampleError(Exception):
@@ -43,10 +49,16 @@ def _executed(rule: Rule, example: Example) -> Result:
     from mapper.files.source import splice
 
     target = str(example.target) if example.target else NEWEST
-    text = f"{_IMPORTS}{example.before}\n"
+    is_inside = rule.kind in (Kind.METHOD, Kind.ATTRIBUTE)
+    whole = _IN_A_MODULE.format(example.before) if is_inside else f"{example.before}\n"
+    text = _IMPORTS + whole
     is_whole = rule.group is not Group.CONV
     found = _migrator(target, str(example.recipe), is_whole).migrate(text)
-    sites = [site for site in found.sites if site.rule == rule.id]
+    sites = [
+        site
+        for site in found.sites
+        if site.rule == rule.id and (not is_inside or site.before == example.before)
+    ]
     if len(sites) != 1:
         raise ExampleError(f"{rule.file}: {example.before!r} holds {len(sites)} calls of {rule.id}")
     return Result(example, sites[0], splice(text, found.edits))

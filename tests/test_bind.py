@@ -14,7 +14,11 @@ from mapper.analysis.bind import Argument, BindError, bind
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import ParameterSpec, Rule
 
-RULES = [rule for rule in load().rules if rule.torch.parameters]
+RULES = [
+    rule
+    for rule in load().rules
+    if rule.torch.parameters and not any(spec.variadic for spec in rule.torch.parameters)
+]
 
 
 def call(text: str) -> ast.Call:

@@ -122,7 +122,8 @@ def configuration() -> str:
             "`pyproject.toml` with a `[tool.tm2ms]` table is read, upwards from the working "
             "directory; its keys are the names of the flags, with dashes or underscores. A flag "
             "replaces the file's value. An unknown key or a wrong type is an error with the file, "
-            "the line and the key (exit code 2). Paths in it start at the file.",
+            "the line and the key (exit code 2). What names a place to write to is for the command "
+            "line only: a repository must not decide that.",
             _fenced(
                 '[tool.tm2ms]\ntarget-version = "2.7"\nselect = ["TM1"]\n'
                 'extend-exclude = ["third_party"]\nper-file-ignores = {"tests/*" = ["TM101"]}',

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mapper.files.source import LARGEST
+from mapper.limits import LARGEST_SOURCE as LARGEST
 from tests.shell import COMMAND, environment
 
 HEAD = "import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\n"

@@ -1,3 +1,27 @@
 """tm2ms: migrate PyTorch convolutions to MindSpore source, with a proof for every call."""
 
+# `os` and `sys` are part of the interpreter; no file of the working directory can take their place.
+# ruff: noqa: PTH109, PTH120
+import os
+import sys
+
 __version__ = "0.1.0"
+
+
+def leave_the_working_directory() -> None:
+    """Take the working directory off the module path: it may be the tree of a stranger.
+
+    Python puts it first for `python -m mapper`, so that an `inspect.py` in it would be imported,
+    and run, in place of Python's own. If this package itself stands there, it is put last.
+    """
+    try:
+        here = os.path.realpath(os.getcwd())
+    except OSError:
+        return
+    home = os.path.realpath(os.path.dirname(os.path.dirname(__file__)))
+    kept = [path for path in sys.path if os.path.realpath(path) != here]
+    sys.path[:] = [*kept, here] if home == here else kept
+
+
+if sys.argv[:1] == ["-m"] and "mapper" in sys.orig_argv:  # on the way to `mapper.__main__`
+    leave_the_working_directory()

@@ -85,7 +85,9 @@ def _migrate(paths: list[str], given: dict[str, int]) -> int:
         with quiet_pipe():
             code = Session(load(Path.cwd(), given)).run(paths)
     except (ConfigError, UsageError) as error:
-        print(f"tm2ms: {error}", file=sys.stderr)
+        from mapper.report.visible import on_lines
+
+        print(f"tm2ms: {on_lines(str(error))}", file=sys.stderr)
         return 2
     _end(code)
 

@@ -13,6 +13,7 @@ import pytest
 
 from mapper.running import config
 from mapper.running.config import Config, ConfigError, Origin, Settings, load
+from tests.shell import tm2ms
 
 
 def write(directory: Path, *lines: str) -> Path:
@@ -99,14 +100,41 @@ def test_a_value_of_the_file_is_read(case: tuple[str, dict[str, Any]], tmp_path:
     assert [name for name, origin in found.origins.items() if origin == "file"] == list(case[1])
 
 
-def test_paths_of_the_file_start_at_the_file(tmp_path: Path) -> None:
-    write(tmp_path, "[tool.tm2ms]", 'output-file = "out/a.json"', 'report = ["r.html", "/x/r.md"]')
-    settings = load(tmp_path / "sub").settings
-    assert settings.output_file == tmp_path / "out/a.json"
-    assert settings.report == (tmp_path / "r.html", Path("/x/r.md"))
+PLACES = {
+    "a directory": ("output", '"victim"'),
+    "a file for the report": ("output-file", '"victim/kept.txt"'),
+    "the same with an underscore": ("output_file", '"victim/kept.txt"'),
+    "reports": ("report", '["victim/kept.md"]'),
+    "a place to send sources to": ("dask", '"tcp://192.0.2.1:1"'),
+}
 
 
-def test_every_setting_may_be_written_in_the_file_unless_it_is_a_mode(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [["--check"], ["--diff"], []], ids=["check", "diff", "in place"])
+@pytest.mark.parametrize("case", PLACES.values(), ids=PLACES)
+def test_a_repository_does_not_decide_where_to_write(
+    case: tuple[str, str], flags: list[str], tmp_path: Path
+) -> None:
+    key, value = case
+    write(tmp_path, "[tool.tm2ms]", f"{key} = {value}")
+    victims = [tmp_path / "victim" / name for name in ("kept.txt", "kept.md")]
+    victims[0].parent.mkdir()
+    for victim in victims:
+        victim.write_text("kept")
+    source = tmp_path / "a.py"
+    source.write_text("import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\n")
+    before = source.read_text()
+    ran = tm2ms("migrate", *flags, ".", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert f"pyproject.toml:2: [tool.tm2ms] '{key}' belongs on the command line" in str(ran.stderr)
+    assert f"--{key.replace('_', '-')}; remove it" in str(ran.stderr)
+    assert [victim.read_text() for victim in victims] == ["kept", "kept"]
+    assert source.read_text() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.py", "pyproject.toml", "victim"]
+
+
+def test_every_setting_may_be_written_in_the_file_unless_it_is_a_mode_or_a_place(
+    tmp_path: Path,
+) -> None:
     samples: dict[str, str] = {
         "recipe": '"table"',
         "unsafe": "true",
@@ -121,8 +149,6 @@ def test_every_setting_may_be_written_in_the_file_unless_it_is_a_mode(tmp_path: 
         "respect_gitignore": "false",
         "jobs": "2",
         "output_format": '"json"',
-        "output_file": '"a"',
-        "report": '["a.html"]',
         "exit_zero": "true",
         "statistics": "true",
         "quiet": "true",
@@ -217,12 +243,11 @@ MISTAKES = {
     ),
     "unknown version": ('target-version = "2.11"', "must be one of 2.0, 2.1, .*2.10, not '2.11'"),
     "version with a patch": ('target-version = "2.3.0"', "must be one of"),
-    "empty path": ('output-file = ""', "'output-file' must be a path, not ''"),
-    "report without list": ('report = "a.md"', "'report' must be a list of paths"),
-    "report of an unknown kind": (
-        'report = ["a.pdf"]',
-        r"'a.pdf' must end in one of \.html, \.md, \.json, \.sarif",
+    "a place to write to": (
+        'report = "a.md"',
+        "'report' belongs on the command line, since it names a place to write to: --report",
     ),
+    "more processes than can start": ("jobs = 1000000", "'jobs' must be at most 256, not 1000000"),
     "list for table": ("per-file-ignores = []", "'per-file-ignores' must be a table like"),
     "string in table": (
         'per-file-ignores = {"a" = "TM1"}',
@@ -245,6 +270,7 @@ BROKEN = {
     "not TOML": (b"[tool.tm2ms]\nx = = 1\n", "not valid TOML: .*line 2"),
     "not UTF-8": (b"[tool.tm2ms]\n# \xff\n", "not valid UTF-8 at byte 15"),
     "no table": (b'[tool]\ntm2ms = "x"\n', r"tool.tm2ms must be a table: \[tool.tm2ms\]"),
+    "nesting without end": (b"[tool.tm2ms]\nx = " + b"[" * 9000, "nested too deeply"),
 }
 
 
@@ -269,6 +295,12 @@ FLAG_MISTAKES = {
         "^--output-format must be one of full, .* not 'xml'",
     ),
     "wrong version": ({"target_version": "3"}, "^--target-version must be one of"),
+    "an empty path": ({"output_file": ""}, "^--output-file must be a path, not ''"),
+    "a report without a list": ({"report": "a.md"}, "^--report must be a list of paths"),
+    "a report of an unknown kind": (
+        {"report": ["a.pdf"]},
+        r"'a.pdf' must end in one of \.html, \.md, \.json, \.sarif",
+    ),
     "no jobs": ({"jobs": 0}, "^--jobs must be a whole number, at least 1, not 0"),
     "unknown name": ({"recip": "table"}, "unknown setting 'recip'; did you mean 'recipe'"),
 }

@@ -66,13 +66,35 @@ def test_reports_for_people_count_cells_from_one(output_format: str, tmp_path: P
 def test_a_cell_that_does_not_parse_is_noted_and_the_others_are_done(tmp_path: Path) -> None:
     text = book(IMPORT, "def broken(:\n    nn.Conv2d(", "x = nn.Conv2d(3, 8, 3)")
     code, file, after = run(tmp_path, text)
-    assert code == 0
+    assert code == 2
     assert file["status"] == "changed"
     assert [site["cell"] for site in file["sites"]] == [2]
+    assert [(note["level"], note["cell"], note["line"]) for note in file["notes"]] == [
+        ("error", 1, 1)
+    ]
+    assert "not valid Python" in file["notes"][0]["message"]
     assert sources(after)[1] == sources(text)[1]
     (tmp_path / "a.ipynb").write_text(text)
     said = tm2ms("migrate", "--check", "a.ipynb", cwd=tmp_path)
-    assert b"a.ipynb:cell 2:1:1: [note] this cell is skipped: line 1: not valid" in said.stdout
+    assert b"a.ipynb:cell 2:1:1: [error] this cell is skipped: line 1: not valid" in said.stdout
+
+
+@pytest.mark.parametrize("flags", [["--check"], ["--diff"], ["-q"], ["--exit-zero"]])
+@pytest.mark.parametrize("kind", ["full", "concise", "json", "github", "gitlab", "sarif"])
+def test_a_broken_cell_with_torch_is_an_error_in_every_mode(
+    kind: str, flags: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a.ipynb").write_text(book(IMPORT, "x = nn.Conv2d(", "x = nn.Conv2d(3, 8, 3)"))
+    ran = tm2ms("migrate", *flags, "--output-format", kind, "a.ipynb", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert b"this cell is skipped" in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("cell", ["not ( Python", "$ ls"], ids=["torn", "another language"])
+def test_a_broken_cell_without_torch_is_a_note(cell: str, tmp_path: Path) -> None:
+    code, file, _ = run(tmp_path, book(IMPORT, cell, "x = nn.Conv2d(3, 8, 3)"))
+    assert (code, file["status"]) == (0, "changed")
+    assert [(note["level"], note["cell"]) for note in file["notes"]] == [("note", 1)]
 
 
 LEFT = {

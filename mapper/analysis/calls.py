@@ -58,8 +58,8 @@ class CallResults:
         if callee.name == "union":
             parts = [one for one in callee.parts if one.name != "None"]
             return join(self.call(evaluator, part, given, node) for part in parts)
-        if callee.name == "never":
-            return NEVER
+        if callee.name in ("never", "module"):
+            return NEVER  # to call a module raises
         if callee.name == "class":
             return self._made(evaluator, callee, given, node)
         if callee.is_layer or callee.name == "object":
@@ -171,7 +171,7 @@ class CallResults:
         if name in ("torch.nn.ModuleList", "torch.nn.ModuleDict"):
             return self._filled(evaluator, Kind("module list", name), given, node)
         if name in WRAPPERS:
-            return given.kind(0) or UNKNOWN
+            return self._wrapped(last_word(name), given)
         if name in FUNCTIONS:
             return FUNCTIONS[name]
         if is_layer_class(name):
@@ -181,7 +181,7 @@ class CallResults:
                     flag = given.is_true(1, "return_indices")
                 if "Max" in name and "Unpool" not in name and flag is not False:
                     return Kind("layer", name, (PAIR,) if flag else (UNKNOWN,))
-            return Kind("layer", name)
+            return Kind("layer", name, changes=_changes(name, given))
         if is_tensor_class(name):
             return TENSOR
         return UNKNOWN
@@ -420,7 +420,7 @@ class CallResults:
         if name == "functools.partial":
             return self._partial(evaluator, given, node)
         if name in WRAPPERS:
-            return given.kind(0) or UNKNOWN
+            return self._wrapped(last_word(name), given)
         if name == "typing.cast" and len(given.args) == 2:
             return evaluator.annotated(given.node(0)) or given.args[1][1]
         if name == "copy.deepcopy" or name == "copy.copy":
@@ -438,6 +438,12 @@ class CallResults:
             return self._itertools(evaluator, last, given)
         self._lose(given)
         return MODULES.get(name, UNKNOWN)
+
+    def _wrapped(self, name: str, given: Given) -> Kind:
+        if name in ("weight_norm", "spectral_norm"):
+            for attr in ("weight", given.text(1, "name") or "weight"):
+                self._cells.widen(("elsewhere", attr), TENSOR)  # it is computed from now on
+        return given.kind(0) or UNKNOWN
 
     def _torch(self, evaluator: Evaluator, name: str, last: str, given: Given) -> Kind:
         if name in [f"torch.{one}" for one in BY_DIM]:
@@ -587,6 +593,8 @@ class CallResults:
             if isinstance(part.of, ClassInfo):
                 key = ("attribute", part.of, text) if text else ("dynamic", part.of)
                 self._cells.widen(key, kind)
+                if text is None and not _prefix(given.node(1)):
+                    self._cells.widen(("anything", part.of), kind)
 
     def _get(self, evaluator: Evaluator, given: Given) -> Kind:
         owner, text = given.kind(0) or UNKNOWN, given.text(1)
@@ -602,14 +610,7 @@ class CallResults:
 
     def _numbered(self, evaluator: Evaluator, owner: Kind, name: ast.expr | None) -> Kind:
         """Return what `getattr(self, f"layer{i}")` may be: the attributes of such names."""
-        prefix = ""
-        match name:
-            case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_]):
-                pass
-            case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Add() | ast.Mod()):
-                prefix = text.partition("%")[0]
-            case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
-                prefix = text.partition("{")[0]
+        prefix = _prefix(name)
         if not prefix or not isinstance(owner.of, ClassInfo):
             return NEVER
         names = {attr for one in owner.of.related() for attr in self._cells.attributes(one)}
@@ -620,6 +621,35 @@ class CallResults:
 
 _STORING = {"register_buffer": "tensor", "register_parameter": "param", "add_module": "module",
             "register_module": "module"}  # fmt: skip
+
+
+def _prefix(name: ast.expr | None) -> str:
+    """Return what a computed name of an attribute starts with."""
+    match name:
+        case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_]):
+            return prefix
+        case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Add() | ast.Mod()):
+            return text.partition("%")[0]
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
+            return text.partition("{")[0]
+    return ""
+
+
+_IN_PLACE_AT = {"ReLU": 0, "ReLU6": 0, "SiLU": 0, "Mish": 0, "Hardswish": 0, "Hardsigmoid": 0,
+                "SELU": 0, "LeakyReLU": 1, "ELU": 1, "CELU": 1, "Threshold": 2, "Hardtanh": 2,
+                "RReLU": 2, "Dropout": 1, "Dropout1d": 1, "Dropout2d": 1, "Dropout3d": 1,
+                "AlphaDropout": 1, "FeatureAlphaDropout": 1}  # fmt: skip
+
+
+def _changes(name: str, given: Given) -> bool:
+    """Say whether a layer may work in place: `inplace` is given and not False."""
+    place = _IN_PLACE_AT.get(last_word(name))
+    return place is not None and given.is_true(place, "inplace") is not False
+
+
+def last_word(name: str) -> str:
+    """Return the last word of a qualified name."""
+    return name.rpartition(".")[2]
 
 
 def reduced(given: Given, first: int) -> Kind:

@@ -22,7 +22,7 @@ RUNS = 40  # of one function; after them its cells are unknown
 BASES = 12  # classes that a class is looked up through
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Function:
     """A function, method, lambda or module body, with what decides how it is called."""
 
@@ -47,7 +47,7 @@ class Function:
         return [*arguments.posonlyargs, *arguments.args]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ClassInfo:
     """A class that a file defines: its bases, methods, and classes that derive from it."""
 
@@ -101,7 +101,7 @@ class ClassInfo:
         return None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Cells:
     """The cells of one file and the functions that are still to be run."""
 
@@ -174,8 +174,10 @@ class Cells:
 
     def forget(self) -> None:
         """Drop all that was found, but not which parameters have callers in the file."""
-        for table in (self._values, self._counts, self._readers, self.kinds):
-            table.clear()  # type: ignore[attr-defined]
+        self._values.clear()
+        self._counts.clear()
+        self._readers.clear()
+        self.kinds.clear()
         self._queue.clear()
         self.assumed.clear()
         for one in self.classes.values():
@@ -232,7 +234,7 @@ class Given:
         """Return the argument if it is a string constant."""
         node = self.node(place, name)
         is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        return node.value if is_text else None  # type: ignore[union-attr, return-value]
+        return node.value if is_text else None  # type: ignore[union-attr]
 
     def is_true(self, place: int, name: str) -> bool | None:
         """Return a flag that is given as a constant; None where it is computed."""

@@ -34,12 +34,16 @@ from mapper.analysis.python_results import has_attribute as has_python
 from mapper.analysis.scopes import COMPREHENSIONS, FUNCTIONS, Scope, bind_parameters, bind_targets
 from mapper.analysis.torch_results import (
     ATTRIBUTES,
+    CONTAINER_METHODS,
     LAYER_ATTRIBUTES,
     MODULE_ATTRIBUTES,
+    MODULE_METHODS,
+    SELF_RETURNING,
     canonical,
     has_attribute,
     is_dtype,
     is_layer_class,
+    is_module_name,
     is_tensor_class,
 )
 
@@ -100,6 +104,8 @@ class Evaluator:
             found = self.cells.starred(star, name)
             if found != UNKNOWN:
                 return found
+        if name in ("__name__", "__file__", "__doc__"):
+            return STR
         if hasattr(builtins, name):
             return Kind("function", f"builtins.{name}")
         return UNKNOWN
@@ -166,9 +172,12 @@ class Evaluator:
                 return self._of_class(info, attr)
             case Kind(name="layer"):
                 known = {**LAYER_ATTRIBUTES, **MODULE_ATTRIBUTES}.get(attr)
-                if attr in LAYER_ATTRIBUTES and owner.of is None:
+                if attr in LAYER_ATTRIBUTES:
                     known = join((known or NEVER, self._read(("elsewhere", attr))))
                 return known or Kind("function", ("method", owner, attr))
+            case Kind(name="module list") if attr not in CONTAINER_METHODS:
+                is_method = attr in MODULE_METHODS or attr in SELF_RETURNING
+                return Kind("function", ("method", owner, attr)) if is_method else UNKNOWN
             case Kind(name="module" | "class" | "function", of=str(name)):
                 return self.named(f"{name}.{attr}")
             case Kind(name="module", of=tuple() as imported):
@@ -200,11 +209,17 @@ class Evaluator:
         if methods:
             kinds = [self._bound(one, owner) for one in methods]
             return join((stored, *kinds))
+        if owner.name == "object" or stored == NONE:
+            stored = join((stored, *(self._read(("anything", one)) for one in classes)))
+        if stored == NONE:
+            return UNKNOWN  # somebody is to set it
         if stored != NEVER:
             return stored
         dynamic = [self._read(("dynamic", one)) for one in classes]
         if attr in MODULE_ATTRIBUTES:
             return MODULE_ATTRIBUTES[attr]
+        if attr in MODULE_METHODS or attr in SELF_RETURNING or attr in CONTAINER_METHODS:
+            return Kind("function", ("method", owner, attr))
         apis = [name for name in info.apis() if is_layer_class(name)]
         if apis:
             known = LAYER_ATTRIBUTES.get(attr) if apis != ["torch.nn.Module"] else None
@@ -234,6 +249,8 @@ class Evaluator:
 
     def named(self, name: str) -> Kind:
         """Return what a qualified name of no file at hand is."""
+        if is_module_name(name):
+            return Kind("module", name)
         name = canonical(name)
         if is_dtype(name):
             return DTYPE
@@ -726,6 +743,8 @@ def _number(op: ast.operator, left: str, right: str) -> Kind:
         return NUMBER
     if "float" in (left, right):
         return FLOAT
+    if left == right == "bool" and isinstance(op, ast.BitXor | ast.BitAnd | ast.BitOr):
+        return BOOL
     return NUMBER if isinstance(op, ast.Pow) else INT
 
 

@@ -20,17 +20,18 @@ from mapper.analysis.expressions import is_module, may_have
 from mapper.analysis.flow import Flow
 from mapper.analysis.kinds import NEVER, UNKNOWN, Kind, join
 from mapper.analysis.module import ParsedModule
-from mapper.analysis.project import module_file
+from mapper.analysis.project_files import find
 from mapper.analysis.scopes import Scopes
 from mapper.analysis.torch_results import is_layer_class, is_tensor_class
-from mapper.files.source import LARGEST
+from mapper.files import regular
+from mapper.limits import LARGEST_SOURCE
 
 _FILES = 40  # of a project that one question may lead to
 _HOPS = 8  # files that a name is handed on through
 _PASSES = 3  # over a file, as it turns out which parameters have callers
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Project:
     """The files that were looked into, each analysed once."""
 
@@ -57,17 +58,17 @@ class Project:
         rest = target.lstrip(".")
         dots = target[: len(target) - len(rest)]
         module, _, name = rest.rpartition(".")
-        if (module or dots) and (file := module_file(dots + module, path)) is not None:
+        if (module or dots) and (file := find(dots + module, path)) is not None:
             found = self._global(file, name, hops)
             if found != UNKNOWN:
                 return found
-        if module_file(target, path) is not None:
+        if find(target, path) is not None:
             return Kind("module", (target,)) if not dots else Kind("module", (target, str(path)))
         return UNKNOWN
 
     def starred(self, module: str, name: str, path: Path | None, hops: int = _HOPS) -> Kind:
         """Return what `from module import *` brings in as `name`."""
-        file = module_file(module, path) if path is not None else None
+        file = find(module, path) if path is not None else None
         if file is None or name.startswith("_"):
             return UNKNOWN
         return self._global(file, name, hops)
@@ -77,7 +78,7 @@ class Project:
         return file.named(name, hops - 1) if file is not None else UNKNOWN
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _File:
     """One file: its cells, filled when something is asked of it."""
 
@@ -152,7 +153,7 @@ class _File:
         return learnt
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Inference:
     """Answers what kind of value the expressions of one file have.
 
@@ -201,11 +202,10 @@ class Inference:
 
 def _parsed(path: Path) -> ast.Module | None:
     try:
-        if path.stat().st_size > LARGEST:
-            return None
+        data = regular.read(path, LARGEST_SOURCE)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(path.read_text(encoding="utf-8"))
+            return ast.parse(data)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 

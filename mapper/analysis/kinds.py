@@ -20,7 +20,8 @@ class Kind:
     list, dict, set, size, None, dtype, device, function, class, module, object, iterator, super,
     union, never and unknown. `of` says which one: the qualified name of an API, or what the file
     defines. `elements` are those of a tuple, `item` is what a container holds beyond what was put
-    into it at its `sites` (the displays and calls that made it). `parts` are a union's.
+    into it at its `sites` (the displays and calls that made it). `parts` are a union's. `changes`
+    tells a layer that works in place.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Kind:
     item: Kind | None = None
     sites: frozenset[ast.AST] = frozenset()
     parts: frozenset[Kind] = frozenset()
+    changes: bool = False
 
     @property
     def is_tensor(self) -> bool:
@@ -119,6 +121,8 @@ def _added(found: list[Kind], part: Kind) -> list[Kind]:
     for index, one in enumerate(found):
         if one.is_tensor and part.is_tensor:
             return [*found[:index], TENSOR, *found[index + 1 :]]
+        if one.changes is not part.changes:
+            continue
         if one.name == part.name and one.of == part.of and part.name in (*_SEQUENCES, "size"):
             return [*found[:index], _merged(one, part), *found[index + 1 :]]
     return [*found, part]
@@ -134,10 +138,8 @@ def _merged(one: Kind, other: Kind) -> Kind:
     if one.name == "size":
         return SIZE
     items = [kind for kind in (one.item, other.item, *(left or ()), *(right or ())) if kind]
-    if not sites and not items:
-        return Kind(one.name, one.of)
     item = _capped(join(items), _DEEPEST) if items else None
-    return Kind(one.name, one.of, None, item, sites)
+    return Kind(one.name, one.of, None, item, sites, changes=one.changes)
 
 
 def _capped(kind: Kind, depth: int) -> Kind:
@@ -152,4 +154,4 @@ def _capped(kind: Kind, depth: int) -> Kind:
     if elements is not None:
         elements = tuple(_capped(one, depth - 1) for one in elements)
     item = _capped(kind.item, depth - 1) if kind.item is not None else None
-    return Kind(kind.name, kind.of, elements, item, kind.sites, kind.parts)
+    return Kind(kind.name, kind.of, elements, item, kind.sites, kind.parts, kind.changes)

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from functools import lru_cache
+
+
+@lru_cache(maxsize=2)
+def folded(text: str) -> str:
+    """Return the text with every name as Python reads it (NFKC: `Conv２d` is `Conv2d`).
+
+    Its lines are those of the text, its columns are not.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
 def lines_with(text: str, pattern: str) -> list[int]:
-    """Return the sorted 1-based lines on which a pattern is found."""
+    """Return the sorted 1-based lines on which a pattern is found, names as Python reads them."""
+    text = folded(text)
     line, at, lines = 1, 0, list[int]()
     for match in re.finditer(pattern, text):
         line += newlines(text, at, match.start())

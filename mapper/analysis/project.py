@@ -1,64 +1,219 @@
-"""The files around a file: what they hand on to it, and what they take from it.
+"""What the files of a project know of each other: one index, asked by questions.
 
-Modules are found by their path and only ever parsed. Without a path (standard input, or a worker
-without the files) nothing is known of the project.
+`handed_on…` and `origin` say what an imported name stands for, `is_taken` and `takers` who imports
+a name, `calls_elsewhere` how others call it, `subclasses_elsewhere` who derives from it, and
+`replaced` which of torch's names the program sets. Whatever cannot be told counts against a
+rewrite. Without a path (standard input, or a worker without the files) nothing is known.
 """
 
 from __future__ import annotations
 
 import ast
-import os
 import re
-import warnings
+import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path
 
-from mapper.analysis.scopes import Scope, Scopes
+from mapper import limits
+from mapper.analysis import project_files
+from mapper.analysis.lines import lines_with
+from mapper.analysis.project_files import Entry, entries, find, may_take, parse, root_of
+from mapper.analysis.project_uses import Facts, Module, Read, Uses, dotted, facts_of, uses_of
+from mapper.analysis.scopes import DEFINITIONS, FUNCTIONS, Binding, Scope, Scopes
 from mapper.analysis.torch_names import is_torch
-from mapper.files.source import LARGEST
+from mapper.model.record import record
 
-_MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
-_WORD = re.compile(rb"import")  # a literal, which `re` is quick to find
-_IMPORT = re.compile(
-    rb"[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]*(\([^)]*(?:\)|\Z)|[^\r\n#]+)"
-)
-_IMPORTED = re.compile(rb"(?:^|[,(])\s*([\w.*]+)(?:\s+as\s+(\w+))?")
-_HOPS = 8  # modules that a name may be handed on through
-_TAKERS = 8  # files that are searched for how they call one function
-_LONG = 500_000  # bytes of a file, beyond which its calls are not looked for
-_BEFORE = 20  # characters before a name, in which `class` or `def` would stand
-_FILES = 20_000  # beyond this a project is not searched, and every name counts as taken
-_SKIPPED = {".git", ".hg", ".venv", "venv", "node_modules", "build", "dist", "__pycache__"}
+Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def handed_on(target: str, path: Path, hops: int = _HOPS) -> str | None:
+@record(frozen=True, slots=True)
+class Origin:
+    """What a name stands for: something of torch's, a definition in a file, or a whole module.
+
+    `torch` is the qualified name, "" for what is not torch's; `file` the file that defines it;
+    `node` its class or function, None for a module. `doubt` says why it may be something else.
+    """
+
+    torch: str = ""
+    file: Path | None = None
+    node: Definition | None = None
+    doubt: str | None = None
+
+
+@record(frozen=True, slots=True)
+class Taker:
+    """A file that takes a name from another one, and how it uses it."""
+
+    file: Path
+    uses: Uses
+
+
+# --- what a name stands for ---------------------------------------------------------------------
+
+
+def handed_on(target: str, path: Path) -> str | None:
     """Return the torch name behind an import from another file of the project, if it is one.
 
     `target` is what the file at `path` imports: `.layers.Conv2d`, `package.common.nn`.
     """
-    rest = target.lstrip(".")
-    module, _, name = rest.rpartition(".")
-    file = _find(target[: len(target) - len(rest)] + module, path)
-    return _exported(file, name, hops) if file else None
+    found = origin(target, path)
+    return found.torch or None if found else None
 
 
 def handed_on_by_star(module: str, name: str, path: Path) -> str | None:
     """Return the torch name that `from module import *` brings in as `name`."""
-    file = _find(module, path)
-    return _exported(file, name, _HOPS) if file and not name.startswith("_") else None
+    file = find(module, path)
+    found = exported(file, name) if file and not name.startswith("_") else None
+    return found.torch or None if found else None
 
 
-def handed_on_by_module(dotted: str, path: Path) -> str | None:
+def handed_on_by_module(chain: str, path: Path) -> str | None:
     """Return the torch name behind `package.layers.nn.Conv2d`, read off a module of the project."""
-    rest = dotted.lstrip(".")
-    dots, parts = dotted[: len(dotted) - len(rest)], rest.split(".")
-    for end in range(len(parts) - 1, 0, -1):
-        if file := _find(dots + ".".join(parts[:end]), path):
-            found = _exported(file, parts[end], _HOPS)
-            return ".".join([found, *parts[end + 1 :]]) if found else None
+    return handed_on(chain, path)
+
+
+def doubt(target: str, path: Path) -> str | None:
+    """Say why an import from another file of the project may bring in something else."""
+    found = origin(target, path)
+    return found.doubt if found else None
+
+
+def doubt_by_star(module: str, name: str, path: Path) -> str | None:
+    """Say why `from module import *` may bring in something else as `name`."""
+    file = find(module, path)
+    found = exported(file, name) if file else None
+    return found.doubt if found else None
+
+
+def origin(target: str, path: Path, hops: int = limits.PROJECT_HOPS) -> Origin | None:
+    """Return what a dotted name stands for, as the file at `path` imports or reads it.
+
+    None for what is not of the project, or is not known.
+    """
+    bare = target.lstrip(".")
+    dots, parts = target[: len(target) - len(bare)], bare.split(".") if bare else []
+    for end in range(len(parts) - 1, -1, -1):
+        module = dots + ".".join(parts[:end])
+        file = find(module, path) if module else None
+        if file is not None:
+            found = exported(file, parts[end], hops)
+            if found is not None:
+                return _inside(found, parts[end + 1 :], hops)
+            inner = find(dotted(module, parts[end]), path)
+            return _inside(Origin(file=inner), parts[end + 1 :], hops) if inner else None
+    file = find(target, path)
+    return Origin(file=file) if file else None
+
+
+def _inside(found: Origin, attributes: list[str], hops: int) -> Origin | None:
+    """Return what an attribute of something stands for."""
+    if not attributes:
+        return found
+    if found.torch:
+        return replace(found, torch=".".join([found.torch, *attributes]))
+    if found.node is None and found.file is not None:
+        return origin("." + ".".join([_stem(found.file), *attributes]), _beside(found.file), hops)
+    for node in getattr(found.node, "body", []) if isinstance(found.node, ast.ClassDef) else []:
+        if isinstance(node, DEFINITIONS) and node.name == attributes[0]:
+            return _inside(replace(found, node=node), attributes[1:], hops)
     return None
+
+
+def _stem(file: Path) -> str:
+    return file.parent.name if file.name == "__init__.py" else file.stem
+
+
+def _beside(file: Path) -> Path:
+    """Return a path for which a module's file is `.stem`."""
+    return (file.parent if file.name == "__init__.py" else file).with_name("_.py")
+
+
+@lru_cache(limits.PROJECT_FILES)
+def exported(file: Path, name: str, hops: int = limits.PROJECT_HOPS) -> Origin | None:
+    """Return what a module-level name of a file stands for."""
+    scope = _module_scope(file)
+    if scope is None or hops == 0:
+        return None
+    bindings = scope.bindings.get(name)
+    if bindings is None:
+        behind = [find(star, file) for star in scope.stars]
+        found = {exported(one, name, hops - 1) for one in behind if one} - {None}
+        return found.pop() if len(found) == 1 else None
+    return _of_bindings(file, scope, name, bindings, hops)
+
+
+def _of_bindings(
+    file: Path, scope: Scope, name: str, bindings: list[Binding], hops: int
+) -> Origin | None:
+    """Return what all bindings of a name agree on; where only some are torch's, it is in doubt."""
+    found = {_of_binding(one, scope, file, hops) for one in bindings if not _is_empty(one)}
+    torch = [one for one in found if one is not None and one.torch]
+    if len(found) != 1 or not torch:
+        if torch and len(found) > 1 and not _is_choice(bindings):
+            words = f"`{name}` of {file.name} may also hold something else"
+            return replace(min(torch, key=lambda one: one.torch), doubt=words)
+        return found.pop() if len(found) == 1 else None
+    return torch[0] if torch[0].doubt else replace(torch[0], doubt=_set_by_others(file, name))
+
+
+def _is_empty(binding: Binding) -> bool:
+    """Say whether a binding is a placeholder: `except ImportError: nn = None`."""
+    return isinstance(binding.value, ast.Constant) and binding.value.value is None
+
+
+def _is_choice(bindings: list[Binding]) -> bool:
+    """Say whether a name is imported or defined, as its own module decides when it is loaded."""
+    return all(binding.kind in ("import", "def") for binding in bindings)
+
+
+def _of_binding(binding: Binding, scope: Scope, file: Path, hops: int) -> Origin | None:
+    if binding.kind == "import":
+        target = binding.target or ""
+        return Origin(target) if is_torch(target) else origin(target, file, hops - 1)
+    if binding.kind == "def" and isinstance(binding.statement, DEFINITIONS):
+        return Origin(file=file, node=binding.statement)
+    if binding.kind == "assign" and binding.value is not None:
+        return origin_of(binding.value, file, hops - 1)
+    return None
+
+
+def origin_of(node: ast.expr, file: Path, hops: int = limits.PROJECT_HOPS) -> Origin | None:
+    """Return what a name or attribute chain stands for at the top level of a file."""
+    attributes = list[str]()
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    found = exported(file, node.id, hops)
+    if found is not None and (found.torch or found.node or not attributes):
+        return _inside(found, attributes[::-1], hops)
+    scope = _module_scope(file)
+    bindings = scope.bindings.get(node.id, []) if scope else []
+    targets = {binding.target for binding in bindings}
+    if len(targets) == 1 and (target := targets.pop()):
+        return origin(".".join([target, *attributes[::-1]]), file, hops - 1) if hops else None
+    return None
+
+
+@lru_cache(limits.PARSED_FILES)
+def _scope_of(tree: ast.Module, text: str) -> Scope | None:
+    has_borrowing = "global" in text
+    try:
+        walrus = lines_with(text, ":=")
+        return Scopes(tree, walrus, has_borrowing, None if has_borrowing else ()).module
+    except RecursionError:
+        return None
+
+
+def _module_scope(file: Path) -> Scope | None:
+    parsed = parse(file)
+    return _scope_of(parsed.tree, parsed.text) if parsed else None
+
+
+# --- who takes a name ---------------------------------------------------------------------------
 
 
 def is_taken(path: Path, name: str) -> bool:
@@ -68,256 +223,209 @@ def is_taken(path: Path, name: str) -> bool:
     """
     if path.name == "__init__.py" or not path.is_file():
         return True
-    imported = _imported(_root(path.parent.resolve()))
-    if imported is None or imported.names.get(path.stem, {}).keys() & {name, "*"}:
-        return True
-    return any(_reads(file, path.stem, name) for file in imported.modules.get(path.stem, ()))
+    return _is_taken(path.resolve(), name)
+
+
+@cache
+def _is_taken(path: Path, name: str) -> bool:
+    found = _taking(path, name)
+    return found is None or next(found, None) is not None
+
+
+def takers(path: Path, name: str) -> tuple[Taker, ...] | None:
+    """Return the files that take `name` from the file at `path`; None where that cannot be told."""
+    return _takers(path.resolve(), name) if path.is_file() else None
+
+
+@cache
+def _takers(path: Path, name: str) -> tuple[Taker, ...] | None:
+    found = _taking(path, name)
+    return None if found is None else tuple(found)
+
+
+def _taking(path: Path, name: str) -> Iterator[Taker] | None:
+    """Yield the files that take a name, neighbours first; None where there are too many files."""
+    files = entries(root_of(path.parent))
+    if files is None:
+        return None
+    near = sorted(files, key=lambda entry: entry.path.parent != path.parent)
+    module = _module(path)
+    found = (_taker(entry, module, name) for entry in near if entry.path != path)
+    return filter(None, found)
+
+
+def _taker(entry: Entry, module: Module, name: str) -> Taker | None:
+    if not may_take(entry, module.names, name):
+        return None
+    parsed = parse(entry.path)
+    uses = uses_of(parsed, module, name, entry.by_text) if parsed else Uses(unclear=[1])
+    return Taker(entry.path, uses) if uses.lines else None
+
+
+def _module(path: Path) -> Module:
+    root = root_of(path.parent)
+    place = path.parent if path.name == "__init__.py" else path.with_suffix("")
+    names = place.relative_to(root.parent).parts if root in place.parents else place.parts[-1:]
+    return Module(path, names)
+
+
+def _set_by_others(file: Path, name: str) -> str | None:
+    """Say which other file gives a module's name another value."""
+    for taker in takers(file, name) or ():
+        lines = [read.line for read in taker.uses.reads if read.is_stored]
+        if taker.uses.unclear and project_files.may_set(taker.file):
+            lines += taker.uses.unclear
+        if lines:
+            words = f"`{name}` of {file.name} may be set by {taker.file.name}"
+            return f"{words} (line {min(lines)})"
+    return None
+
+
+# --- what others do with it ---------------------------------------------------------------------
 
 
 def calls_elsewhere(path: Path, name: str) -> list[ast.Call] | None:
     """Return the calls that other files make of what they import from the file at `path`.
 
-    None where there may be others: it is handed on, or more files take it than are looked at.
+    None where there may be others: it is used for something else, or more files take it than are
+    looked at.
     """
-    files = _takers(path, name, _HOPS)
-    if files is None or len(files) > _TAKERS:
+    found = _places(path, name)
+    if found is None or len({file for file, _ in found}) > limits.PROJECT_CALLERS:
         return None
-    found: list[ast.Call] = []
-    for file in files:
-        calls = _calls_in(file, name)
-        if calls is None:
+    calls = list[ast.Call]()
+    for _, read in found:
+        if not isinstance(read.parent, ast.Call) or read.parent.func is not read.node:
             return None
-        found.extend(calls)
-    return found
-
-
-# --- where modules are --------------------------------------------------------------------------
-
-
-@cache
-def _root(directory: Path) -> Path:
-    """Return the top of the project: the nearest directory upwards with a marker, or itself."""
-    for above in (directory, *directory.parents):
-        if any((above / marker).exists() for marker in _MARKERS):
-            return above
-    return directory
-
-
-def _find(module: str, path: Path) -> Path | None:
-    """Return the file of a module as the file at `path` names it."""
-    parts = module.lstrip(".").split(".") if module.strip(".") else []
-    level = len(module) - len(module.lstrip("."))
-    start = path.parent.resolve()
-    if level:
-        return _module_file(start.joinpath(*[".."] * (level - 1), *parts))
-    root = _root(start)
-    for above in (start, *start.parents):
-        if (found := _module_file(above.joinpath(*parts))) is not None:
-            return found
-        if above == root:
-            break
-    return None
-
-
-def module_file(module: str, path: Path) -> Path | None:
-    """Return the file of a module as the file at `path` names it, if it is of the project."""
-    return _find(module, path)
-
-
-@cache
-def _module_file(place: Path) -> Path | None:
-    for file in (place.with_name(place.name + ".py"), place / "__init__.py"):
-        if file.is_file():
-            return file.resolve()
-    return None
-
-
-# --- what modules hand on -----------------------------------------------------------------------
-
-
-@cache
-def _exported(file: Path, name: str, hops: int) -> str | None:
-    """Return the torch name that a module-level name of a file stands for."""
-    scope = _module_scope(file)
-    if scope is None or hops == 0:
-        return None
-    bindings = scope.bindings.get(name)
-    if bindings is None:
-        behind = [_find(star, file) for star in scope.stars]
-        found = {_exported(one, name, hops - 1) for one in behind if one} - {None}
-        return found.pop() if len(found) == 1 else None
-    targets = {binding.target for binding in bindings}  # None for what is no import
-    target = targets.pop() if len(targets) == 1 else None
-    if target is None:
-        return None
-    if is_torch(target):
-        return target
-    return handed_on(target, file, hops - 1)
-
-
-@cache
-def _module_scope(file: Path) -> Scope | None:
-    tree = _parsed(file)
-    try:
-        return Scopes(tree, (), False, lines=()).module if tree else None
-    except RecursionError:
-        return None
-
-
-def _parsed(file: Path) -> ast.Module | None:
-    try:
-        if file.stat().st_size > LARGEST:
-            return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
-
-
-# --- what modules take --------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Imported:
-    """What the files of a project import, by the last part of the module's name.
-
-    `modules` are the files that import something of that name as a whole.
-    """
-
-    names: dict[str, dict[str, list[Path]]] = field(default_factory=dict)
-    modules: dict[str, list[Path]] = field(default_factory=dict)
-
-
-@cache
-def _imported(root: Path) -> _Imported | None:
-    found = _Imported()
-    for number, file in enumerate(_python_files(root)):
-        if number == _FILES:
-            return None
-        try:
-            text = file.read_bytes()
-        except OSError:
-            continue
-        for module, names in _imports(text):
-            _enter(found, file, module.decode("utf-8", "replace"), names)
-    return found
-
-
-def _imports(text: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the module (empty for a plain `import`) and the names of every import statement."""
-    done = 0
-    for word in _WORD.finditer(text):
-        start = text.rfind(b"\n", 0, word.start()) + 1
-        if start >= done and (found := _IMPORT.match(text, start)):
-            yield found[1] or b"", found[2]
-            done = found.end()
-
-
-def _enter(found: _Imported, file: Path, module: str, names: bytes) -> None:
-    imported = [name.decode("utf-8", "replace") for name, _ in _IMPORTED.findall(names)]
-    names_of = found.names.setdefault(module.rpartition(".")[2], {}) if module else {}
-    for name in imported:
-        names_of.setdefault(name, []).append(file)
-        found.modules.setdefault(name.rpartition(".")[2], []).append(file)
-
-
-@cache
-def _reads(file: Path, module: str, name: str) -> bool:
-    """Say whether a file that imports `module` as a whole reads `module.name`."""
-    try:
-        text = file.read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return True
-    others = re.findall(rf"\b{re.escape(module)}\s+as\s+(\w+)", text)
-    locals_ = "|".join(map(re.escape, {module, *others}))
-    return re.search(rf"\b(?:{locals_})\s*\.\s*{re.escape(name)}\b", text) is not None
-
-
-def _takers(path: Path, name: str, hops: int) -> set[Path] | None:
-    """Return the files that may use `name` of a file; None where that cannot be told."""
-    if not path.is_file() or hops == 0:
-        return None
-    path = path.resolve()
-    stem = path.parent.name if path.name == "__init__.py" else path.stem
-    imported = _imported(_root(path.parent))
-    if imported is None or "*" in imported.names.get(stem, {}):
-        return None
-    files = {file.resolve() for file in imported.names.get(stem, {}).get(name, ())}
-    files |= {f.resolve() for f in imported.modules.get(stem, ()) if _reads(f, stem, name)}
-    for file in [one for one in files if one.name == "__init__.py" and one != path]:
-        behind = _takers(file, name, hops - 1)  # a package hands it on
-        if behind is None:
-            return None
-        files |= behind
-    return files - {path}
-
-
-def _calls_in(file: Path, name: str) -> list[ast.Call] | None:
-    """Return the calls of what a file imports as `name`; None where it does something else, too.
-
-    Only the calls are parsed: whatever else holds the name, be it a comment, counts as else.
-    """
-    try:
-        if file.stat().st_size > _LONG:
-            return None
-        text = file.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
-    imports = [match.span() for match in _IMPORT_STATEMENT.finditer(text)]
-    names = [name, *re.findall(rf"\b{re.escape(name)}\s+as\s+(\w+)", text)]
-    calls: list[ast.Call] = []
-    for match in re.finditer(rf"\b(?:{'|'.join(map(re.escape, names))})\b", text):
-        if any(start <= match.start() < end for start, end in imports):
-            continue
-        end = _closing(text, match.end())
-        call = _call(match[0] + text[match.end() : end]) if end else None
-        before = text[max(match.start() - _BEFORE, 0) : match.start()]
-        if call is None or _DEFINING.search(before):
-            return None
-        calls.append(call)
+        calls.append(read.parent)
     return calls
 
 
-_IMPORT_STATEMENT = re.compile(
-    r"^[ \t]*(?:from[ \t]+[.\w]+[ \t]+)?import\b(?:[ \t]*\([^)]*\)|[^\r\n#]+)", re.MULTILINE
-)
-_DEFINING = re.compile(r"(?:\bclass|\bdef|@)[ \t]*\Z")
-_OPENING = re.compile(r"[ \t]*\(")
-_PIECES = re.compile(
-    r'''"""(?:\\.|[^\\])*?"""|\'{3}(?:\\.|[^\\])*?\'{3}|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^'\\\n])*\''''
-    r"|#[^\n]*|[()\[\]{}]",
-    re.DOTALL,
-)
-"""What to look at on the way to a closing bracket: strings, comments and brackets."""
+@record(frozen=True, slots=True)
+class ProjectClass:
+    """A class of the project: its statement, and the file that it stands in."""
+
+    file: Path
+    node: ast.ClassDef
+
+    @property
+    def bases(self) -> tuple[Origin | None, ...]:
+        """Return what each base expression stands for, in order; None for what is not known."""
+        return tuple(origin_of(base, self.file) for base in self.node.bases)
+
+    @property
+    def methods(self) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+        """Return the functions that its body defines, the last one of each name."""
+        return {one.name: one for one in self.node.body if isinstance(one, FUNCTIONS)}
 
 
-def _closing(text: str, start: int) -> int | None:
-    """Return the end of the brackets that open here; None where none do, or do not close."""
-    if not _OPENING.match(text, start):
+@record(frozen=True, slots=True)
+class Ancestors:
+    """The project's classes above a class, nearest first, and what of torch's is above these.
+
+    `is_whole`: every base is known.
+    """
+
+    classes: tuple[ProjectClass, ...]
+    torch: tuple[str, ...]
+    is_whole: bool
+
+
+def class_of(found: Origin | None) -> ProjectClass | None:
+    """Return the class that something stands for, where it is one of the project's."""
+    if found is None or found.file is None or not isinstance(found.node, ast.ClassDef):
         return None
-    depth = 0
-    for piece in _PIECES.finditer(text, start):
-        depth += (piece[0] in "([{") - (piece[0] in ")]}")
-        if depth == 0 and piece[0] in ")]}":
-            return piece.end()
-    return None
+    return ProjectClass(found.file, found.node)
 
 
-def _call(text: str) -> ast.Call | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            node = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+def ancestors(one: ProjectClass) -> Ancestors:
+    """Return what a class of the project derives from, through any number of files."""
+    classes, torch, is_whole = list[ProjectClass](), list[str](), True
+    todo, seen = [one], {(one.file, one.node)}
+    while todo:
+        for base in todo.pop(0).bases:
+            above = class_of(base)
+            if base is not None and base.torch:
+                torch.append(base.torch)
+                is_whole = is_whole and base.doubt is None
+            elif above is None:
+                is_whole = False
+            elif (above.file, above.node) not in seen:
+                seen.add((above.file, above.node))
+                classes.append(above)
+                todo.append(above)
+    return Ancestors(tuple(classes), tuple(dict.fromkeys(torch)), is_whole)
+
+
+@record(frozen=True, slots=True)
+class Subclasses:
+    """The classes of other files that name a class as a base.
+
+    `is_whole`: nothing else is done with it there that could derive from it or change it.
+    """
+
+    classes: tuple[ProjectClass, ...]
+    is_whole: bool
+
+
+def subclasses_elsewhere(path: Path, name: str) -> Subclasses:
+    """Return the classes of other files that derive directly from a class of the file at `path`."""
+    found = _places(path, name)
+    classes, is_whole = list[ProjectClass](), found is not None
+    for file, read in found or ():
+        match read.parent:
+            case ast.ClassDef(bases=bases) as node if read.node in bases:
+                classes.append(ProjectClass(file, node))
+            case ast.Call(func=func) if func is read.node:
+                continue
+            case _:
+                is_whole = False
+    return Subclasses(tuple(classes), is_whole)
+
+
+def _places(path: Path, name: str) -> list[tuple[Path, Read]] | None:
+    """Return where other files use a name, however it got there; None where there may be more."""
+    if not path.is_file():
         return None
-    return node if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
-
-
-def _python_files(root: Path) -> Iterator[Path]:
-    for directory, folders, files in os.walk(root):
-        if "pyvenv.cfg" in files:  # a virtual environment, whatever it is called
-            folders.clear()
+    todo, seen, found = [(path.resolve(), name, limits.PROJECT_HOPS)], set(), []
+    while todo:
+        file, wanted, hops = todo.pop()
+        if (file, wanted) in seen:
             continue
-        folders[:] = [folder for folder in folders if folder not in _SKIPPED]
-        yield from (Path(directory, file) for file in files if file.endswith(".py"))
+        seen.add((file, wanted))
+        taken = _takers(file, wanted) if hops else None
+        if taken is None:
+            return None
+        for taker in taken:
+            reads = _reads(taker)
+            if reads is None:
+                return None
+            found += [(taker.file, read) for read in reads]
+            todo += [(taker.file, local, hops - 1) for local, _ in taker.uses.imported]
+    return found
+
+
+def _is_in_prose(text: str, facts: Facts, name: str) -> bool:
+    """Say whether a name also stands in a string or a comment, where it may mean anything."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return len(re.findall(rf"\b{re.escape(name)}\b", plain)) != facts.written[name]
+
+
+def _reads(taker: Taker) -> list[Read] | None:
+    """Return every place where a file uses the name; None where it may do something unseen."""
+    parsed, uses = parse(taker.file), taker.uses
+    if parsed is None or uses.stars or uses.unclear:
+        return None
+    facts = facts_of(parsed.tree)
+    reads = list(uses.reads)
+    if any(_is_in_prose(parsed.text, facts, local) for local, _ in uses.imported):
+        return None
+    for local in {local for local, _ in uses.imported}:
+        if local in facts.defined:
+            return None
+        for chain in facts.chains.get(local, ()):
+            if not chain.is_loaded:
+                return None
+            node = chain.levels[0]
+            reads.append(Read(node, facts.parents[node], node.lineno))
+    return reads

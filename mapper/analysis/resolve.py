@@ -8,11 +8,20 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mapper.analysis.annotations import forward_reference, in_annotation
 from mapper.analysis.lines import lines_with, newlines
-from mapper.analysis.project import handed_on, handed_on_by_module, handed_on_by_star, is_taken
+from mapper.analysis.project import (
+    doubt,
+    doubt_by_star,
+    handed_on,
+    handed_on_by_module,
+    handed_on_by_star,
+    is_taken,
+)
+from mapper.analysis.replaced import Setting, settings_elsewhere, settings_here
 from mapper.analysis.scopes import (
     SCOPED,
     Binding,
@@ -82,10 +91,13 @@ class Names:
         lines: Sequence[int] | None = None,
         path: Path | None = None,
         words: str | None = None,
+        text: str = "",
         is_whole: bool = False,
     ) -> None:
         self.is_whole = is_whole
         self.tree = tree
+        self._text = text
+        self._settings: tuple[Setting, ...] | None = None
         self.words = re.compile(words) if words else None
         self.path = path
         self.canonical = canonical
@@ -177,10 +189,19 @@ class Names:
             others = [m for m in meanings if m]
             return Meaning(others[0], where) if len(meanings) == 1 and others else None
         if len(meanings) == 1:
-            return Meaning(torch[0], where)
+            return Meaning(torch[0], where, self._doubt(bindings))
         places = [str(getattr(b.statement, "lineno", "?")) for b in bindings]
         lines = ", ".join([*places[:_LISTED], *(["…"] if places[_LISTED:] else [])])
         return Meaning(torch[0], where, f"`{name}` is bound more than once (lines {lines})")
+
+    def _doubt(self, bindings: Sequence[Binding]) -> str | None:
+        """Say why a name from another file may be something else than torch's."""
+        for binding in bindings:
+            if self.path is not None and isinstance(binding.statement, ast.ImportFrom):
+                target = binding.target or ""
+                if not is_torch(target) and (found := doubt(target, self.path)):
+                    return found
+        return None
 
     def _meaning_of_star(self, name: str, scope: Scope) -> Meaning | None:
         module = scope.module()
@@ -189,8 +210,10 @@ class Names:
             if is_torch(star) and self.canonical(f"{star}.{name}"):
                 return Meaning(f"{star}.{name}", module, problem)
             found = handed_on_by_star(star, name, self.path) if self.path else None
-            if found:
-                return Meaning(found, module, None if len(module.stars) == 1 else problem)
+            if found and self.path:
+                is_sure = len(module.stars) == 1
+                why = doubt_by_star(star, name, self.path) if is_sure else problem
+                return Meaning(found, module, why)
         return None
 
     def _target(self, binding: Binding, home: Scope, depth: int) -> str | None:
@@ -229,10 +252,31 @@ class Names:
                 yield from self._in_chain(node, scope, above)
                 continue
             link = _Link(node, above)
+            if isinstance(node, ast.Constant):
+                yield from self._in_string(node, scope, link)
+                continue
             if isinstance(node, SCOPED):
                 stack.extend((child, inner, link) for child, inner in inner_scopes(node, scope))
             else:
                 stack.extend([(child, scope, link) for child in children(node)])
+
+    def _in_string(self, node: ast.Constant, scope: Scope, link: _Link) -> Iterator[Reference]:
+        """Yield the references in an annotation that is a string."""
+        if not isinstance(node.value, str) or not in_annotation(node, link.outer or ()):
+            return
+        found = forward_reference(node)
+        if found is None:
+            return
+        inner, is_placed = found
+        stack: list[tuple[ast.AST, _Link]] = [(inner, link)]
+        while stack:
+            part, above = stack.pop()
+            if isinstance(part, ast.Name | ast.Attribute) and _chain(part) is not None:
+                for one in self._in_chain(part, scope, above):
+                    odd = None if is_placed else "it stands in a string that is not a plain one"
+                    yield replace(one, problem=one.problem or odd)
+            elif not isinstance(part, SCOPED):
+                stack.extend((child, _Link(part, above)) for child in children(part))
 
     def _in_chain(self, node: ast.expr, scope: Scope, link: _Link) -> Iterator[Reference]:
         """Yield the reference whose API is a prefix of the chain: `nn.Conv2d` of `….__init__`."""
@@ -260,8 +304,25 @@ class Names:
                 continue
             above = (*reversed(levels[:index]), *link)
             call = above[0] if isinstance(above[0], ast.Call) and above[0].func is level else None
-            yield Reference(api, level, call, scope, root, found.home, above, found.problem)
+            is_read = isinstance(getattr(node, "ctx", None), ast.Load)
+            problem = found.problem or (self._replaced(api, name) if is_read else None)
+            yield Reference(api, level, call, scope, root, found.home, above, problem)
             return
+
+    def _replaced(self, api: str, name: str) -> str | None:
+        """Say where the program gives torch's name, or a module's for it, another value."""
+        if self.words is None:
+            return None
+        if self.path is not None and not is_torch(name) and (found := doubt(name, self.path)):
+            return found
+        if self._settings is None:
+            here = settings_here(self.tree, self._text, self.words.pattern, self.path)
+            there = settings_elsewhere(self.path, self.words.pattern) if self.path else ()
+            self._settings = (*here, *there)
+        for one in self._settings:
+            if one.sets(api, self.canonical):
+                return f"`{api}` may be another class: {one.file} sets it (line {one.line})"
+        return None
 
     def _api(self, name: str) -> str | None:
         """Return the wanted API that a qualified name means, also through a project's module."""
@@ -284,7 +345,7 @@ def read_names(
     lines, walrus = lines_with(text, words), lines_with(text, ":=")
     while True:
         within = None if has_borrowing else lines
-        names = Names(tree, canonical, walrus, has_borrowing, within, path, words)
+        names = Names(tree, canonical, walrus, has_borrowing, within, path, words, text)
         wanted = wanted_lines(text, names, words)
         if within is None or len(wanted) == len(lines):
             return names

@@ -34,7 +34,7 @@ MAYBE_TENSOR = join((TENSOR, NONE))
 BY_DIM = frozenset(("max", "min", "median", "nanmedian"))
 """A Tensor of everything, a pair along a dimension; `max` and `min` of two Tensors a Tensor."""
 
-_SHARED: Mapping[str, Kind] = {
+SHARED: Mapping[str, Kind] = {
     **dict.fromkeys(
         words(
             """
@@ -63,9 +63,10 @@ _SHARED: Mapping[str, Kind] = {
         BOOL,
     ),
     **dict.fromkeys(("numel", "get_device"), INT),
-    **dict.fromkeys(("unique", "unique_consecutive", "lu", "lstsq", "solve", "eig", "symeig")),
-}  # type: ignore[dict-item]
-SHARED: Mapping[str, Kind] = {name: kind or UNKNOWN for name, kind in _SHARED.items()}
+    **dict.fromkeys(
+        ("unique", "unique_consecutive", "lu", "lstsq", "solve", "eig", "symeig"), UNKNOWN
+    ),
+}
 """Functions of `torch` and Tensor methods of the same name."""
 
 METHODS: Mapping[str, Kind] = {
@@ -331,6 +332,31 @@ def canonical(name: str) -> str:
     return "torch.autograd.Variable" if name == "torch.autograd.variable.Variable" else name
 
 
+_MODULES = frozenset(
+    ("torch", "torch.nn.functional", "torch.nn.init", "torch.nn.utils.rnn",
+     "torch.nn.utils.parametrizations", "torch.utils.checkpoint", "torch.utils.data",
+     "torch.autograd.functional")
+) | {
+    f"torch.{name}"
+    for name in words(
+        """
+        nn nn.utils nn.parallel nn.modules nn.parameter nn.quantized nn.intrinsic optim
+        optim.lr_scheduler utils utils.model_zoo utils.cpp_extension utils.tensorboard autograd
+        cuda cuda.amp amp backends backends.cudnn distributed distributions fft fx hub jit linalg
+        onnx quantization special sparse testing random multiprocessing library compiler ao
+        profiler _C _C._nn _dynamo
+        """
+    )
+}  # fmt: skip
+
+
+def is_module_name(name: str) -> bool:
+    """Say whether a qualified name is a module of torch, or of numpy."""
+    if name in ("numpy.random", "numpy.linalg", "os.path"):
+        return True
+    return name in _MODULES or (name.startswith("torch.nn.modules.") and name.count(".") == 3)
+
+
 def is_tensor_class(name: str) -> bool:
     """Say whether a qualified name is a class whose instances are Tensors."""
     return name in _TENSOR_CLASSES
@@ -404,7 +430,13 @@ LAYER_ATTRIBUTES: Mapping[str, Kind] = {
 }
 """Attributes of torch's layers."""
 
-MODULE_ATTRIBUTES: Mapping[str, Kind] = {"training": BOOL}
+MODULE_ATTRIBUTES: Mapping[str, Kind] = {
+    "training": BOOL,
+    "_modules": many("dict", Kind("layer")),
+    "_parameters": many("dict", join((PARAMETER, NONE))),
+    "_buffers": many("dict", MAYBE_TENSOR),
+}
+CONTAINER_METHODS = frozenset(words("append extend insert pop keys values items update clear"))
 SELF_RETURNING = frozenset(
     words(
         """

@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 
+from mapper.analysis.lines import folded, lines_with
 from mapper.analysis.scopes import DEFINITIONS, Scopes, occurrences_in, statements_on
 from mapper.files.source import LineIndex
 from mapper.model.record import record
@@ -34,11 +35,14 @@ def find_uses(
         for scope in scopes.all
         if isinstance(scope.node, DEFINITIONS) and scope.parent and scope.parent.kind != "class"
     }
-    words = Counter(word for word in _WORD.findall(text) if word in defined)
+    words = Counter(word for word in _WORD.findall(folded(text)) if word in defined)
     wanted = {name for name, count in words.items() if count > 1}  # once is its definition
     if not wanted:
         return {}
-    lines = [index.position(m.start())[0] for m in _WORD.finditer(text) if m[0] in wanted]
+    if text.isascii():
+        lines = [index.position(m.start())[0] for m in _WORD.finditer(text) if m[0] in wanted]
+    else:
+        lines = lines_with(text, rf"\b(?:{'|'.join(map(re.escape, wanted))})\b")
     found: dict[str, list[Use]] = {}
     for statement in statements_on(tree, lines):
         for parent, node in occurrences_in(statement, wanted):

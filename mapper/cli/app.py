@@ -106,14 +106,14 @@ def _migrate(paths: list[str] | None, given: dict[str, Any], show_settings: bool
 
         typer.echo(show(config), nl=False)
         return 0
-    if not paths:
+    if not paths and config.settings.stdin_filename is None:
         _usage("name a file or a directory (. for this one), or - for standard input")
     _check_modes(config.settings)
     from mapper.cli.session import Session, UsageError
     from mapper.running.cluster import ClusterError
 
     try:
-        return Session(config).run(paths)
+        return Session(config).run(paths or [])
     except (UsageError, ClusterError) as error:
         _usage(str(error))
 
@@ -246,5 +246,7 @@ def _check_modes(settings: Settings) -> None:
 
 
 def _usage(message: str) -> NoReturn:
-    typer.echo(f"tm2ms: {message}", err=True)
+    from mapper.report.visible import on_lines
+
+    typer.echo(f"tm2ms: {on_lines(message)}", err=True)
     raise typer.Exit(2)

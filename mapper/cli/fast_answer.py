@@ -5,14 +5,16 @@ sure, it gives none, and the run goes its usual way.
 """
 
 # Strings, not Paths: importing pathlib takes as long as everything here.
-# ruff: noqa: PTH100, PTH109, PTH113, PTH118, PTH120, PTH123, PTH206
+# ruff: noqa: PTH100, PTH109, PTH118, PTH120, PTH206
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
 
+from mapper.files import regular
 from mapper.files.prefilter import DEFAULT_EXCLUDE, may_concern_us
+from mapper.limits import LARGEST_FILE, LARGEST_SETTINGS
 
 _MOST = 1_000  # files; more of them are worth a look at several at a time
 
@@ -34,9 +36,10 @@ def _has_settings(directory: str) -> bool:
     above = ""
     while directory != above:
         try:
-            with open(os.path.join(directory, "pyproject.toml"), "rb") as stream:
-                if b"tm2ms" in stream.read():
-                    return True
+            if b"tm2ms" in regular.read(
+                os.path.join(directory, "pyproject.toml"), LARGEST_SETTINGS
+            ):
+                return True
         except FileNotFoundError:
             pass
         except OSError:
@@ -51,9 +54,6 @@ def _may_be_excluded(path: str) -> bool:
 
 def _is_no_concern(path: str) -> bool:
     try:
-        if not os.path.isfile(path):
-            return False
-        with open(path, "rb") as stream:
-            return not may_concern_us(stream.read())
+        return not may_concern_us(regular.read(path, LARGEST_FILE))
     except (OSError, ValueError):
         return False

@@ -169,7 +169,7 @@ StdinFilename = Annotated[
         "--stdin-filename",
         metavar="NAME",
         rich_help_panel=_WHICH,
-        help="The name of what comes from standard input.",
+        help="The name of what comes from standard input, and implies -.",
     ),
 ]
 OutputFormat = Annotated[

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from mapper.limits import LARGEST_FILE
 from mapper.model.options import Options
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Session:
         self.started = time.perf_counter()
         self._total = self._done = 0
         self._diffs: list[str] = []
+        self._given = b""  # what came from standard input
 
     def run(self, paths: Sequence[str]) -> int:
         """Do the whole run and return the exit code.
@@ -40,14 +42,14 @@ class Session:
         Raises:
             UsageError: the paths or settings do not go together, or a report cannot be written.
         """
-        is_stdin = "-" in paths
-        if is_stdin and len(paths) > 1:
+        is_stdin = "-" in paths or self.settings.stdin_filename is not None
+        if is_stdin and set(paths) - {"-"}:
             raise UsageError("- stands alone: standard input does not go with other paths")
         options = _options(self.config)
         # a proof is too small to share out, and starting threads takes longer than computing it
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         try:
-            results = [self._stdin(options)] if is_stdin else self._files(paths, options)
+            results = self._stdin(options) if is_stdin else self._files(paths, options)
         except KeyboardInterrupt:
             _talk(f"tm2ms: {self._how_far()}")
             return INTERRUPTED
@@ -70,17 +72,26 @@ class Session:
 
     # --- reading and writing ---
 
-    def _stdin(self, options: Options) -> FileResult:
+    def _stdin(self, options: Options) -> list[FileResult]:
         from mapper.files.paths import shown
-        from mapper.running.file import Task, process
+        from mapper.running.file import Task, failed, process
 
         name = self.settings.stdin_filename
-        data = sys.stdin.buffer.read()
-        result = process(Task(shown(name) if name else "<stdin>", data), options)
-        if result.before is None and not self.settings.diff:
-            # nothing to migrate, or not readable: hand it on as it came
-            write_stdout(data)
-        return result
+        path = shown(name) if name else "<stdin>"
+        data = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
+            words = f"larger than {LARGEST_FILE / 1e6:.0f} MB; name the file instead"
+            return [failed(path, words)]
+        self._given = data
+        if name and self.settings.force_exclude and self._is_excluded(name):
+            return []
+        return [process(Task(path, data), options)]
+
+    def _is_excluded(self, name: str) -> bool:
+        from mapper.files.discover import is_excluded
+
+        settings = self.settings
+        return is_excluded(name, [*settings.exclude, *settings.extend_exclude], self.config.root)
 
     def _files(self, paths: Sequence[str], options: Options) -> list[FileResult]:
         from mapper.running.tree import migrate_files
@@ -120,24 +131,37 @@ class Session:
         """Put the product on stdout, the reports into their files, and talk on stderr."""
         from mapper.report import SUFFIXES
 
-        product = self._product(run, is_stdin)
+        is_source = is_stdin and self._wants_source()
+        product = self._source(run) if is_source else self._product(run, is_stdin)
         if self.settings.output_file:
             save(self.settings.output_file, self._render(self.settings.output_format, run))
         for path in self.settings.report:
             save(path, self._render(SUFFIXES[path.suffix], run, plain=True))
         self._step_summary(run)
-        write_stdout(product.encode("utf-8", "surrogateescape"))
-        is_reported = self.settings.output_file is not None or not (self.settings.diff or is_stdin)
-        self._talk(run, is_reported)
+        write_stdout(product)
+        is_silent = self.settings.diff or is_source or (is_stdin and not product)
+        self._talk(run, self.settings.output_file is not None or not is_silent)
 
-    def _product(self, run: Run, is_stdin: bool) -> str:
-        if self.settings.diff:
-            return self._render("diff", run) if is_stdin else "".join(self._diffs)
-        if is_stdin:
-            return (run.files[0].encoded() or b"").decode("utf-8", "surrogateescape")
-        if self.settings.output_file:
-            return ""
-        return self._render(self.settings.output_format, run)
+    def _wants_source(self) -> bool:
+        """Say whether what came from standard input leaves as source again."""
+        settings = self.settings
+        is_format = settings.output_format != "full" and settings.output_file is None
+        return not (settings.check or settings.diff or is_format)
+
+    def _source(self, run: Run) -> bytes:
+        """Return the migrated source; where nothing was to migrate or to read, as it came."""
+        migrated = run.files[0].encoded() if run.files else None
+        return self._given if migrated is None else migrated
+
+    def _product(self, run: Run, is_stdin: bool) -> bytes:
+        settings = self.settings
+        if settings.diff:
+            text = self._render("diff", run) if is_stdin else "".join(self._diffs)
+        elif settings.output_file or (is_stdin and settings.output_format == "full"):
+            text = ""
+        else:
+            text = self._render(settings.output_format, run)
+        return text.encode("utf-8", "surrogateescape")
 
     def _render(self, name: str, run: Run, plain: bool = False) -> str:
         from mapper.report import PLAIN, render
@@ -165,7 +189,7 @@ class Session:
                 _talk(f"tm2ms: {file}: the job's summary is not written: {error.strerror or error}")
 
     def _talk(self, run: Run, is_reported: bool) -> None:
-        from mapper.report.summary import statistics, verdict
+        from mapper.report.summary import changes, statistics, verdict
 
         if not is_reported:
             self._tell(run)
@@ -173,6 +197,8 @@ class Session:
             _talk(statistics(run).removesuffix("\n"))
         if not self.settings.quiet:
             dry = self.settings.check or self.settings.diff
+            if not self.settings.diff:
+                _talk(changes(run, dry=dry).removesuffix("\n"))
             _talk(verdict(run, self._view(sys.stderr), dry=dry))
 
     def _tell(self, run: Run) -> None:
@@ -181,13 +207,14 @@ class Session:
         from mapper.report import render
 
         if self.settings.quiet:  # that a file failed is said all the same
-            failed = tuple(file for file in run.files if file.status is FileStatus.FAILED)
-            run = replace(run, files=tuple(replace(f, sites=(), notes=()) for f in failed))
+            files = (replace(one, sites=(), notes=one.errors()) for one in run.files)
+            bad = tuple(f for f in files if f.notes or f.status is FileStatus.FAILED)
+            run = replace(run, files=bad)
         _talk(render("concise", run, self._view(sys.stderr)).removesuffix("\n"))
 
     def _exit_code(self, run: Run) -> int:
         counts = run.counts()
-        if counts["failed"]:
+        if counts["failed"] or any(file.errors() for file in run.files):
             return 2
         would_change = (self.settings.check or self.settings.diff) and counts["changed"]
         is_open = any(run.needs_person(site) for file in run.files for site in file.sites)
@@ -258,5 +285,7 @@ def write_stdout(data: bytes) -> None:
 
 
 def _talk(text: str) -> None:
+    from mapper.report.visible import no_commands
+
     if text:
-        print(text, file=sys.stderr)
+        print(no_commands(text), file=sys.stderr)

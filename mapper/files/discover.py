@@ -13,7 +13,7 @@ excludes what is below it.
 """
 
 # A walk makes tens of thousands of paths, and a `Path` costs ten times what a string does.
-# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH117, PTH118, PTH120, PTH123, PTH206
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH117, PTH118, PTH120, PTH206
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mapper.files import regular
+from mapper.files.gitignore import ignore_check
 from mapper.files.prefilter import DEFAULT_EXCLUDE
+from mapper.limits import LARGEST_SETTINGS
 from mapper.model.record import record
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ _NAME = attrgetter("name")
 _PLAIN = re.compile(r"[\w.-]+")  # a pattern that is a name, as the usual ones are
 
 # From a path below the ignore file's directory to: ignored, taken back, or not mentioned.
-_Ignore = tuple[str, Callable[[str], bool | None]]
+_Ignore = tuple[str, Callable[[str, bool], bool | None]]
 
 
 @record(frozen=True, slots=True)
@@ -82,6 +85,12 @@ def discover(
     if force_exclude:
         named = [path for path in named if not walk.excludes_parents(path)]
     return _found(walk, named)
+
+
+def is_excluded(path: str, exclude: Sequence[str], root: Path | None = None) -> bool:
+    """Say whether patterns exclude a path, or a directory above it."""
+    matcher = path_matcher(exclude, os.path.abspath(root or "."))
+    return _Walk(matcher, (), False).excludes_parents(path)
 
 
 def _found(walk: _Walk, named: Sequence[str]) -> Iterator[Found]:
@@ -268,7 +277,7 @@ def _ignored(ignores: tuple[_Ignore, ...], path: str, is_directory: bool) -> boo
     """Ask the ignore files from the nearest to the farthest; the first that has a say decides."""
     for base, check in reversed(ignores):
         below = _slashed(path[len(base) :])
-        verdict = check(below + "/" if is_directory else below)
+        verdict = check(below, is_directory)
         if verdict is not None:
             return verdict
     return False
@@ -286,7 +295,7 @@ def _parents_ignores(directory: str) -> tuple[_Ignore, ...]:
             return ()
         above.append(parent)
     top = above[-1]
-    ignores = _read_ignore(os.path.join(top, ".git", "info", "exclude"), top)
+    ignores = _read_ignore(os.path.join(top, ".git", "info", "exclude"), top, follow=True)
     for parent in reversed(above[1:]):
         ignores = (*ignores, *_read_ignore(os.path.join(parent, ".gitignore"), parent))
     if any(_ignored(ignores, part, True) for part in above[:-1]):
@@ -294,26 +303,10 @@ def _parents_ignores(directory: str) -> tuple[_Ignore, ...]:
     return ignores
 
 
-def _read_ignore(file: str, base: str) -> tuple[_Ignore, ...]:
-    """Read one ignore file; none when it is missing or says nothing."""
+def _read_ignore(file: str, base: str, *, follow: bool = False) -> tuple[_Ignore, ...]:
+    """Read one ignore file; none when it is missing or says nothing. Git follows no link here."""
     try:
-        with open(file, encoding="utf-8-sig", errors="surrogateescape") as stream:
-            lines = stream.read().splitlines()
+        check = ignore_check(regular.read(file, LARGEST_SETTINGS, follow=follow))
     except OSError:
         return ()
-    said = [line for line in lines if line.strip() and not line.startswith("#")]
-    return ((os.path.join(base, ""), _ignore_check(said)),) if said else ()
-
-
-def _ignore_check(lines: Sequence[str]) -> Callable[[str], bool | None]:
-    """Compile the lines of an ignore file, without those that git would not understand either."""
-    from pathspec import GitIgnoreSpec
-
-    usable = []
-    for line in lines:
-        try:
-            usable += list(GitIgnoreSpec.from_lines([line]).patterns)
-        except ValueError:
-            continue
-    spec = GitIgnoreSpec(usable)
-    return lambda path: spec.check_file(path).include
+    return ((os.path.join(base, ""), check),) if check else ()

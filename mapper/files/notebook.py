@@ -21,9 +21,6 @@ from mapper.model.record import record
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LARGEST = 100_000_000
-"""Bytes of JSON that are read: most of a large notebook are pictures."""
-
 # Cell magics that run the rest of the cell as Python in the notebook's own namespace.
 PYTHON_CELL_MAGICS = frozenset({"capture", "debug", "memit", "prun", "snakeviz", "time", "timeit"})
 
@@ -40,6 +37,11 @@ _USED = re.compile(
     r"|conv(?:_transpose)?[123]d(?=\())"
 )
 _LINE_MAGIC = re.compile(r"[ \t]*(?=[%!?,;/])")
+_TIMED_IMPORT = re.compile(
+    r"%(?:memit|mprun|prun|time|timeit)\b(?:[ \t]+-{1,2}\w+(?:[ \t]+\d+)?)*[ \t]+"
+    r"(?=(?:import|from)[ \t]+[\w.]+[^\\\r\n]*$)",
+    re.MULTILINE,
+)
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)|(?P<quote>'''|\"\"\"|'|")|(?P<open>[(\[{])|(?P<close>[)\]}])
     |(?P<newline>\n)|(?P<joined>\\\r?\n)|(?P<assign>(?<![=!<>])=[ \t]*(?=[%!]))|(?P<help>\?)""",
@@ -163,7 +165,10 @@ def _line_magics(text: str, start: int) -> Iterator[Edit]:
         magic = _LINE_MAGIC.match(text, start)
         if magic:
             end = _line_end(text, magic.end())
-            yield _hide(text, magic.end(), end, "pass")
+            timed = _TIMED_IMPORT.match(text, magic.end(), end)
+            # `0;` and blanks in the magic's place: it is the notebook's own import all the same
+            stop, statement = (timed.end(), "0;") if timed else (end, "pass")
+            yield _hide(text, magic.end(), stop, statement)
         else:
             end, assigned, helped = _logical_line(text, start)
             if assigned is not None:

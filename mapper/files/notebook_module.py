@@ -11,10 +11,12 @@ from dataclasses import replace
 from itertools import accumulate
 
 from mapper.files import notebook
-from mapper.files.source import LARGEST, Edit, LineIndex, Source, check_size, not_python
+from mapper.files.source import Edit, LineIndex, Source, check_size, not_python
+from mapper.limits import LARGEST_SOURCE
 from mapper.model.results import Note, Site
 
 _CONV = re.compile(r"\b(?:Lazy)?Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\(")
+_TORCH = re.compile(rf"{_CONV.pattern}|torch|\bnn\b")
 
 
 class Joined:
@@ -25,7 +27,7 @@ class Joined:
 
     def __init__(self, raw: str) -> None:
         self._book = notebook.read(raw)
-        check_size(sum(len(cell.text) for cell in self._book.cells), LARGEST)
+        check_size(sum(len(cell.text) for cell in self._book.cells), LARGEST_SOURCE)
         self.notes: list[Note] = []
         texts = [self._python(cell) for cell in self._book.cells]
         self.text = "\n".join(texts)
@@ -42,7 +44,8 @@ class Joined:
         self.notes += _unread(cell)
         if cell.skipped is not None or (why := _unparsable(cell.text)) is None:
             return cell.text
-        self.notes.append(Note(1, f"this cell is skipped: {why}", cell.index))
+        is_error = _TORCH.search(cell.text) is not None
+        self.notes.append(Note(1, f"this cell is skipped: {why}", cell.index, is_error))
         return re.sub(r"[^\r\n]", " ", cell.text)
 
     def apply(self, edits: Iterable[Edit]) -> str:

@@ -41,13 +41,20 @@ DEFAULT_EXCLUDE = (
 # A literal first byte lets `re` search three times as fast as `[Cc]onv…`, and hits are as rare.
 _CONV = re.compile(rb"onv(?:_?[Tt]ranspose)?[123]d")
 # torch may also come through another file: `from .common import nn`, `from .layers import *`,
-# `layers.Conv2d`
-_IMPORT = re.compile(rb"\bfrom[ \t]+[.\w]+[ \t]+import\b([^\r\n]*)")  # to the end: once a line
-_HANDED_ON = re.compile(rb"\*|\bnn\b|\btorch\b|onv|\([ \t]*(?:#|$)")
-_READ = re.compile(rb"\b(\w{1,64})\.(?:\w{1,64}\.){0,4}[Cc]onv(?:_?[Tt]ranspose)?[123]d")
+# `layers.Conv2d`; an import goes on after a bracket that is not closed, or a backslash
+_IMPORT = re.compile(rb"\bfrom\b[^\r\n]*?\bimport\b([^\r\n]*)")  # to the end: once a line
+_HANDED_ON = re.compile(rb"\*|\bnn\b|\btorch\b|onv|\([^)]*$|\\[ \t]*$")
+_CUT = re.compile(rb"\bfrom\b[^\r\n]*\\[ \t]*[\r\n]")  # before it says `import`
+_DOT = rb"[ \t]*\\?[\r\n \t]*\.[ \t]*\\?[\r\n \t]*"
+_READ = re.compile(
+    rb"\b(\w{1,64})%s(?:\w{1,64}%s){0,4}[Cc]onv(?:_?[Tt]ranspose)?[123]d" % (_DOT, _DOT)
+)
 _OTHERS = (
     rb"\b(?:import|from)[ \t]+(?=(?:mindspore|keras|tensorflow|jax|flax|paddle)\b)[^\r\n]*\b%s\b"
 )
+_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))")
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _MARK = b"tm2ms:"  # of a comment that switches sites off
 
 
@@ -57,12 +64,42 @@ def may_concern_us(data: bytes) -> bool:
 
 
 def may_mention_conv(data: bytes) -> bool:
-    """Tell quickly whether a file could refer to a torch convolution; errs towards yes."""
+    """Tell quickly whether a file is a candidate; errs towards yes.
+
+    It is when it may name a convolution, and mentions torch or may take a name from a file of the
+    project that comes from torch.
+    """
+    return _may_mention(data) or (_is_spelled_otherwise(data) and _may_mention(_plain(data)))
+
+
+def _may_mention(data: bytes) -> bool:
     return _CONV.search(data) is not None and (
         b"torch" in data
         or any(map(_HANDED_ON.search, _IMPORT.findall(data)))
+        or _CUT.search(data) is not None
         or any(map(functools.partial(_may_be_ours, data), set(_READ.findall(data))))
     )
+
+
+def _is_spelled_otherwise(data: bytes) -> bool:
+    """Tell whether names may stand there in other characters, or in the escapes of a notebook."""
+    return not data.isascii() or data.lstrip()[:1] == b"{"
+
+
+def _plain(data: bytes) -> bytes:
+    """Return the text as Python would read it: without a notebook's escapes, names in NFKC."""
+    import unicodedata
+
+    if data.lstrip(_BEFORE_JSON)[:1] == b"{":
+        data = _ESCAPE.sub(_unescaped, data)
+    text = data.decode("utf-8", "replace")
+    return data if text.isascii() else unicodedata.normalize("NFKC", text).encode()
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    if found[1]:
+        return chr(int(found[1], 16)).encode("utf-8", "replace")
+    return _ESCAPED.get(found[2], found[2])
 
 
 def _may_be_ours(data: bytes, root: bytes) -> bool:

@@ -16,9 +16,6 @@ from mapper.model.record import record
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LARGEST = 5_000_000
-"""Bytes of Python that are read: its tree takes up to 500 times as much memory."""
-
 _BOM = b"\xef\xbb\xbf"
 _FIRST_LINES = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n)?([^\r\n]*)")
 _COOKIE = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")

@@ -97,11 +97,15 @@ class Site:
 
 @record(frozen=True, slots=True)
 class Note:
-    """A remark that is not about a call site: an unused suppression, a skipped notebook cell."""
+    """A remark that is not about a call site: an unused suppression, a skipped notebook cell.
+
+    `is_error`: a part of the file could not be read, and torch is in it.
+    """
 
     line: int
     message: str
     cell: int | None = None
+    is_error: bool = False
 
 
 @record(frozen=True, slots=True)
@@ -125,6 +129,10 @@ class FileResult:
     def encoded(self) -> bytes | None:
         """Return the bytes of the rewritten file."""
         return None if self.after is None else self.after.encode(self.encoding)
+
+    def errors(self) -> tuple[Note, ...]:
+        """Return the notes on parts of the file that could not be read."""
+        return tuple(note for note in self.notes if note.is_error)
 
 
 @record(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from mapper.analysis.annotations import in_annotation
 from mapper.analysis.resolve import Reference
 
 
@@ -76,20 +77,7 @@ def _is_called_at_once(reference: Reference) -> bool:
 
 def is_annotation(reference: Reference) -> bool:
     """Say whether the reference is an annotation, or a part of one: `Conv2d | None`."""
-    inner: ast.AST = reference.node
-    for parent in reference.parents:
-        match parent:
-            case ast.arg():
-                return True
-            case ast.AnnAssign(annotation=annotation):
-                return annotation is inner
-            case ast.FunctionDef(returns=returns) | ast.AsyncFunctionDef(returns=returns):
-                return returns is inner
-            case ast.BinOp(op=ast.BitOr()) | ast.Subscript() | ast.Tuple() | ast.List():
-                inner = parent
-            case _:
-                return False
-    return False
+    return in_annotation(reference.node, reference.parents)
 
 
 def _use(parent: ast.AST) -> str:

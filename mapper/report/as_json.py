@@ -11,7 +11,7 @@ from mapper.report.view import PLAIN, View
 from mapper.report.visible import json_text, posix
 
 if TYPE_CHECKING:
-    from mapper.model.results import FileResult, Parameter, Proof, Run, Site
+    from mapper.model.results import FileResult, Note, Parameter, Proof, Run, Site
 
 SCHEMA = 1
 
@@ -43,7 +43,17 @@ def _file(file: FileResult) -> dict[str, Any]:
         "path": posix(file.path),
         "status": str(file.status),
         "message": file.message,
+        "notes": [_note(note) for note in file.notes],
         "sites": [site_values(site) for site in file.sites],
+    }
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {
+        "level": "error" if note.is_error else "note",
+        "line": note.line,
+        "cell": note.cell,
+        "message": note.message,
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mapper.model.results import FileStatus, Status
 from mapper.report.sites import is_listed, location, message, note_location
 from mapper.report.view import PLAIN, View
-from mapper.report.visible import name, visible
+from mapper.report.visible import name, no_commands, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +19,15 @@ STYLES = {
     Status.UNSAFE: "yellow",
     Status.SHAPE_ONLY: "yellow",
     Status.MANUAL: "red",
+    Status.UNCOVERED: "dim",
     Status.IGNORED: "dim",
 }
 
 
 def render(run: Run, view: View = PLAIN) -> str:
     """Return one line per failed file, site and note."""
-    return "".join(f"{line}\n" for file in run.files for line in _lines(run, file, view))
+    lines = (line for file in run.files for line in _lines(run, file, view))
+    return no_commands("".join(f"{line}\n" for line in lines))
 
 
 def _lines(run: Run, file: FileResult, view: View) -> Iterator[str]:
@@ -54,4 +56,5 @@ def failure(file: FileResult, view: View) -> str:
 def remark(file: FileResult, note: Note, view: View) -> str:
     """Return the line of a remark that is not about a site."""
     where = view.paint(note_location(file, note), "bold")
-    return f"{where}: {view.paint('[note]', 'cyan')} {visible(note.message)}"
+    kind = view.paint("[error]", "bold red") if note.is_error else view.paint("[note]", "cyan")
+    return f"{where}: {kind} {visible(note.message)}"

@@ -9,7 +9,7 @@ from mapper.report.concise import failure, headline, remark
 from mapper.report.excerpt import Source, excerpt, gutter
 from mapper.report.sites import assumptions, is_listed, proof_text
 from mapper.report.view import PLAIN, View
-from mapper.report.visible import clipped, visible
+from mapper.report.visible import clipped, no_commands, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,8 @@ _MOST_LINES = 40
 
 def render(run: Run, view: View = PLAIN) -> str:
     """Return a block per failed file, site and note, with an empty line after each."""
-    return "".join(f"{block}\n\n" for file in run.files for block in _blocks(run, file, view))
+    blocks = (block for file in run.files for block in _blocks(run, file, view))
+    return no_commands("".join(f"{block}\n\n" for block in blocks))
 
 
 def _blocks(run: Run, file: FileResult, view: View) -> Iterator[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LEVELS = {
     Status.MANUAL: "error",
+    Status.UNCOVERED: "notice",
     Status.UNSAFE: "warning",
     Status.SHAPE_ONLY: "warning",
     Status.MIGRATED: "notice",
@@ -35,7 +36,11 @@ def _lines(file: FileResult) -> Iterator[str]:
         yield _command(LEVELS[site.status], _properties(file, site), _text(site))
     for note in file.notes:
         where = {"file": posix(file.path), "line": "1" if note.cell is not None else f"{note.line}"}
-        yield _command("notice", {**where, "title": "tm2ms"}, visible(note.message))
+        yield _command(
+            "error" if note.is_error else "notice",
+            {**where, "title": "tm2ms"},
+            visible(note.message),
+        )
 
 
 def _said(file: FileResult) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SEVERITIES = {
     Status.MANUAL: "major",
+    Status.UNCOVERED: "info",
     Status.UNSAFE: "major",
     Status.SHAPE_ONLY: "minor",
     Status.MIGRATED: "info",
@@ -42,7 +43,8 @@ def _issues(file: FileResult) -> Iterator[Values]:
     for index, note in enumerate(file.notes):
         line = note.line if note.cell is None else 1
         name = digest(path, note.message, str(index))
-        yield _issue("tm2ms", visible(note.message), name, "info", _lines(path, line, line))
+        severity = "blocker" if note.is_error else "info"
+        yield _issue("tm2ms", visible(note.message), name, severity, _lines(path, line, line))
 
 
 def _issue(check: str, text: str, fingerprint: str, severity: str, place: Values) -> Values:

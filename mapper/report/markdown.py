@@ -31,6 +31,7 @@ _LABELS = {
     Status.UNSAFE: "unsafe: a rewrite exists, but could be silently wrong",
     Status.SHAPE_ONLY: "shape-only: the shape is kept, the values are not",
     Status.MANUAL: "manual: needs a person",
+    Status.UNCOVERED: "uncovered: no rule is there for it yet, or for what goes with it",
     Status.IGNORED: "ignored: switched off",
 }
 

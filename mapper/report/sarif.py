@@ -24,6 +24,7 @@ _SCHEMA = (
 )
 LEVELS = {
     Status.MANUAL: "error",
+    Status.UNCOVERED: "note",
     Status.UNSAFE: "warning",
     Status.SHAPE_ONLY: "warning",
     Status.MIGRATED: "note",
@@ -146,7 +147,10 @@ def _artifact(file: FileResult) -> Values:
 def _notifications(file: FileResult) -> Iterator[Values]:
     """Yield what is not about a site: a failed file, an unused suppression."""
     said = [("error", 1, file.message or "failed")] if file.status is FileStatus.FAILED else []
-    said += [("note", 1 if n.cell is not None else n.line, n.message) for n in file.notes]
+    said += [
+        ("error" if n.is_error else "note", 1 if n.cell is not None else n.line, n.message)
+        for n in file.notes
+    ]
     for level, line, text in said:
         yield {
             "level": level,

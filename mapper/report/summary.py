@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mapper.model.results import Status
+from mapper.model.results import FileStatus, Status
 from mapper.report.sites import each_site
 from mapper.report.view import PLAIN, View
-from mapper.report.visible import visible
+from mapper.report.visible import name, visible
 
 if TYPE_CHECKING:
     from mapper.model.results import Run
@@ -26,6 +26,16 @@ def verdict(run: Run, view: View = PLAIN, *, dry: bool = False) -> str:
     return f"{', '.join(files)}: {sites}; {_seconds(run.seconds)}"
 
 
+def changes(run: Run, *, dry: bool = False) -> str:
+    """Return a line for each file that changes: how many of its sites are written."""
+    word = "would change" if dry else "changed"
+    return "".join(
+        f"{word} {name(file.path)}: {sum(map(run.is_written, file.sites))} of {len(file.sites)}\n"
+        for file in run.files
+        if file.status is FileStatus.CHANGED
+    )
+
+
 def _sites(run: Run, view: View) -> list[str]:
     """Return the figures about sites, those that are zero left out."""
     counts = run.counts()
@@ -40,6 +50,8 @@ def _sites(run: Run, view: View) -> list[str]:
         out.append(view.paint(f"{written} unsafe written", "yellow"))
     if persons := _persons(run):
         out.append(view.paint(persons, "bold red"))
+    if counts["uncovered"]:
+        out.append(f"{counts['uncovered']} without a rule")
     if counts["ignored"]:
         out.append(f"{counts['ignored']} ignored")
     return out

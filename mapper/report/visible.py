@@ -14,6 +14,7 @@ from pathlib import PurePath
 # Controls, formats (bidi marks, zero-width characters), surrogates, line/paragraph separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _BREAK = re.compile(r"[ \t]*(?:\r\n|\r|\n)[ \t]*")
+_COMMAND = re.compile(r"^((?:\s|\x1b\[[\d;]*m)*)::", re.MULTILINE)  # perhaps behind a colour
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -34,6 +35,21 @@ def _escape(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def no_commands(text: str) -> str:
+    """Return lines for a log in which none reads as a command to the CI service that keeps it.
+
+    GitHub obeys a line that begins with `::`, after blanks too, and an older `##[` anywhere in it.
+    """
+    if "::" in text:
+        text = _COMMAND.sub(r"\1\\x3a:", text)
+    return text.replace("##[", "#\\x23[")
+
+
+def on_lines(text: str) -> str:
+    """Return a message for a terminal or a log, its own line ends kept."""
+    return no_commands(visible(text, keep="\n"))
 
 
 def one_line(text: str, most: int = 1_000) -> str:
@@ -67,4 +83,4 @@ def name(path: str) -> str:
 def json_text(value: object, *, indent: int | None = 2) -> str:
     """Return ASCII JSON: what cannot be printed is a JSON escape, never a raw character."""
     text = json.dumps(value, indent=indent, ensure_ascii=True, allow_nan=False)
-    return text.replace("\x7f", "\\u007f")
+    return text.replace("\x7f", "\\u007f").replace("##[", "#\\u0023[")

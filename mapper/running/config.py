@@ -15,8 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from mapper.files import regular
 from mapper.files.paths import shown
 from mapper.files.prefilter import DEFAULT_EXCLUDE
+from mapper.limits import LARGEST_SETTINGS, MOST_JOBS
 from mapper.model.record import record
 
 DEVICES = ("any", "cpu", "gpu", "ascend")
@@ -78,6 +80,8 @@ def _reports(value: object) -> tuple[Path, ...]:
 def _jobs(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError("must be a whole number, at least 1")
+    if value > MOST_JOBS:
+        raise ValueError(f"must be at most {MOST_JOBS}")
     return value
 
 
@@ -178,7 +182,9 @@ _CHECKS: Mapping[str, Check] = {
     "quiet": _bool,
     "verbose": _level,
 }
-_COMMAND_LINE_ONLY = frozenset({"check", "dask", "diff", "output", "shard", "stdin_filename"})
+_PLACES = frozenset({"dask", "output", "output_file", "report"})
+"""What names a place to write to, or to send sources to: a repository must not decide that."""
+_COMMAND_LINE_ONLY = _PLACES | {"check", "diff", "shard", "stdin_filename"}
 
 
 @record(frozen=True, slots=True)
@@ -225,7 +231,7 @@ def _nearest(directory: Path) -> tuple[Path, str, Mapping[str, object]] | None:
     for parent in (directory, *directory.parents):
         file = parent / "pyproject.toml"
         try:
-            data = file.read_bytes()
+            data = regular.read(file, LARGEST_SETTINGS)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
@@ -245,7 +251,9 @@ def _table(file: Path, data: bytes) -> tuple[str, Mapping[str, object] | None]:
         document = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not valid UTF-8 at byte {error.start}; convert it") from error
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{file}: nested too deeply") from error
+    except (tomllib.TOMLDecodeError, ValueError) as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from error
     tool = document.get("tool")
     table = tool.get("tm2ms") if isinstance(tool, dict) else None
@@ -255,7 +263,7 @@ def _table(file: Path, data: bytes) -> tuple[str, Mapping[str, object] | None]:
 
 
 def _from_file(file: Path, text: str, table: Mapping[str, object]) -> dict[str, object]:
-    """Check the keys and values of a table; relative paths start at the file."""
+    """Check the keys and values of a table."""
     values: dict[str, object] = {}
     for key, value in table.items():
         place = f"{file}:{_line_of(key, text)}: [tool.tm2ms]"
@@ -263,15 +271,19 @@ def _from_file(file: Path, text: str, table: Mapping[str, object]) -> dict[str, 
         if name not in _CHECKS:
             raise ConfigError(f"{place} unknown key {key!r}{_suggestion(key)}")
         if name in _COMMAND_LINE_ONLY:
-            flag = _dashed(name)
-            raise ConfigError(f"{place} {key!r} belongs on the command line: --{flag}; remove it")
+            raise ConfigError(f"{place} {key!r} {_only_there(name)}")
         if name in values:
             raise ConfigError(f"{place} {key!r} is given twice, with dashes and with underscores")
         try:
-            values[name] = _anchored(_CHECKS[name](value), file.parent)
+            values[name] = _CHECKS[name](value)
         except ValueError as error:
             raise ConfigError(f"{place} {key!r} {error}, not {_shown(value)}") from error
     return values
+
+
+def _only_there(name: str) -> str:
+    why = ", since it names a place to write to" if name in _PLACES else ""
+    return f"belongs on the command line{why}: --{_dashed(name)}; remove it"
 
 
 def _from_flag(name: str, value: object) -> object:
@@ -281,14 +293,6 @@ def _from_flag(name: str, value: object) -> object:
         return _CHECKS[name](value)
     except ValueError as error:
         raise ConfigError(f"--{_dashed(name)} {error}, not {_shown(value)}") from error
-
-
-def _anchored(value: object, directory: Path) -> object:
-    if isinstance(value, Path):
-        return directory / value
-    if isinstance(value, tuple):
-        return tuple(_anchored(item, directory) for item in value)
-    return value
 
 
 def _suggestion(key: str) -> str:

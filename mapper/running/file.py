@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapper.files.prefilter import may_mention_conv
-from mapper.files.source import LARGEST, Source, SourceError, check_size, decode, not_python, splice
+from mapper.files.source import Source, SourceError, check_size, decode, not_python, splice
 from mapper.files.suppressions import MARK, mentions
+from mapper.limits import LARGEST_NOTEBOOK, LARGEST_SOURCE
 from mapper.model.results import FileResult, FileStatus, Note, Site
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
             book = _opened(task)[1]
             off = _switches(book.text, task.place, options)
             return tuple(map(book.moved_note, off.notes())) if off else ()
-        check_size(len(task.data), LARGEST)
+        check_size(len(task.data), LARGEST_SOURCE)
         off = _switches(decode(task.data).text, task.place, options)
         return off.notes() if off else ()
     except (SourceError, RecursionError, MemoryError):
@@ -131,7 +132,7 @@ def failed(path: str, message: str) -> FileResult:
 
 
 def _module(task: Task, options: Options) -> FileResult:
-    check_size(len(task.data), LARGEST)
+    check_size(len(task.data), LARGEST_SOURCE)
     source = decode(task.data)
     off = _switches(source.text, task.place, options)
     found = migrator(options).migrate(source.text, source.newline, off, _place(task))
@@ -174,7 +175,6 @@ def _notebook(task: Task, options: Options) -> FileResult:
 
 
 def _opened(task: Task) -> tuple[Source, Joined]:
-    from mapper.files.notebook import LARGEST as LARGEST_NOTEBOOK
     from mapper.files.notebook_module import Joined
 
     check_size(len(task.data), LARGEST_NOTEBOOK, "notebook")

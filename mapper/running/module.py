@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import read_names, wanted_lines
-from mapper.files.source import Edit, LineIndex
+from mapper.files.source import Edit, LineIndex, splice
 from mapper.files.suppressions import Suppressions
+from mapper.limits import MOST_TRIED
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Note, Site
@@ -73,8 +74,10 @@ class Migrator:
         else:
             drafts, settle = drafter.drafts(references), _nothing
         edits = self._write(module, drafts, settle)
-        if edits:
-            _check(module, edits)
+        while edits and (fault := _fault(module, edits)) is not None:
+            if not _leave_faulty(module, drafts):
+                raise InternalError(f"the rewritten text does not compile: {fault}")
+            edits = self._write(module, drafts, settle)
         notes = off.notes() if off else ()
         return Migration(tuple(draft.site for draft in drafts), tuple(edits), notes)
 
@@ -133,9 +136,25 @@ def _nothing() -> None:
     """Settle nothing: every site is on its own."""
 
 
-def _check(module: ParsedModule, edits: Sequence[Edit]) -> None:
-    """Insist that the result parses."""
+def _fault(module: ParsedModule, edits: Sequence[Edit]) -> str | None:
+    """Say why the result does not compile, if it does not."""
     try:
-        sound.check(module.text, module.tree, module.index, edits)
+        sound.check(module.text, splice(module.text, edits))
     except SyntaxError as error:
-        raise InternalError(f"the rewritten text does not parse: {error}") from error
+        return error.msg
+    return None
+
+
+def _leave_faulty(module: ParsedModule, drafts: Sequence[Draft]) -> bool:
+    """Leave the sites that do not compile where they stand; say whether there are such."""
+    written = [one for one in drafts if one.is_written and one.site.after is not None]
+    found = False
+    for draft in written[:MOST_TRIED]:
+        edit = Edit(module.start(draft.node), module.end(draft.node), draft.site.after or "")
+        if draft.is_written and (fault := _fault(module, [edit])) is not None:
+            draft.leave(
+                f"what would be written does not compile here ({fault}): "
+                "put its arguments into variables first"
+            )
+            found = True
+    return found

@@ -15,9 +15,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mapper.files import regular
 from mapper.files.discover import Found, discover
 from mapper.files.paths import shown
 from mapper.files.prefilter import may_concern_us
+from mapper.limits import LARGEST_FILE
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import FileResult, FileStatus, Status
@@ -124,8 +126,7 @@ def _read(found: Found) -> _File:
     if found.error is not None:
         return _File(found, None, failed(name, found.error))
     try:
-        with open(found.name, "rb") as stream:  # noqa: PTH123 - a Path costs ten times as much
-            data = stream.read()
+        data = regular.read(found.name, LARGEST_FILE)
     except OSError as error:
         return _File(found, None, failed(name, f"cannot be read: {error.strerror or error}"))
     if may_concern_us(data):
@@ -257,7 +258,7 @@ def _mirror(file: _File, result: FileResult, target: Path) -> FileResult:
         return result
     changed = result.status is FileStatus.CHANGED
     try:
-        data = result.encoded() if changed else file.found.path.read_bytes()
+        data = result.encoded() if changed else regular.read(file.found.name, LARGEST_FILE)
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         return failed(result.path, f"cannot be copied to {target}: {error.strerror or error}")

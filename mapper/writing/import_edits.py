@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mapper.analysis.lines import lines_with
+from mapper.analysis.lines import folded, lines_with
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project import is_taken
 from mapper.analysis.resolve import Reference, dotted_name
@@ -132,7 +132,7 @@ class Imports:
 
     def _fresh(self, wanted: str) -> str:
         name, number = wanted, 1
-        text = self._module.text
+        text = folded(self._module.text)
         taken = set(re.findall(rf"\b{wanted}\d*\b", text)) if wanted in text else set[str]()
         while name in taken:
             number += 1
@@ -197,8 +197,8 @@ class Imports:
         """Say whether the name occurs anywhere else; a comment or prose is not a use."""
         module = self._module
         word = re.compile(rf"{local}(?<!\w{local})(?!\w)")  # `re` is quick to find a literal
-        own = sum(len(word.findall(module.source(b.alias))) for b in bindings if b.alias)
-        if len(word.findall(module.text)) == len(migrated) + own:
+        own = sum(len(word.findall(folded(module.source(b.alias)))) for b in bindings if b.alias)
+        if len(word.findall(folded(module.text))) == len(migrated) + own:
             return False
         patterns = (word.pattern, *_SPELLED_OTHERWISE)  # apart: `re` is slow with alternatives
         lines = sorted({line for one in patterns for line in lines_with(module.text, one)})

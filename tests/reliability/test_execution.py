@@ -115,3 +115,107 @@ def test_the_command_line_works_with_the_network_off(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, mark.exists()) == (0, False)
     assert "mindspore" in path.read_text()
+
+
+SHADOWS = (
+    "__future__", "annotationlib", "ast", "base64", "bisect", "click", "collections", "contextlib",
+    "copy", "dataclasses", "difflib", "enum", "functools", "gc", "hashlib", "inspect", "json",
+    "keyword", "logging", "numpy", "pathlib", "pathspec", "random", "re", "shlex", "shutil",
+    "signal", "string", "struct", "tempfile", "textwrap", "threading", "tomllib", "traceback",
+    "typer", "types", "typing", "unicodedata", "warnings",
+)  # fmt: skip
+STARTS = {
+    "as a module": ["-m", "mapper"],
+    "as a command": ["-c", "from tm2ms_start import main; main()"],
+}
+COMMANDS = {
+    "in place": ["migrate", "."],
+    "in place, in the short way": ["migrate", "plain.py"],
+    "with processes": ["migrate", "--check", "-j2", "--output-format", "json", "."],
+    "with every report": ["migrate", "--check", "--report", "a.html", "--report", "a.sarif", "."],
+    "explained": ["explain", "TM101"],
+    "its help": ["--help"],
+}
+
+
+@pytest.fixture
+def shadowed(tmp_path: Path) -> Path:
+    """A tree with a file for everything that could be imported in its place."""
+    trap = f"open({str(tmp_path / 'mark')!r}, 'a').write(__name__)\n"
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in SHADOWS:
+        (tree / f"{name}.py").write_text(trap)
+    (tree / "plain.py").write_text("x = 1\n")
+    (tree / "model.py").write_text("import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\n")
+    return tree
+
+
+def test_the_shadows_work_where_nobody_leaves_the_directory(shadowed: Path) -> None:
+    subprocess.run([sys.executable, "-m", "tabnanny"], cwd=shadowed, capture_output=True)
+    assert (shadowed.parent / "mark").exists()
+
+
+def imported_by_python_itself(directory: Path) -> list[str]:
+    """Return what `python -m` imports before anything of the package that it is to start."""
+    (directory / "empty").mkdir()
+    (directory / "empty" / "__init__.py").write_text("import sys\nprint(*sys.modules)\n")
+    (directory / "empty" / "__main__.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "empty"], cwd=directory, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_nothing_of_the_working_directory_is_imported(
+    start: list[str], command: list[str], shadowed: Path
+) -> None:
+    if start[0] == "-c":  # an installed command has its own directory in the first place
+        start = ["-P", *start]
+    for name in imported_by_python_itself(shadowed.parent) if start[0] == "-m" else ():
+        (shadowed / f"{name}.py").unlink(missing_ok=True)
+    assert len(list(shadowed.iterdir())) > 30
+    done = subprocess.run(
+        [sys.executable, *start, *command],
+        cwd=shadowed, env=environment(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == (1 if "--check" in command else 0), done.stderr
+    assert not (shadowed.parent / "mark").exists(), (shadowed.parent / "mark").read_text()
+    assert ("mindspore" in (shadowed / "model.py").read_text()) is (command == ["migrate", "."])
+
+
+FOREIGN = {
+    "a package": "mapper/__init__.py",
+    "a module": "mapper.py",
+    "a package with a start of its own": "mapper/__main__.py",
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_another_package_of_the_name_is_named_and_not_run(foreign: str, tmp_path: Path) -> None:
+    file = tmp_path / "other" / foreign
+    file.parent.mkdir(parents=True)
+    for path in {file, file.with_name("__init__.py")} if "/" in foreign else {file}:
+        path.write_text(f"open({str(tmp_path / 'mark')!r}, 'w')\n")
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", STARTS["as a command"][1], "--version"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=environment(PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("tm2ms: the name `mapper` means ")
+    assert str(tmp_path / "other") in done.stderr
+    assert "PYTHONPATH" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "mark").exists()
+
+
+def test_from_its_own_directory_it_runs_too() -> None:
+    for start in STARTS.values():
+        done = subprocess.run(
+            [sys.executable, *start, "--version"],
+            cwd=ROOT, capture_output=True, text=True, check=False, env=environment(PYTHONPATH=""),
+        )  # fmt: skip
+        assert done.stdout.startswith("tm2ms "), done.stderr

@@ -64,6 +64,31 @@ def test_names_and_sources_forge_nothing(tmp_path: Path, kind: str) -> None:
         assert not any(line.startswith("::error file=x::") for line in out.splitlines())
 
 
+COMMANDS = {
+    "a name that is a command": "::error::forged.py",
+    "behind blanks": "  ::warning::forged.py",
+    "of the older kind": "a##[error]forged.py",
+}
+
+
+@pytest.mark.parametrize("flags", [["--check"], ["--diff"], []], ids=["check", "diff", "in place"])
+@pytest.mark.parametrize("kind", ["full", "concise", "json", "gitlab", "sarif"])
+@pytest.mark.parametrize("evil", COMMANDS.values(), ids=COMMANDS)
+def test_no_line_of_a_log_is_a_command(
+    evil: str, kind: str, flags: list[str], tmp_path: Path
+) -> None:
+    call = f'c = nn.Conv2d(3, 8, 3, bias="""\n{evil}\n""", padding_mode=mode)  # {evil}\n'
+    (tmp_path / evil).write_text(f"import torch.nn as nn\n{call}# tm2ms: ignore\n")
+    (tmp_path / f"{evil} broken.py").write_text("import torch.nn as nn\nnn.Conv2d(\n")
+    ran = tm2ms("migrate", *flags, "-v", "--output-format", kind, ".", cwd=tmp_path)
+    assert ran.returncode == 2
+    streams = [ran.stderr.decode()] + [ran.stdout.decode()] * (flags != ["--diff"])
+    assert "forged.py" in "".join(streams)
+    for line in "".join(streams).splitlines():
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line
+
+
 class Tags(HTMLParser):
     """The tags of a page, with the names of their attributes."""
 

@@ -67,7 +67,7 @@ def test_json_has_the_keys_of_the_contract_in_their_order(run: Run) -> None:
     report = parsed("json", run)
     assert list(report) == ["tool", "version", "schema", "target", "summary", "files"]
     assert list(report["target"]) == ["mindspore", "device", "recipe"]
-    summary = "files changed failed sites migrated unsafe shape_only manual ignored"
+    summary = "files changed failed sites migrated unsafe shape_only manual uncovered ignored"
     assert list(report["summary"]) == summary.split()
     assert list(report["files"][0]) == ["path", "status", "message", "sites"]
     site = report["files"][0]["sites"][0]

@@ -3,7 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const BATCH = 100;
-const ORDER = ["migrated", "shape-only", "unsafe", "manual", "ignored"];
+const ORDER = ["migrated", "shape-only", "unsafe", "manual", "uncovered", "ignored"];
 const all = data.files.flatMap((file) => file.sites.map((site) => ({ ...site, file })));
 const chosen = new Set();
 let hits = [], drawn = 0, section = null, unfolded = false;
@@ -16,6 +16,7 @@ function tiles() {
     "shape-only": "values differ",
     unsafe: "could be silently wrong",
     manual: "need a person",
+    uncovered: "without a rule",
     ignored: "switched off",
   };
   for (const [status, count] of counts) {

@@ -12,7 +12,7 @@ function make(tag, options = {}, ...children) {
 }
 
 const LABELS = {
-  migrated: "migrated", unsafe: "unsafe", "shape-only": "shape-only", manual: "manual", ignored: "ignored",
+  migrated: "migrated", unsafe: "unsafe", "shape-only": "shape-only", manual: "manual", uncovered: "uncovered", ignored: "ignored",
 };
 
 const chip = (status) => make("span", { class: `chip ${status}` }, LABELS[status] || status);

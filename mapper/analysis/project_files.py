@@ -1,0 +1,352 @@
+"""The files that could be in one program with a file: where they are, and what they may import.
+
+The project of a file is the git repository around it. Where there is none, it is the directory of
+the nearest `pyproject.toml`, `setup.py` or `setup.cfg` (else the file's own), and every directory
+above it that holds files, directly or one level deeper, that name the directory in between in an
+import or a string. Everything below is looked at, excluded folders too, save what belongs to tools:
+environments, installed packages, caches. Files are parsed and never run.
+
+Before a file is parsed, its bytes are asked whether it can import the module in question. That test
+errs towards yes: between `import` and a module's name there can only be names, dots, commas,
+brackets, line ends and comments. What is not ASCII is brought to the form in which Python compares
+names, and a notebook's JSON is decoded first.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from itertools import islice
+from pathlib import Path
+
+from mapper import limits
+from mapper.files import notebook, regular
+from mapper.files.source import SourceError, decode
+from mapper.model.record import record
+
+_MARKERS = ("pyproject.toml", "setup.py", "setup.cfg")
+_SUFFIXES = (".py", ".ipynb")
+_OF_TOOLS = {
+    ".git", ".hg", ".svn", ".bzr", "node_modules", "site-packages", "dist-packages", "__pycache__",
+    "__pypackages__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".eggs",
+}  # fmt: skip
+_INSTALLED = {"site-packages", "dist-packages"}
+_LONGEST = 300  # characters of a string that may be a path
+
+# Each starts with a literal, which `re` is quick to find.
+_IMPORT = re.compile(rb"import((?:[\w\s.,()*\\;\x80-\xff]++|#[^\r\n]*+)*+)")
+_FROM = re.compile(rb"from([\w\s.\\\x80-\xff]++)")
+_WORD = re.compile(rb"[\w\x80-\xff]+|\*")
+_LOADERS = (
+    b"import_module", b"__import__", b"run_path", b"run_module", b"load_source", b"eval", b"exec",
+)  # fmt: skip
+_BY_TEXT = (
+    *_LOADERS, b"spec_from", b"sys.modules", b"locate", b"instantiate", b"mock", b"monkeypatch",
+    b"%run",
+)  # fmt: skip
+_READS = (
+    b"getattr", b"setattr", b"delattr", b"vars", b"__dict__", b"globals", b"locals", b"attrgetter",
+    b"inspect", b"dir(", b"exec", b"eval", b"methodcaller", b"%run",
+)  # fmt: skip
+_SETS = (b"setattr", b"update", b"patch", b"__dict__", b"vars", b"globals")
+
+
+@record(frozen=True, slots=True)
+class Entry:
+    """A file of the project. `words` are those in its import statements, and perhaps more.
+
+    `by_text`: it may also import what a string names. `is_read`: its text could be had.
+    """
+
+    path: Path
+    words: frozenset[str]
+    by_text: bool
+    is_read: bool = True
+
+
+@record(frozen=True, slots=True)
+class Parsed:
+    """A parsed file; `hidden` is what a notebook holds beside Python: magics, broken cells."""
+
+    path: Path
+    text: str
+    tree: ast.Module
+    hidden: str = ""
+
+
+# --- where a project is -------------------------------------------------------------------------
+
+
+@cache
+def root_of(directory: Path) -> Path:
+    """Return the top of the project that a (resolved) directory belongs to."""
+    lines_up = [directory, *directory.parents]
+    repositories = [above for above in lines_up if (above / ".git").exists()]
+    if repositories:
+        whole = [above for above in repositories if (above / ".git").is_dir()]
+        return whole[0] if whole else repositories[-1]  # a `.git` file: a submodule, a worktree
+    marked = (a for a in lines_up if any((a / marker).exists() for marker in _MARKERS))
+    return _with_what_reaches_in(next(marked, directory))
+
+
+def _with_what_reaches_in(root: Path) -> Path:
+    """Return the topmost directory above a root whose files reach into it."""
+    found, inside = root, root.name
+    for above in list(root.parents)[: limits.PROJECT_LEVELS]:
+        if above == above.parent or _INSTALLED & {above.name, above.parent.name}:
+            break
+        near = list(islice(_near(above, inside), limits.PROJECT_EVIDENCE))
+        if any(_reaches_into(file, inside) for file in near):
+            found = above
+        elif near:
+            break
+        inside = above.name
+    return found
+
+
+def _near(directory: Path, but: str) -> Iterator[Path]:
+    """Yield the source files in a directory and in those directly below it, save one."""
+    folders = list[str]()
+    for name, is_folder in _listed(directory):
+        if not is_folder:
+            yield directory / name
+        elif name != but and name not in _OF_TOOLS:
+            folders.append(name)
+    for folder in folders:
+        yield from (directory / folder / n for n, deep in _listed(directory / folder) if not deep)
+
+
+def _listed(directory: Path) -> list[tuple[str, bool]]:
+    """Return the source files and folders of a directory; nothing of one that is a heap."""
+    try:
+        with os.scandir(directory) as scan:
+            entries = list(islice(scan, limits.PROJECT_ENTRIES + 1))
+            if len(entries) > limits.PROJECT_ENTRIES:
+                return []
+            found = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
+    except OSError:
+        return []
+    return sorted((n, deep) for n, deep in found if deep or n.endswith(_SUFFIXES))
+
+
+def _reaches_into(file: Path, folder: str) -> bool:
+    """Say whether a file imports from a folder, or names it in a string that may be a path."""
+    text = plain_text(file)
+    if text is None or not _has(text, folder) or (parsed := parse(file)) is None:
+        return False
+    for node in ast.walk(parsed.tree):
+        match node:
+            case ast.Import(names=names) if any(n.name.split(".")[0] == folder for n in names):
+                return True
+            case ast.ImportFrom(module=str(module), level=0) if module.split(".")[0] == folder:
+                return True
+            case ast.Constant(value=str(value)) if len(value) < _LONGEST and b"sys.path" in text:
+                if folder in re.split(r"[/\\]", value):
+                    return True
+    return False
+
+
+# --- which files it has -------------------------------------------------------------------------
+
+
+@cache
+def entries(root: Path) -> tuple[Entry, ...] | None:
+    """Return the files of a project; None where there are more than are looked at."""
+    found = list[Entry]()
+    for number, file in enumerate(_source_files(root)):
+        if file is None or number == limits.PROJECT_FILES:
+            return None
+        if (entry := _entry(file)) is not None:
+            found.append(entry)
+    return tuple(found)
+
+
+def _source_files(root: Path) -> Iterator[Path | None]:
+    """Yield the source files below a directory; None where there are too many directories."""
+    for number, (directory, folders, files) in enumerate(os.walk(root)):
+        if number == limits.PROJECT_DIRECTORIES:
+            yield None
+        if "pyvenv.cfg" in files:  # a virtual environment, whatever it is called
+            folders.clear()
+            continue
+        folders[:] = [folder for folder in folders if folder not in _OF_TOOLS]
+        yield from (Path(directory, file) for file in files if file.endswith(_SUFFIXES))
+
+
+def _entry(file: Path) -> Entry | None:
+    data = read(file)
+    if data is None:
+        return None
+    if file.suffix == ".ipynb" and not re.search(rb"import|%run|\\u", data):
+        return None
+    text = _text_of(file, data)
+    if text is None:
+        return Entry(file, _words(data), by_text=True, is_read=False)
+    return Entry(file, _words(text), _holds(text, _BY_TEXT))
+
+
+def _words(text: bytes) -> frozenset[str]:
+    inside = b" ".join([*_IMPORT.findall(text), *_FROM.findall(text)])
+    return frozenset(word.decode("utf-8", "replace") for word in _WORD.findall(inside))
+
+
+def may_take(entry: Entry, names: tuple[str, ...], name: str) -> bool:
+    """Say whether a file may take a name from a module: `names` are its directories' and its own.
+
+    Errs towards yes.
+    """
+    *packages, module = names
+    is_named = module in entry.words
+    if not (is_named or entry.by_text or not entry.words.isdisjoint((*packages, "*"))):
+        return False
+    text = plain_text(entry.path)
+    if text is None:
+        return True
+    has_name = _has(text, name)
+    if not is_named and not _has(text, module):
+        return entry.by_text and has_name and _holds(text, _LOADERS)
+    return has_name or "*" in entry.words or _holds(text, _READS)
+
+
+def _holds(text: bytes, words: tuple[bytes, ...]) -> bool:
+    return any(word in text for word in words)
+
+
+def _has(text: bytes, word: str) -> bool:
+    found, whole = _pattern(word)
+    return found in text and whole.search(text) is not None
+
+
+@lru_cache(limits.PARSED_FILES)
+def _pattern(word: str) -> tuple[bytes, re.Pattern[bytes]]:
+    found = unicodedata.normalize("NFKC", word).encode("utf-8", "replace")
+    return found, re.compile(rb"(?<![\w\x80-\xff])%s(?![\w\x80-\xff])" % re.escape(found))
+
+
+def forget() -> None:
+    """Forget which files there are, for a new run in the same process."""
+    for cached in (root_of, entries, _module_file):
+        cached.cache_clear()
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read(file: Path) -> bytes | None:
+    """Return the bytes of a regular file; None where it is no such file or too large."""
+    try:
+        return regular.read(file, limits.LARGEST_NOTEBOOK)
+    except (OSError, ValueError):
+        return None
+
+
+def plain_text(file: Path) -> bytes | None:
+    """Return the text of a file in which names can be looked for; None where it has none."""
+    data = read(file)
+    return None if data is None else _text_of(file, data)
+
+
+def _text_of(file: Path, data: bytes) -> bytes | None:
+    if file.suffix != ".ipynb":
+        return data if data.isascii() else _normal(data)
+    try:
+        cells = json.loads(data)["cells"]
+        sources = [cell.get("source", "") for cell in cells if cell.get("cell_type") == "code"]
+        text = "\n".join(one if isinstance(one, str) else "".join(one) for one in sources)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
+        return None
+    return unicodedata.normalize("NFKC", text).encode("utf-8", "replace")
+
+
+def _normal(data: bytes) -> bytes | None:
+    try:
+        text = decode(data).text
+    except (SourceError, RecursionError, MemoryError):
+        return None
+    return unicodedata.normalize("NFKC", text).encode("utf-8", "replace")
+
+
+def parse(file: Path) -> Parsed | None:
+    """Return a file parsed; None where it cannot be. Kept while the file does not change."""
+    try:
+        status = file.stat()
+    except (OSError, ValueError):
+        return None
+    return _parse(file, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(limits.PARSED_FILES)
+def _parse(file: Path, changed: int, size: int) -> Parsed | None:
+    data = read(file)
+    if data is None:
+        return None
+    try:
+        text, hidden = decode(data).text, ""
+        if file.suffix == ".ipynb":
+            text, hidden = _python_of(text)
+        tree = _tree(text) if len(text) <= limits.LARGEST_SOURCE else None
+    except (SourceError, RecursionError, MemoryError):
+        return None
+    return Parsed(file, text, tree, hidden) if tree is not None else None
+
+
+def _tree(text: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+
+
+def _python_of(raw: str) -> tuple[str, str]:
+    """Return a notebook's Python as one module, and what is none."""
+    shown, hidden = list[str](), list[str]()
+    for cell in notebook.read(raw).cells:
+        if cell.skipped is not None or _tree(cell.text) is None:
+            hidden.append(cell.original)
+            continue
+        shown.append(cell.text)
+        lines = re.split(r"\r\n|\r|\n", cell.original)
+        hidden += [lines[line - 1] for line in cell.masked if line <= len(lines)]
+    return "\n".join(shown), "\n".join(hidden)
+
+
+# --- where modules are --------------------------------------------------------------------------
+
+
+def find(module: str, path: Path) -> Path | None:
+    """Return the file of a module as the file at `path` names it."""
+    parts = module.lstrip(".").split(".") if module.strip(".") else []
+    level = len(module) - len(module.lstrip("."))
+    start = path.parent.resolve()
+    if level:
+        return _module_file(start.joinpath(*[".."] * (level - 1), *parts))
+    root = root_of(start)
+    for above in (start, *start.parents):
+        for place in (above, above / "src"):
+            if (found := _module_file(place.joinpath(*parts))) is not None:
+                return found
+        if above == root:
+            break
+    return None
+
+
+@cache
+def _module_file(place: Path) -> Path | None:
+    for file in (place.with_name(place.name + ".py"), place / "__init__.py"):
+        if file.is_file():
+            return file.resolve()
+    return None
+
+
+def may_set(file: Path) -> bool:
+    """Say whether a file could set a module's names otherwise than by an assignment."""
+    text = plain_text(file)
+    return text is None or _holds(text, _SETS)

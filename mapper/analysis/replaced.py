@@ -1,0 +1,233 @@
+"""Which of torch's names a program sets: `nn.Conv2d = Shim`, `setattr(nn, "Conv2d", Shim)`.
+
+Once a name of torch's module holds something else, every later use of it means that. In which order
+a program's files run is not known, so such a name is in doubt in every file that could be in one
+program with the file that sets it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from mapper.analysis import project
+from mapper.analysis.project_files import Entry, entries, parse, plain_text, root_of
+from mapper.analysis.project_uses import Chain, Facts, dotted, facts_of
+from mapper.model.record import record
+
+_SETTERS = ("setattr", "delattr", "__setattr__", "__delattr__", "object", "patch")
+_CHANGES = ("update", "setdefault", "pop", "clear", "popitem", "__setitem__", "__delitem__")
+_MARKS = re.compile(rb"(?:set|del)attr|__dict__|vars\(|patch")
+_ANY_KEY = re.compile(
+    rb"(?:set|del)attr(?:__)?\s*\(\s*(?!self\b|cls\b)[\w.\s]*,\s*(?![\"'])|_\.update|\)\.update"
+)
+_HOPS = 4
+
+
+@record(frozen=True, slots=True)
+class Setting:
+    """A place that sets torch's `api`; one that ends in `.*` may set any name of its module."""
+
+    api: str
+    file: str
+    line: int
+
+    def sets(self, api: str, canonical: Callable[[str], str | None]) -> bool:
+        """Say whether it may set an API or a part of it, under whatever name torch has for that."""
+        parts = self.api.split(".")
+        if parts[-1] == "*":
+            parts[-1] = api.rpartition(".")[2]
+        names = (".".join(parts[:end]) for end in range(len(parts), 1, -1))
+        return any(name == api or canonical(name) == api for name in names)
+
+
+def settings_here(
+    tree: ast.Module, text: str, words: str, path: Path | None
+) -> tuple[Setting, ...]:
+    """Return the places of a module that set torch's names; `words` finds the wanted ones."""
+    if not _may_set(text.encode("utf-8", "replace"), words):
+        return ()
+    return tuple(_settings(tree, path))
+
+
+def settings_elsewhere(path: Path, words: str) -> tuple[Setting, ...]:
+    """Return the places that set torch's names in other files of a file's program."""
+    root = root_of(path.parent.resolve())
+    found = _by_file(root, words)
+    if not found:
+        return ()
+    together, own = _programs(root), path.resolve()
+    return tuple(
+        setting
+        for file, settings in found.items()
+        if file != own and together.get(file) == together.get(own, together.get(file))
+        for setting in settings
+    )
+
+
+@cache
+def _by_file(root: Path, words: str) -> dict[Path, tuple[Setting, ...]]:
+    found = {}
+    for entry in entries(root) or ():
+        text = plain_text(entry.path)
+        if text is None or not _may_set(text, words):
+            continue
+        parsed = parse(entry.path)
+        settings = tuple(_settings(parsed.tree, entry.path)) if parsed else ()
+        if settings:
+            found[entry.path] = settings
+    return found
+
+
+# --- which files could be in one program --------------------------------------------------------
+
+
+@cache
+def _programs(root: Path) -> dict[Path, Path]:
+    """Return for each file one that stands for all that are connected with it by imports."""
+    files = entries(root) or ()
+    leader = {entry.path: entry.path for entry in files}
+
+    def top(path: Path) -> Path:
+        while leader[path] != path:
+            leader[path] = path = leader[leader[path]]
+        return path
+
+    by_name = defaultdict[str, list[Path]](list)
+    for entry in files:
+        for name in _import_names(entry, root):
+            by_name[name].append(entry.path)
+    for entry in files:
+        reached = by_name if entry.by_text else entry.words & by_name.keys()
+        for name in reached:
+            for other in by_name[name]:
+                leader[top(other)] = top(entry.path)
+    return {path: top(path) for path in leader}
+
+
+def _import_names(entry: Entry, root: Path) -> Iterable[str]:
+    """Return the words by which an import may reach a file."""
+    parts = entry.path.relative_to(root.parent).with_suffix("").parts
+    return parts[-2:] if parts[-1] == "__init__" else parts[-1:]
+
+
+# --- what one file sets -------------------------------------------------------------------------
+
+
+@cache
+def _patterns(words: str) -> tuple[re.Pattern[bytes], ...]:
+    wanted = words.encode()
+    return (
+        re.compile(
+            rb"(?:%s)\w*[\s\\]*(?:[,)\]](?:[\w\s.,\\()\[\]*]|#[^\r\n]*)*)?"
+            rb"(?:=(?!=)|:[^=\r\n]*=|\bin\b)" % wanted
+        ),
+        re.compile(rb"del[\s(\\][\w\s.,()\\]*(?:%s)" % wanted),
+        re.compile(rb"as(?<=\Was)[\s(\\][\w\s.()\\]*(?:%s)" % wanted),
+    )
+
+
+def _may_set(text: bytes, words: str) -> bool:
+    """Say whether a file may set a name of torch's; errs towards yes."""
+    if any(pattern.search(text) for pattern in _patterns(words)):
+        return True
+    if not _MARKS.search(text):
+        return False
+    is_named = re.search(rb"(?:%s)\w*[\"']" % words.encode(), text)
+    return is_named is not None or _ANY_KEY.search(text) is not None
+
+
+def _settings(tree: ast.Module, path: Path | None) -> Iterator[Setting]:
+    facts, file = facts_of(tree), path.name if path else "this file"
+    for chains in list(facts.chains.values()):
+        for chain in chains:
+            for name in _set_through(facts, chain):
+                module = _torch(facts, chain, name, path)
+                if module is not None:
+                    yield Setting(module, file, chain.levels[0].lineno)
+    for text, line in facts.strings:
+        if text.startswith("torch.") and _is_patched(facts, text):
+            yield Setting(text, file, line)
+
+
+def _set_through(facts: Facts, chain: Chain) -> Iterator[tuple[str, ...]]:
+    """Yield the attributes of a chain's root that are set, `*` for any."""
+    attributes, top = chain.attributes, chain.levels[-1]
+    parent = facts.parents[top]
+    if isinstance(top, ast.Attribute) and not isinstance(top.ctx, ast.Load):
+        yield attributes
+        return
+    if not chain.is_loaded:
+        return
+    if attributes and attributes[-1] in _CHANGES and "__dict__" in attributes:
+        yield (*attributes[: attributes.index("__dict__")], "*")
+    elif attributes and attributes[-1] == "__dict__":
+        yield from _set_in_namespace(facts, top, attributes[:-1])
+    match parent:
+        case ast.Call(args=[first, key, *_]) if first is top and _called(parent) in _SETTERS:
+            yield (*attributes, str(key.value) if isinstance(key, ast.Constant) else "*")
+        case ast.Call(func=ast.Name(id="vars"), args=[first]) if first is top:
+            yield from _set_in_namespace(facts, parent, attributes)
+
+
+def _set_in_namespace(
+    facts: Facts, node: ast.AST, attributes: tuple[str, ...]
+) -> Iterator[tuple[str, ...]]:
+    parent = facts.parents[node]
+    match parent:
+        case ast.Subscript(slice=key, ctx=ast.Store() | ast.Del()):
+            yield (*attributes, str(key.value) if isinstance(key, ast.Constant) else "*")
+        case ast.Attribute(attr=attr) if attr in _CHANGES:
+            yield (*attributes, "*")
+        case ast.Call() | ast.Assign() | ast.NamedExpr():
+            yield (*attributes, "*")
+
+
+def _called(call: ast.Call) -> str:
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def _is_patched(facts: Facts, text: str) -> bool:
+    """Say whether a string is what `mock.patch("torch.nn.Conv2d")` or `setattr` are given."""
+    return any(
+        isinstance(node, ast.Call)
+        and _called(node) in _SETTERS
+        and any(isinstance(one, ast.Constant) and one.value == text for one in node.args[:1])
+        for node in facts.parents
+    )
+
+
+def _torch(facts: Facts, chain: Chain, set_: tuple[str, ...], path: Path | None) -> str | None:
+    """Return the qualified name that a chain sets, where its root is torch's."""
+    root = chain.levels[0]
+    assert isinstance(root, ast.Name)
+    for target in _targets(facts, root.id, _HOPS):
+        *module, name = [target, *set_]
+        whole = ".".join(module)
+        if not (whole == "torch" or whole.startswith("torch.")):
+            whole = (path and project.handed_on(whole, path)) or ""
+        if whole:
+            return f"{whole}.{name}"
+    return None
+
+
+def _targets(facts: Facts, name: str, hops: int) -> Iterator[str]:
+    """Yield what a local name may be imported as, anywhere in the file, through other names."""
+    for one in facts.imports:
+        if one.local == name and one.name is not None:
+            yield dotted(one.module, one.name)
+        elif one.local == name:
+            yield one.module if one.is_renamed else name
+    if hops:
+        for root, chains in list(facts.chains.items()):
+            for chain in chains:
+                if root != name and name in facts.aliases(chain):
+                    behind = chain.attributes
+                    yield from (".".join([t, *behind]) for t in _targets(facts, root, hops - 1))

@@ -1,0 +1,438 @@
+"""Which layer differs first, from what both sides recorded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mapper.comparing.measure import Array, difference, scale_of
+from mapper.comparing.results import Call, Culprit, Difference, Failure, Finding, Kind, Run
+from mapper.weights.exact import moved
+from mapper.weights.namemap import NameMap, Trouble
+from mapper.weights.networks import Network, collisions
+
+EVALUATION = 1e-5  # of the largest value, for float32
+TRAINING = 1e-4  # a batch's statistics are sums over it, and gradients pass every layer twice
+DEPTH = 16  # layers with weights up to which no more is allowed
+STATISTIC = 0.01  # of the largest statistic in the network: the least scale of one layer's
+
+
+def tolerance_of(given: float | None, train: bool, weighted: int) -> float:
+    """Return what is allowed behind so many layers with weights.
+
+    Rounding errors of single layers add up like random steps: with the root of their number.
+    """
+    if given is not None:
+        return given
+    return (TRAINING if train else EVALUATION) * max(1.0, math.sqrt(weighted / DEPTH))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The answer of one side, and where its arrays are."""
+
+    directory: Path
+    answer: Mapping[str, Any]
+
+    def array(self, file: str) -> Array:
+        """Return one array, read as it is needed."""
+        loaded: Array = np.load(self.directory / file, allow_pickle=False, mmap_mode="r")
+        return loaded
+
+
+@dataclass(frozen=True)
+class Models:
+    """Both models, the map between them, and where layers of torch's are that moved."""
+
+    torch: Network
+    mindspore: Network
+    names: NameMap
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+    def moved(self, path: str) -> str:
+        """Return the path in MindSpore's model."""
+        return moved(path, self.torch, self.paths)
+
+    @cached_property
+    def _back(self) -> Mapping[str, str]:
+        return {self.moved(layer.path): layer.path for layer in self.torch.layers}
+
+    def near(self, path: str) -> str:
+        """Return the path of torch's layer at a path of MindSpore's, or of the next one above."""
+        while path and path not in self._back:
+            path = path.rpartition(".")[0]
+        return self._back.get(path, path)
+
+
+class Judge:
+    """Holds two records of one run against each other."""
+
+    def __init__(self, models: Models, mode: str, train: bool, tolerance: float | None) -> None:
+        self.models, self.mode, self.train, self.given = models, mode, train, tolerance
+        self.owners = {entry.owner for entry in models.torch.entries if entry.trains}
+        self.findings: list[Finding] = []
+
+    def run(self, torch: Record, mindspore: Record | Failure, modes: bool) -> Run:
+        """Return the run; `modes`: the layers have to be in the same modes."""
+        self.findings = [*self._weights(), *self._names()]
+        depth = sum(event["event"] == "out" and event["path"] in self.owners
+                    for event in torch.answer["events"])  # fmt: skip
+        tolerance = tolerance_of(self.given, self.train, depth or len(self.owners))
+        run = Run(self.mode, self.train, tolerance)
+        if isinstance(mindspore, Failure):
+            first = self._culprit_of_findings(torch)
+            return replace(run, findings=tuple(self.findings), failure=mindspore, first=first)
+        if modes:
+            self.findings += self._modes(torch, mindspore)
+        self.findings += self._rates(torch, mindspore)
+        walk = _Walk(self, torch, mindspore)
+        calls = walk.calls()
+        if told := mindspore.answer.get("failure"):
+            failure = Failure("MindSpore", told["message"], tuple(told["traceback"]))
+            failed = Finding(Kind.FAILURE, self.models.near(told["path"]), failure.message)
+            first = walk.first or self.culprit(failed.path, [failed])
+            return replace(run, calls=tuple(calls), findings=tuple(self.findings), first=first,
+                           failure=failure)  # fmt: skip
+        outputs = self._outputs(torch, mindspore, tolerance)
+        statistics = self._statistics(torch, mindspore, tolerance)
+        gradients = self._gradients(torch, mindspore, tolerance)
+        first = walk.first or self._culprit_of_findings(torch)
+        return replace(
+            run,
+            calls=tuple(calls),
+            outputs=outputs,
+            statistics=statistics,
+            gradients=gradients,
+            findings=tuple(self.findings),
+            first=first,
+            notes=self._notes(torch, mindspore),
+        )
+
+    # --- what is known without values ---
+
+    def _weights(self) -> list[Finding]:
+        found = []
+        for one in self.models.names.problems:
+            owner = one.name.rpartition(".")[0]
+            path = self.models.near(owner) if one.trouble is Trouble.EXTRA else owner
+            found.append(Finding(Kind.WEIGHTS, path, str(one)))
+        return found
+
+    def _names(self) -> list[Finding]:
+        found = []
+        for name, places in collisions(self.models.mindspore.entries).items():
+            message = (
+                f"{' and '.join(places)} call themselves {name!r}: a checkpoint keeps one of them, "
+                "and GRAPH_MODE and optimizers refuse both"
+            )
+            for one in places:
+                path = self.models.near(one.rpartition(".")[0])
+                found.append(Finding(Kind.NAME, path, message))
+        return found
+
+    def _modes(self, torch: Record, mindspore: Record) -> list[Finding]:
+        words = {True: "training", False: "evaluation"}
+        there = mindspore.answer["modes"]
+        found = []
+        for path, mode in torch.answer["modes"].items():
+            other = there.get(self.models.moved(path), mode)
+            if other != mode:
+                message = f"in {words[mode]} in torch, in {words[other]} in MindSpore"
+                found.append(Finding(Kind.MODE, path, message))
+        paths = {one.path for one in found}
+        # of a layer that is wrong as a whole, itself and not all that is in it
+        return [one for one in found if not one.path or one.path.rpartition(".")[0] not in paths]
+
+    def _rates(self, torch: Record, mindspore: Record) -> list[Finding]:
+        there = mindspore.answer["rates"]
+        found = []
+        for path, rate in torch.answer["rates"].items():
+            other = there.get(self.models.moved(path), rate)
+            if abs(other - rate) > 1e-6:
+                message = f"drops {rate:g} of the values in torch, {other:g} in MindSpore"
+                found.append(Finding(Kind.RATE, path, message))
+        return found
+
+    # --- values beside the layers' ---
+
+    def _outputs(
+        self, torch: Record, mindspore: Record, tolerance: float
+    ) -> tuple[Difference, ...]:
+        both, message = _paired(torch, mindspore, torch.answer["outputs"],
+                                mindspore.answer["outputs"])  # fmt: skip
+        if message:
+            self.findings.append(Finding(Kind.OUTPUT, "", message))
+        for one in both:
+            if one.exceeds(tolerance):
+                self.findings.append(Finding(Kind.OUTPUT, "", f"the output{one.at} {one}", one))
+        return both
+
+    def _named(self, torch: Record, mindspore: Record, what: str) -> list[tuple[str, Array, Array]]:
+        """Return statistics or gradients that both sides have, in MindSpore's shape."""
+        here, there = torch.answer.get(what, {}), mindspore.answer.get(what, {})
+        found = []
+        for name, file in here.items():
+            pair = self.models.names.to_mindspore().get(name)
+            if pair is not None and pair.mindspore in there:
+                value = torch.array(file)
+                if pair.axis is not None:
+                    value = np.expand_dims(value, pair.axis)
+                found.append((name, value, mindspore.array(there[pair.mindspore])))
+        return found
+
+    def _statistics(
+        self, torch: Record, mindspore: Record, tolerance: float
+    ) -> tuple[tuple[str, Difference], ...]:
+        both = self._named(torch, mindspore, "statistics")
+        largest: dict[str, float] = {}
+        for name, value, _ in both:
+            last = name.rpartition(".")[2]
+            largest[last] = max(largest.get(last, 0.0), scale_of(value))
+        found = []
+        for name, value, other in both:
+            path, _, last = name.rpartition(".")
+            scale = max(scale_of(value), STATISTIC * largest[last])
+            apart = difference(value, other, scale)
+            found.append((name, apart))
+            if apart.exceeds(tolerance):
+                message = f"{last} after a step {apart}"
+                self.findings.append(Finding(Kind.STATISTICS, path, message, apart))
+        return tuple(found)
+
+    def _gradients(
+        self, torch: Record, mindspore: Record, tolerance: float
+    ) -> tuple[tuple[str, Difference], ...]:
+        both = self._named(torch, mindspore, "gradients")
+        scale = max((scale_of(value) for _, value, _ in both), default=0.0)
+        found = []
+        for name, value, other in both:
+            apart = difference(value, other, scale)
+            found.append((name, apart))
+            if apart.exceeds(tolerance):
+                path, _, last = name.rpartition(".")
+                message = f"the gradient of {last} {apart}"
+                self.findings.append(Finding(Kind.GRADIENT, path, message, apart))
+        self._untrained(torch, mindspore)
+        return tuple(found)
+
+    def _untrained(self, torch: Record, mindspore: Record) -> None:
+        here, there = torch.answer.get("gradients", {}), mindspore.answer.get("gradients", {})
+        for name, pair in self.models.names.to_mindspore().items():
+            if (name in here) != (pair.mindspore in there) and self._is_first(pair.mindspore):
+                side = "torch" if name in here else "MindSpore"
+                path, _, last = name.rpartition(".")
+                message = f"{last} is trained in {side} alone"
+                self.findings.append(Finding(Kind.GRADIENT, path, message))
+
+    def _is_first(self, name: str) -> bool:
+        """Say whether a parameter with several names is listed under this one."""
+        known = self.models.mindspore.entry
+        same = (n for n, one in known.items() if one.identity == known[name].identity)
+        return not known[name].identity or next(same) == name
+
+    # --- the verdict ---
+
+    def _culprit_of_findings(self, torch: Record) -> Culprit | None:
+        """Return the layer of the findings that no call's values have shown.
+
+        Gradients are computed from the last layer back to the first, so among them the last counts.
+        """
+        order = self._order(torch)
+        forward = [one for one in self.findings if one.kind is not Kind.GRADIENT]
+        if forward:
+            first = min(forward, key=lambda one: order.get(one.path, len(order)))
+            return self.culprit(first.path)
+        if self.findings:
+            last = max(self.findings, key=lambda one: order.get(one.path, -1))
+            return self.culprit(last.path)
+        return None
+
+    def _order(self, torch: Record) -> dict[str, int]:
+        """Return the layers in the order in which they end, or stand where no calls are known."""
+        order: dict[str, int] = {}
+        for event in torch.answer["events"]:
+            if event["event"] == "out":
+                order.setdefault(event["path"], len(order))
+        if not order:
+            order = {layer.path: place for place, layer in enumerate(self.models.torch.layers[1:])}
+            order[""] = len(order)
+        return order
+
+    def culprit(
+        self, path: str, more: Iterable[Finding] = (), before: str | None = None
+    ) -> Culprit:
+        """Return a layer with all that was found of it."""
+        here = self.models.torch.layer.get(path)
+        there = self.models.mindspore.layer.get(self.models.moved(path))
+        mine = (one for one in self.findings if one.path == path)
+        return Culprit(
+            path,
+            here.cls if here else there.cls if there else "",
+            here.source if here else None,
+            there.cls if there else None,
+            there.source if there else None,
+            (*more, *mine),
+            before,
+        )
+
+    def _notes(self, torch: Record, mindspore: Record) -> tuple[str, ...]:
+        draws, there = torch.answer["draws"], mindspore.answer["draws"]
+        notes = []
+        if other := sorted({name[:-1] for name in draws if name.endswith("!")}):
+            notes.append(f"torch draws by {', '.join(other)}: MindSpore cannot be given the same")
+        fed = [name for name in draws if not name.endswith("!")]
+        if fed and self.mode == "graph":
+            notes.append("random numbers cannot be given to a model in GRAPH_MODE")
+        elif len(fed) != len(there):
+            notes.append(f"torch draws {len(fed)} times, MindSpore {len(there)} times")
+        return tuple(notes)
+
+
+def _paired(
+    torch: Record,
+    mindspore: Record,
+    here: Sequence[Mapping[str, Any]],
+    there: Sequence[Mapping[str, Any]],
+) -> tuple[tuple[Difference, ...], str]:
+    """Return the differences of values at the same places, and in words what has no such place."""
+    others = {one["at"]: one for one in there}
+    found = []
+    message = ""
+    for one in here:
+        other = others.pop(one["at"], None)
+        if other is None:
+            message = message or f"the value at {one['at'] or 'the top'} is missing in MindSpore"
+        elif "file" in one and "file" in other:
+            arrays = torch.array(one["file"]), mindspore.array(other["file"])
+            dtypes = one["dtype"], other["dtype"]
+            found.append(difference(*arrays, dtypes=dtypes, at=one["at"]))
+        elif one.get("value") != other.get("value"):
+            words = (str(side.get("value", "a tensor")) for side in (one, other))
+            message = message or "is {} in torch, {} in MindSpore".format(*words)
+    if others and not message:
+        message = f"the value at {next(iter(others)) or 'the top'} is missing in torch"
+    return tuple(found), message
+
+
+class _Walk:
+    """Goes through torch's events in order, beside MindSpore's for the same calls."""
+
+    def __init__(self, judge: Judge, torch: Record, mindspore: Record) -> None:
+        self.judge, self.torch, self.mindspore = judge, torch, mindspore
+        self.models = judge.models
+        events = mindspore.answer["events"]
+        self.there = {(one["event"], one["path"], one["call"]): i for i, one in enumerate(events)}
+        self.events = events
+        self.first: Culprit | None = None
+        self.weighted = 0
+        self._alone: str | None = None  # torch's layer alone that ran since values last agreed
+        self._reached = 0  # how far MindSpore's events agree
+
+    def calls(self) -> list[Call]:
+        """Return the calls of torch's layers; and find the first that differs."""
+        if self.judge.mode == "graph":
+            return []
+        found = []
+        running: list[str] = []
+        for event in self.torch.answer["events"]:
+            path = event["path"]
+            place = self.there.get((event["event"], self.models.moved(path), event["call"]))
+            other = None if place is None else self.events[place]
+            if event["event"] == "in":
+                self._judge(event, other, running[-1] if running else "", path)
+                running.append(path)
+            else:
+                while running.pop() != path:
+                    pass
+                self.weighted += path in self.judge.owners
+                outputs = self._judge(event, other, path, None)
+                found.append(self._call(event, other, outputs))
+            if place is not None:
+                self._reached = max(self._reached, place)
+        return found
+
+    def _tolerance(self) -> float:
+        return tolerance_of(self.judge.given, self.judge.train, self.weighted)
+
+    def _judge(
+        self,
+        event: Mapping[str, Any],
+        other: Mapping[str, Any] | None,
+        path: str,
+        before: str | None,
+    ) -> tuple[Difference, ...]:
+        """Compare the values of one event; `path` is the layer whose code led to them."""
+        known = [one for one in self.judge.findings if one.path == event["path"]]
+        if before is not None:
+            known = [one for one in known if one.kind is Kind.MODE]
+        if self.first is None and known and (other is None or before is not None):
+            self.first = self.judge.culprit(event["path"])
+        if other is None:
+            if before is None:
+                self._alone = path
+            return ()
+        both, message = _paired(self.torch, self.mindspore, event["values"], other["values"])
+        if before is not None:
+            message = ""  # arguments may be passed in another form
+        worst = [one for one in both if one.exceeds(self._tolerance())]
+        if self.first is None and (worst or message or known):
+            self.first = self._culprit(path, before, worst, message)
+        if both and not worst:
+            self._alone = None
+        return both
+
+    def _culprit(
+        self, path: str, before: str | None, worst: Sequence[Difference], message: str
+    ) -> Culprit:
+        kind = Kind.OUTPUT if before is None else Kind.INPUT
+        said = "the output" if before is None else f"the input of {before}"
+        more = [Finding(kind, path, f"{said}{one.at} {one}", one) for one in worst]
+        more += [Finding(kind, path, f"{said} {message}")] if message else []
+        single = self._alone or (self._only_in_mindspore(path, before) if worst else None)
+        if worst and single is not None:
+            side = "torch" if self._alone else "MindSpore"
+            ran = Finding(kind, single, f"is called in {side} alone")
+            return self.judge.culprit(single, [ran, *more])
+        return self.judge.culprit(path, more, before)
+
+    def _only_in_mindspore(self, path: str, before: str | None) -> str | None:
+        """Return a layer that MindSpore alone has called since values last agreed.
+
+        A layer below one of torch's that has no layers of its own was put there by the migration.
+        """
+        event = ("out", path) if before is None else ("in", before)
+        ends = [i for (kind, p, _), i in self.there.items() if (kind, p) == event]
+        end = min((i for i in ends if i >= self._reached), default=0)
+        parents = {layer.path.rpartition(".")[0] for layer in self.models.torch.layers}
+        for one in self.events[self._reached : end]:
+            near = self.models.near(one["path"])
+            alone = self.models.moved(near) != one["path"]
+            if one["event"] == "out" and alone and near in parents:
+                return str(one["path"])
+        return None
+
+    def _call(
+        self,
+        event: Mapping[str, Any],
+        other: Mapping[str, Any] | None,
+        outputs: tuple[Difference, ...],
+    ) -> Call:
+        layer = self.models.torch.layer[event["path"]]
+        there = self.models.mindspore.layer.get(self.models.moved(event["path"]))
+        return Call(
+            layer.path,
+            event["call"],
+            layer.cls,
+            layer.source,
+            there.cls if there else None,
+            there.source if there else None,
+            outputs,
+            self._tolerance(),
+            other is not None,
+        )

@@ -1,0 +1,190 @@
+"""What a comparison found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mapper.weights.namemap import NameMap
+from mapper.weights.networks import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far two arrays are apart, in parts of a scale: torch's largest value, or as said.
+
+    `largest` is infinite where the shapes differ or only one side is finite.
+    """
+
+    largest: float
+    mean: float
+    scale: float
+    torch_shape: Shape
+    mindspore_shape: Shape
+    torch_dtype: str
+    mindspore_dtype: str
+    at: str = ""
+    """Which of several values, as an index: `[0]`, `['logits']`."""
+
+    @property
+    def same_kind(self) -> bool:
+        """Say whether the dtypes are equal up to the width of an integer."""
+        both = {self.torch_dtype, self.mindspore_dtype}
+        return len(both) == 1 or both == {"int32", "int64"}
+
+    def exceeds(self, tolerance: float) -> bool:
+        """Say whether the two are not the same result."""
+        return not self.largest <= tolerance or not self.same_kind
+
+    def __str__(self) -> str:
+        """Return the line that a person reads."""
+        if self.torch_shape != self.mindspore_shape:
+            return f"shape {self.torch_shape} in torch, {self.mindspore_shape} in MindSpore"
+        if not self.same_kind:
+            return f"{self.torch_dtype} in torch, {self.mindspore_dtype} in MindSpore"
+        return f"differs by {self.largest:.1e} of the largest value ({self.mean:.1e} on average)"
+
+
+class Kind(StrEnum):
+    """In what a layer differs."""
+
+    WEIGHTS = "weights"
+    NAME = "name"
+    MODE = "mode"
+    RATE = "rate"
+    INPUT = "input"
+    OUTPUT = "output"
+    STATISTICS = "statistics"
+    GRADIENT = "gradient"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing in which a layer differs."""
+
+    kind: Kind
+    path: str
+    message: str
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a layer, in the order in which the calls end in torch."""
+
+    path: str
+    call: int
+    cls: str
+    source: str | None
+    mindspore_cls: str | None
+    mindspore_source: str | None
+    outputs: tuple[Difference, ...]
+    tolerance: float
+    ran: bool
+    """Whether MindSpore's model calls it too."""
+
+    @property
+    def worst(self) -> Difference | None:
+        """Return the output that differs most."""
+        return max(self.outputs, key=lambda one: one.largest, default=None)
+
+    @property
+    def agrees(self) -> bool:
+        """Say whether all its outputs are within tolerance."""
+        return not any(one.exceeds(self.tolerance) for one in self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A side that did not run: the last line of the error, and the user's part of the traceback."""
+
+    side: str
+    message: str
+    traceback: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the line that a person reads."""
+        return f"{self.side}: {self.message}"
+
+
+class SideError(Exception):
+    """A side does not run at all: nothing can be compared."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """The first layer that differs, in the order of execution.
+
+    `before` names the layer whose input already differs, when it is the code of `path` ahead of
+    that call that differs. `findings` are all that is known of this layer.
+    """
+
+    path: str
+    cls: str
+    source: str | None
+    mindspore_cls: str | None
+    mindspore_source: str | None
+    findings: tuple[Finding, ...]
+    before: str | None = None
+
+    def __str__(self) -> str:
+        """Return the line that a person reads."""
+        where = self.path or "the model itself"
+        ahead = f", ahead of {self.before}" if self.before else ""
+        seen = "; ".join(dict.fromkeys(one.message for one in self.findings))
+        return f"{where} ({self.cls.rpartition('.')[2]}{ahead}): {seen}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Both models run once in one mode.
+
+    `statistics` and `gradients` are by torch's names; their differences are in parts of the largest
+    of their kind in the network. `notes` say what could not be compared.
+    """
+
+    mode: str
+    train: bool
+    tolerance: float
+    calls: tuple[Call, ...] = ()
+    outputs: tuple[Difference, ...] = ()
+    statistics: tuple[tuple[str, Difference], ...] = ()
+    gradients: tuple[tuple[str, Difference], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    first: Culprit | None = None
+    failure: Failure | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def agrees(self) -> bool:
+        """Say whether nothing differs."""
+        return self.first is None and self.failure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All runs of one request, and the map by which the weights were moved."""
+
+    names: NameMap
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def agrees(self) -> bool:
+        """Say whether the two models are the same in all that was compared."""
+        return all(run.agrees for run in self.runs)
+
+    @property
+    def first(self) -> Culprit | None:
+        """Return the first layer that differs, in the first run in which one does."""
+        return next((run.first for run in self.runs if run.first is not None), None)
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Return the runs that a side did not finish."""
+        return tuple(run.failure for run in self.runs if run.failure is not None)

@@ -1,0 +1,231 @@
+"""What the two programs share that run a model inside an interpreter of their own.
+
+Nothing of this project can be imported there, and Python may be as old as 3.9: each program loads
+this file from beside itself. A request is a line of JSON on standard input, the answer a line on
+what was standard output; what the user's code prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import importlib
+import inspect
+import json
+import os
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Callable  # noqa: UP035  (Python 3.9)
+
+import numpy as np
+
+FRAMES = 3  # of a traceback in which no file of the user's is
+
+
+class Refused(Exception):  # noqa: N818
+    """The model cannot be run as asked; the message says why."""
+
+
+# --- requests -------------------------------------------------------------------------------------
+
+
+def serve(commands: Mapping[str, Callable[[Any], Any]]) -> None:
+    """Answer requests until standard input ends."""
+    requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.dont_write_bytecode = True
+    for line in requests:
+        request = json.loads(line)
+        try:
+            answer = {"value": commands[request["do"]](request)}
+        except (Exception, SystemExit) as error:
+            answer = {"error": told(error, request["directory"])}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def told(error: BaseException, directory: str) -> dict[str, Any]:
+    """Return an error as a person needs it: its last line, and the traceback in the user's code."""
+    if isinstance(error, Refused):
+        return {"message": str(error), "traceback": []}
+    root = os.path.realpath(directory) + os.sep
+    every = traceback.extract_tb(error.__traceback__)
+    frames = [one for one in every if os.path.realpath(one.filename).startswith(root)]
+    frames = frames or every[-FRAMES:]
+    lines = "".join(traceback.format_list(frames)).rstrip().splitlines()
+    words = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()
+    return {"message": words[0], "traceback": [*lines, *words]}
+
+
+# --- the user's module ----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def modules_of(directory: str) -> Iterator[None]:
+    """Put a directory first on the module path; afterwards forget what was imported from it."""
+    before = dict(sys.modules)
+    kept = list(sys.path)
+    sys.path.insert(0, directory)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = kept
+        root = os.path.realpath(directory)
+        for name, module in list(sys.modules.items()):
+            if name not in before and _is_in(module, root):
+                del sys.modules[name]
+
+
+def _is_in(module: Any, root: str) -> bool:
+    places = [getattr(module, "__file__", None), *(getattr(module, "__path__", None) or ())]
+    return any(one and os.path.realpath(one).startswith(root + os.sep) for one in places)
+
+
+def evaluate(module: str, expression: str) -> Any:
+    """Return an expression's value in the namespace of a module."""
+    namespace = vars(importlib.import_module(module))
+    return eval(expression, namespace)
+
+
+# --- where a layer is made ------------------------------------------------------------------------
+
+
+class Sources:
+    """Finds the assignments that make the layers of a model."""
+
+    def __init__(self, root: str, is_ours: Callable[[type], bool]) -> None:
+        self.root = os.path.realpath(root)
+        self.is_ours = is_ours
+        self._known: dict[type, dict[str, str]] = {}
+
+    def of(self, path: str, classes: Mapping[str, type]) -> str | None:
+        """Return `file:line` of the assignment of a layer, or of its class for the network."""
+        parts = path.split(".") if path else []
+        for length in reversed(range(len(parts))):
+            above = classes.get(".".join(parts[:length]))
+            if above is not None and self.is_ours(above):
+                for cls in above.__mro__:
+                    found = self._assignments(cls).get(parts[length])
+                    if found:
+                        return found
+                return self._assignments(above).get("")
+        own = classes.get(path)
+        return self._assignments(own).get("") if own is not None else None
+
+    def _assignments(self, cls: type) -> dict[str, str]:
+        if cls not in self._known:
+            self._known[cls] = self._read(cls) if self.is_ours(cls) else {}
+        return self._known[cls]
+
+    def _read(self, cls: type) -> dict[str, str]:
+        try:
+            file = os.path.realpath(inspect.getsourcefile(cls) or "")
+            lines, first = inspect.getsourcelines(cls)
+            tree = ast.parse(textwrap.dedent("".join(lines)))
+        except (OSError, TypeError, SyntaxError):
+            return {}
+        if file.startswith(self.root + os.sep):
+            file = os.path.relpath(file, self.root)
+        found = {"": f"{file}:{first}"}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Attribute):
+                        found.setdefault(target.attr, f"{file}:{first + node.lineno - 1}")
+        return found
+
+
+def qualified(cls: type) -> str:
+    """Return the name of a class with its module."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Writes values to files as they come, and what came in which order."""
+
+    def __init__(self, directory: str, is_tensor: Callable[[Any], bool], numpy: Any) -> None:
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.is_tensor = is_tensor
+        self.numpy = numpy
+        self.events: list[dict[str, Any]] = []
+        self.calls: dict[str, int] = {}
+        self.open: list[tuple[str, int]] = []
+        self._files = 0
+
+    def enter(self, path: str, values: Any) -> None:
+        """Note that a layer is called."""
+        call = self.calls[path] = self.calls.get(path, -1) + 1
+        self.open.append((path, call))
+        self._note("in", path, call, values)
+
+    def leave(self, path: str, values: Any) -> None:
+        """Note what a layer returns."""
+        while self.open and self.open[-1][0] != path:
+            self.open.pop()
+        call = self.open.pop()[1] if self.open else 0
+        self._note("out", path, call, values)
+
+    def _note(self, event: str, path: str, call: int, values: Any) -> None:
+        self.events.append(
+            {"event": event, "path": path, "call": call, "values": self.values(values)}
+        )
+
+    def values(self, value: Any) -> list[dict[str, Any]]:
+        """Return the tensors and numbers in a value, the tensors as names of files."""
+        return [self._value(at, one) for at, one in leaves(value, self.is_tensor)]
+
+    def _value(self, at: str, value: Any) -> dict[str, Any]:
+        if not self.is_tensor(value):
+            return {"at": at, "value": repr(value)}
+        array, dtype = self.numpy(value)
+        return {"at": at, "dtype": dtype, "shape": list(array.shape), "file": self.save(array)}
+
+    def save(self, array: Any) -> str:
+        """Write an array and return its file's name."""
+        name = f"{self._files}.npy"
+        self._files += 1
+        np.save(self.directory / name, array, allow_pickle=False)
+        return name
+
+
+def leaves(value: Any, is_tensor: Callable[[Any], bool], at: str = "") -> Iterator[tuple[str, Any]]:
+    """Return the tensors and plain numbers in nested containers, each with its place."""
+    if is_tensor(value) or isinstance(value, (bool, int, float, str)):
+        yield at, value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from leaves(one, is_tensor, f"{at}[{key!r}]")
+    elif isinstance(value, (list, tuple)):
+        for index, one in enumerate(value):
+            yield from leaves(one, is_tensor, f"{at}[{index}]")
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from leaves(getattr(value, field.name), is_tensor, f"{at}.{field.name}")
+
+
+def projection(seed: int, index: int, shape: tuple[int, ...]) -> Any:
+    """Return the random numbers that an output is multiplied with before it is summed up."""
+    return np.random.default_rng([seed, index]).standard_normal(shape)
+
+
+def draw(seed: int, index: int, kind: str, shape: tuple[int, ...]) -> Any:
+    """Return the numbers of the n-th random draw of a forward pass, the same on both sides."""
+    source = np.random.default_rng([seed, 7919, index])
+    return source.standard_normal(shape) if kind == "normal" else source.random(shape)
+
+
+def read_values(directory: str, listed: Mapping[str, str]) -> dict[str, Any]:
+    """Return arrays by name from the files that hold them."""
+    root = Path(directory)
+    return {name: np.load(root / file, allow_pickle=False) for name, file in listed.items()}

@@ -1,0 +1,298 @@
+"""The program that runs a model of MindSpore, in an interpreter that has it (see `side`)."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mapper.comparing import side
+else:
+    sys.path.insert(0, str(Path(__file__).parent))
+    import side
+
+    sys.path.pop(0)
+
+DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d")
+
+
+def _not_dropped(input: Any, p: float = 0.5, training: bool = True, seed: Any = None) -> Any:
+    """Stand for `ops.dropout`; GRAPH_MODE compiles this text."""
+    return input
+
+
+class MindSpore:
+    """The commands."""
+
+    def __init__(self, mindspore: Any) -> None:
+        self.ms = mindspore
+        self.usual: dict[str, Any] = {}
+        for name in (*DROPOUTS, "rand", "randn", "rand_like", "randn_like", "standard_normal"):
+            if hasattr(mindspore.ops, name):
+                self.usual[name] = getattr(mindspore.ops, name)
+        self.draws: list[str] = []
+
+    def build(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Build the model and return its layers and entries."""
+        with side.modules_of(request["directory"]):
+            model = self._built(request, self.ms.PYNATIVE_MODE)
+            cells = dict(_cells(model))
+            classes = {path: type(one) for path, one in cells.items()}
+            sources = side.Sources(request["directory"], _is_of_the_user)
+            layers = [
+                {
+                    "path": path,
+                    "cls": side.qualified(cls),
+                    "api": _api(cls),
+                    "source": sources.of(path, classes),
+                    "training": cells[path].training,
+                }
+                for path, cls in classes.items()
+            ]
+        return {"layers": layers, "entries": self._entries(model)}
+
+    def _built(self, request: dict[str, Any], mode: int) -> Any:
+        ms = self.ms
+        ms.set_context(mode=mode)
+        ms.set_seed(request["seed"])
+        self._install(request["seed"], mode)
+        model = side.evaluate(request["module"], request["expression"])
+        if not isinstance(model, ms.nn.Cell):
+            given = side.qualified(type(model))
+            raise side.Refused(f"{request['expression']} is a {given}, not a mindspore.nn.Cell")
+        return model
+
+    def _entries(self, model: Any) -> list[dict[str, Any]]:
+        parameter = self.ms.Parameter
+        return [
+            {
+                "name": name,
+                "shape": list(value.shape),
+                "dtype": str(value.dtype).lower(),
+                "identity": str(id(value)),
+                "called": value.name if isinstance(value, parameter) else None,
+                "trains": isinstance(value, parameter) and value.requires_grad,
+            }
+            for name, value in model.state_dict().items()
+        ]
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Build the model anew, load the weights, and run it once; in training one step."""
+        ms = self.ms
+        is_graph = request["mode"] == "graph"
+        with side.modules_of(request["directory"]):
+            model = self._built(request, ms.GRAPH_MODE if is_graph else ms.PYNATIVE_MODE)
+            self._load(model, request)
+            if not request["as_built"]:
+                model.set_train(request["train"])
+            modes = {path: one.training for path, one in model.cells_and_names()}
+            rates = self._without_dropout(model)
+            recorder = side.Recorder(request["out"], self._is_tensor, self._numpy)
+            if request["layers"]:
+                self._watch(model, recorder)
+            self.draws = []
+            inputs, named = self._inputs(model, request)
+            answer: dict[str, Any]
+            try:
+                if request["train"]:
+                    answer = self._step(model, inputs, named, recorder, request)
+                else:
+                    answer = {"outputs": recorder.values(model(*inputs, **named))}
+            except Exception as error:
+                at = recorder.open[-1][0] if recorder.open else ""
+                answer = {
+                    "outputs": [],
+                    "failure": {**side.told(error, request["directory"]), "path": at},
+                }
+        return answer | {
+            "modes": modes,
+            "rates": rates,
+            "draws": self.draws,
+            "events": recorder.events,
+        }
+
+    def _load(self, model: Any, request: dict[str, Any]) -> None:
+        """Load what the map has values for; they fit by shape."""
+        state = model.state_dict()
+        values = {}
+        for name, value in side.read_values(request["weights"], request["names"]).items():
+            values[name] = self.ms.Tensor(value).astype(state[name].dtype)
+        model.load_state_dict(values, strict=False)
+
+    def _inputs(self, model: Any, request: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Return the arguments, by position where that is possible: GRAPH_MODE wants it so."""
+        values = side.read_values(request["directory_of_inputs"], request["inputs"])
+        made = {name: self.ms.Tensor(value) for name, value in values.items()}
+        given = [one for name, one in made.items() if name.isdecimal()]
+        named = {name: one for name, one in made.items() if not name.isdecimal()}
+        try:
+            bound = inspect.signature(model.construct).bind(*given, **named)
+        except TypeError:  # the model itself raises it, as in the user's program
+            return given, named
+        if bound.kwargs:
+            bound.apply_defaults()
+        return bound.args, bound.kwargs
+
+    def _watch(self, model: Any, recorder: side.Recorder) -> None:
+        for path, cell in model.cells_and_names():
+
+            def enter(_: Any, args: Any, named: Any, path: str = path) -> None:
+                recorder.enter(path, [*args, *named.values()])
+
+            def leave(_: Any, __: Any, output: Any, path: str = path) -> None:
+                recorder.leave(path, output)
+
+            cell.register_forward_pre_hook(enter, with_kwargs=True)
+            cell.register_forward_hook(leave)
+
+    def _step(
+        self,
+        model: Any,
+        inputs: Sequence[Any],
+        named: dict[str, Any],
+        recorder: side.Recorder,
+        request: dict[str, Any],
+    ) -> dict[str, Any]:
+        ms = self.ms
+        known = [(name, one) for name, one in model.parameters_and_names() if one.requires_grad]
+        factors = [None if one is None else ms.Tensor(one) for one in self._factors(request)]
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            outputs = model(*args, **kwargs)
+            loss = 0.0
+            for index, one in enumerate(_flat(outputs)):
+                if factors[index] is not None:
+                    loss = loss + (one * factors[index]).sum()
+            return loss, outputs
+
+        step = ms.value_and_grad(forward, None, [one for _, one in known], has_aux=True)
+        (_, outputs), gradients = step(*inputs, **named)
+        saved = {
+            name: recorder.save(self._numpy(gradient)[0])
+            for (name, _), gradient in zip(known, gradients)  # noqa: B905  (Python 3.9)
+        }
+        statistics = {
+            name: recorder.save(self._numpy(value)[0])
+            for name, value in model.state_dict().items()
+            if name not in saved
+        }
+        return {
+            "outputs": recorder.values(outputs),
+            "gradients": saved,
+            "statistics": statistics,
+        }
+
+    def _factors(self, request: dict[str, Any]) -> list[Any]:
+        """Return what each output is multiplied with, by the shapes of torch's outputs."""
+        found: list[Any] = []
+        for index, one in enumerate(request["outputs"]):
+            if one.get("dtype", "").startswith(("float", "bfloat")):
+                factor = side.projection(request["seed"], index, tuple(one["shape"]))
+                found.append(factor.astype(one["dtype"].replace("bfloat16", "float32")))
+            else:
+                found.append(None)
+        return found
+
+    def _without_dropout(self, model: Any) -> dict[str, float]:
+        """Switch dropout off, and return the share of values that each layer would drop."""
+        nn = self.ms.nn
+        rates = {}
+        for path, cell in model.cells_and_names():
+            if isinstance(cell, (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)):
+                given = getattr(cell, "p", None)
+                rates[path] = float(1 - cell.keep_prob if given is None else given)
+                cell.set_train(False)
+            elif isinstance(cell, nn.MultiheadAttention):
+                cell.dropout = 0.0
+        return rates
+
+    def _is_tensor(self, value: Any) -> bool:
+        return isinstance(value, self.ms.Tensor)
+
+    def _numpy(self, value: Any) -> tuple[Any, str]:
+        dtype = str(value.dtype).lower()
+        if dtype == "bfloat16":
+            value = value.astype(self.ms.float32)
+        return value.asnumpy(), dtype
+
+    def _install(self, seed: int, mode: int) -> None:
+        """Put functions into `mindspore.ops` that drop nothing and draw torch's numbers.
+
+        In GRAPH_MODE they would become constants: there the usual ones stay.
+        """
+        ops = self.ms.ops
+        for name, usual in self.usual.items():
+            setattr(ops, name, _not_dropped if name in DROPOUTS else usual)
+        if mode == self.ms.GRAPH_MODE:
+            return
+        for name, usual in self.usual.items():
+            if name not in DROPOUTS:
+                setattr(ops, name, self._fed(name, usual, seed))
+
+    def _fed(self, name: str, usual: Any, seed: int) -> Any:
+        kind = "uniform" if name in ("rand", "rand_like") else "normal"
+
+        def drawing(*args: Any, **kwargs: Any) -> Any:
+            result = usual(*args, **kwargs)
+            drawn = side.draw(seed, len(self.draws), kind, tuple(result.shape))
+            self.draws.append(name)
+            return self.ms.Tensor(drawn.astype("float64")).astype(result.dtype)
+
+        return drawing
+
+
+def _flat(value: Any) -> Any:
+    """Return what `side.leaves` finds, in a form that GRAPH_MODE compiles.
+
+    A list that grows by `append` or `extend` loses the gradients there, without a word.
+    """
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        found: list[Any] = []
+        for one in value:
+            found = found + _flat(one)
+        return found
+    return [] if value is None else [value]
+
+
+def _cells(model: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Return all cells by path, one that has two attributes under both."""
+    yield path, model
+    for name, cell in model.name_cells().items():
+        if cell is not None:
+            yield from _cells(cell, f"{path}.{name}" if path else name)
+
+
+def _is_of_the_user(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] not in ("mindspore", "builtins")
+
+
+def _api(cls: type) -> str:
+    """Return the first class of MindSpore among a class and its ancestors, by its public name."""
+    for one in cls.__mro__:
+        if one.__module__.startswith("mindspore.nn."):
+            return f"mindspore.nn.{one.__qualname__}"
+        if one.__module__.partition(".")[0] == "mindspore":
+            return side.qualified(one)
+    return ""
+
+
+def main() -> None:
+    """Serve requests."""
+    import mindspore
+
+    # operators run later than they are called: an error would come from a later line
+    if hasattr(mindspore, "runtime") and hasattr(mindspore.runtime, "launch_blocking"):
+        mindspore.runtime.launch_blocking()
+    else:
+        mindspore.set_context(pynative_synchronize=True)
+    commands = MindSpore(mindspore)
+    side.serve({"build": commands.build, "run": commands.run})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,311 @@
+"""The program that runs a model of torch, in an interpreter that has torch (see `side`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mapper.comparing import side
+else:
+    sys.path.insert(0, str(Path(__file__).parent))
+    import side
+
+    sys.path.pop(0)
+
+DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "dropout_",
+            "feature_alpha_dropout", "feature_dropout", "alpha_dropout_")  # fmt: skip
+DRAWN = {"rand": "uniform", "randn": "normal", "rand_like": "uniform", "randn_like": "normal"}
+OTHER = ("bernoulli", "multinomial", "normal", "randint", "randint_like", "randperm", "poisson",
+         "bernoulli_", "normal_", "uniform_", "exponential_", "random_", "log_normal_", "cauchy_",
+         "geometric_", "rrelu", "rrelu_", "gumbel_softmax", "fractional_max_pool2d")  # fmt: skip
+
+
+class Torch:
+    """The commands."""
+
+    def __init__(self, torch: Any) -> None:
+        self.torch = torch
+        self.model: Any = None
+        self.born: dict[str, bool] = {}
+        self.state: dict[str, Any] = {}
+
+    def build(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Build the model and return its layers and entries."""
+        torch = self.torch
+        torch.manual_seed(request["seed"])
+        with side.modules_of(request["directory"]):
+            model = side.evaluate(request["module"], request["expression"])
+            if not isinstance(model, torch.nn.Module):
+                given = side.qualified(type(model))
+                raise side.Refused(f"{request['expression']} is a {given}, not a torch.nn.Module")
+            self.model = model
+            self.born = {path: one.training for path, one in model.named_modules()}
+            sources = side.Sources(request["directory"], _is_of_the_user)
+            layers = self._layers(sources)
+        return {"layers": layers, "entries": self._entries()}
+
+    def _layers(self, sources: side.Sources) -> list[dict[str, Any]]:
+        modules = dict(self.model.named_modules(remove_duplicate=False))
+        classes = {path: type(one) for path, one in modules.items()}
+        return [
+            {
+                "path": path,
+                "cls": side.qualified(cls),
+                "api": _api(cls),
+                "source": sources.of(path, classes),
+                "training": modules[path].training,
+            }
+            for path, cls in classes.items()
+        ]
+
+    def _entries(self) -> list[dict[str, Any]]:
+        trained = {id(one) for one in self.model.parameters() if one.requires_grad}
+        return [
+            {
+                "name": name,
+                "shape": list(value.shape),
+                "dtype": str(value.dtype).replace("torch.", ""),
+                "identity": str(id(value)),
+                "trains": id(value) in trained,
+            }
+            for name, value in self.model.state_dict(keep_vars=True).items()
+            if isinstance(value, self.torch.Tensor)
+        ]
+
+    def weights(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Take the weights that are given, or make the drawn ones such that each of them counts.
+
+        Returns the files of the state by name.
+        """
+        torch = self.torch
+        state = self.model.state_dict()
+        given = side.read_values(request["directory_of_given"], request["given"])
+        unknown = [name for name in given if name not in state]
+        if unknown:
+            raise side.Refused(f"the model has no weights named {', '.join(unknown[:5])}")
+        with torch.no_grad():
+            for name, value in given.items():
+                if tuple(value.shape) != tuple(state[name].shape):
+                    shapes = f"{tuple(value.shape)}, the model's {tuple(state[name].shape)}"
+                    raise side.Refused(f"{name} has shape {shapes}")
+                state[name].copy_(torch.from_numpy(value))
+            if request["stir"]:
+                self._stir(request)
+        self.state = {name: value.clone() for name, value in self.model.state_dict().items()}
+        recorder = side.Recorder(request["out"], torch.is_tensor, self._numpy)
+        return {
+            name: recorder.save(self._numpy(value)[0])
+            for name, value in self.state.items()
+            if torch.is_tensor(value)
+        }
+
+    def _stir(self, request: dict[str, Any]) -> None:
+        """Move weights that are all alike, and give every normalisation statistics of its own.
+
+        A zero would hide a branch, a one a factor. Statistics near those of the input keep a deep
+        network's outputs of one size; some variances are small, so that eps counts.
+        """
+        torch = self.torch
+        random = torch.Generator().manual_seed(request["seed"])
+        for one in self.model.parameters():
+            if one.is_floating_point() and (one == one.flatten()[:1]).all():
+                one.add_(0.2 * torch.randn(one.shape, generator=random).to(one))
+        handles = []
+        for module in self.model.modules():
+            if torch.is_tensor(getattr(module, "running_var", None)):
+                self._set_statistics(module, torch.zeros(2, len(module.running_var)), random)
+                hook = self._statistics_hook(random)
+                handles.append(module.register_forward_pre_hook(hook))
+        if handles:
+            with side.modules_of(request["directory"]), self._quiet(request["seed"], []):
+                inputs, named = self._inputs(request)
+                self.model.eval()
+                self.model(*inputs, **named)
+        for handle in handles:
+            handle.remove()
+
+    def _statistics_hook(self, random: Any) -> Any:
+        def hook(module: Any, args: tuple[Any, ...]) -> None:
+            values = args[0].detach().float()
+            if values.dim() < 2 or values.numel() == 0:
+                return
+            values = values.transpose(0, 1).flatten(1)
+            both = self.torch.stack([values.mean(1), values.var(1, unbiased=False).log()])
+            self._set_statistics(module, both, random)
+
+        return hook
+
+    def _set_statistics(self, module: Any, both: Any, random: Any) -> None:
+        mean, log_variance = both
+        variance = log_variance.exp().clamp(min=1e-3)
+        drawn = self.torch.randn(mean.shape, generator=random)
+        factor = 0.05 * 40 ** self.torch.rand(mean.shape, generator=random)
+        module.running_mean.copy_(mean + 0.3 * variance.sqrt() * drawn)
+        module.running_var.copy_(variance * factor)
+
+    def _inputs(self, request: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        values = side.read_values(request["directory_of_inputs"], request["inputs"])
+        made = {name: self.torch.from_numpy(value) for name, value in values.items()}
+        return (
+            [one for name, one in made.items() if name.isdecimal()],
+            {name: one for name, one in made.items() if not name.isdecimal()},
+        )
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run the model once; in training, also one step backward."""
+        torch, model = self.torch, self.model
+        model.load_state_dict(self.state)
+        model.zero_grad(set_to_none=True)
+        self._set_mode(request)
+        modes = {path: one.training for path, one in model.named_modules()}
+        recorder = side.Recorder(request["out"], torch.is_tensor, self._numpy)
+        draws: list[str] = []
+        with side.modules_of(request["directory"]), self._quiet(request["seed"], draws):
+            inputs, named = self._inputs(request)
+            self._without_dropout()
+            handles = self._watch(recorder) if request["layers"] else []
+            with torch.set_grad_enabled(request["train"]):
+                outputs = model(*inputs, **named)
+            for handle in handles:
+                handle.remove()
+        answer = {
+            "modes": modes,
+            "outputs": recorder.values(outputs),
+            "draws": draws,
+            "rates": self._rates(),
+        }
+        if request["train"]:
+            answer |= self._step(request, outputs, recorder)
+        return answer | {"events": recorder.events}
+
+    def _set_mode(self, request: dict[str, Any]) -> None:
+        if not request["as_built"]:
+            self.model.train(request["train"])
+            return
+        for path, one in self.model.named_modules():
+            one.training = self.born[path]
+
+    def _watch(self, recorder: side.Recorder) -> list[Any]:
+        handles = []
+        for path, module in self.model.named_modules():
+            if isinstance(module, self.torch.jit.ScriptModule):
+                continue
+
+            def enter(_: Any, args: Any, named: Any, path: str = path) -> None:
+                recorder.enter(path, [*args, *named.values()])
+
+            def leave(_: Any, __: Any, output: Any, path: str = path) -> None:
+                recorder.leave(path, output)
+
+            handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
+            handles.append(module.register_forward_hook(leave))
+        return handles
+
+    def _step(
+        self, request: dict[str, Any], outputs: Any, recorder: side.Recorder
+    ) -> dict[str, Any]:
+        torch = self.torch
+        loss: Any = 0.0
+        for index, (_, one) in enumerate(side.leaves(outputs, torch.is_tensor)):
+            if torch.is_tensor(one) and one.is_floating_point() and one.requires_grad:
+                factor = side.projection(request["seed"], index, tuple(one.shape))
+                loss = loss + (one * torch.from_numpy(factor).to(one)).sum()
+        if not torch.is_tensor(loss):
+            raise side.Refused("no output depends on a parameter that is trained")
+        loss.backward()
+        state = self.model.state_dict(keep_vars=True)
+        gradients = {}
+        for name, value in state.items():
+            if getattr(value, "requires_grad", False):
+                found = torch.zeros_like(value) if value.grad is None else value.grad
+                gradients[name] = recorder.save(self._numpy(found)[0])
+        statistics = {
+            name: recorder.save(self._numpy(value)[0])
+            for name, value in state.items()
+            if torch.is_tensor(value) and name not in gradients
+        }
+        return {"gradients": gradients, "statistics": statistics}
+
+    def _without_dropout(self) -> None:
+        nn = self.torch.nn
+        for module in self.model.modules():
+            if isinstance(module, nn.modules.dropout._DropoutNd):
+                module.eval()
+            elif isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+                module.dropout = 0.0
+
+    def _rates(self) -> dict[str, float]:
+        kinds = self.torch.nn.modules.dropout._DropoutNd
+        return {p: float(m.p) for p, m in self.model.named_modules() if isinstance(m, kinds)}
+
+    def _numpy(self, value: Any) -> tuple[Any, str]:
+        dtype = str(value.dtype).replace("torch.", "")
+        value = value.detach()
+        if dtype == "bfloat16":
+            value = value.float()
+        return value.cpu().numpy(), dtype
+
+    @contextmanager
+    def _quiet(self, seed: int, draws: list[str]) -> Iterator[None]:
+        """Switch off dropout that is called as a function, and draw numbers that can be repeated.
+
+        `draws` gets the names of the functions that drew, with a `!` where MindSpore cannot be fed
+        the same numbers.
+        """
+        torch = self.torch
+        count = 0
+
+        mode: Any = torch.overrides.TorchFunctionMode
+
+        class Mode(mode):  # type: ignore[misc]
+            def __torch_function__(
+                self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+            ) -> Any:
+                nonlocal count
+                name, kwargs = getattr(function, "__name__", ""), kwargs or {}
+                if name in DROPOUTS:
+                    return args[0] if args else kwargs["input"]
+                result = function(*args, **kwargs)
+                if name in DRAWN:
+                    draws.append(name)
+                    drawn = side.draw(seed, count, DRAWN[name], tuple(result.shape))
+                    count += 1
+                    return torch.from_numpy(drawn).to(result)
+                if name in OTHER:
+                    draws.append(f"{name}!")
+                return result
+
+        torch.manual_seed(seed)
+        with Mode():
+            yield
+
+
+def _is_of_the_user(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] not in ("torch", "builtins", "torchvision")
+
+
+def _api(cls: type) -> str:
+    """Return the first class of torch among a class and its ancestors, by its public name."""
+    for one in cls.__mro__:
+        if one.__module__.startswith("torch.nn.modules."):
+            return f"torch.nn.{one.__qualname__}"
+        if one.__module__.partition(".")[0] == "torch":
+            return side.qualified(one)
+    return ""
+
+
+def main() -> None:
+    """Serve requests."""
+    import torch
+
+    torch.set_num_threads(1)
+    commands = Torch(torch)
+    side.serve({"build": commands.build, "weights": commands.weights, "run": commands.run})
+
+
+if __name__ == "__main__":
+    main()

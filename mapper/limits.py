@@ -1,0 +1,51 @@
+"""How much is read, and how long anything may take: every bound of a run, with its reason.
+
+A tree may be anybody's. What has no bound here is bounded by what these bounds let in.
+"""
+
+from __future__ import annotations
+
+LARGEST_SOURCE = 5_000_000
+"""Bytes of Python that are parsed: Python's tree takes up to 500 times as much memory."""
+
+LARGEST_NOTEBOOK = 100_000_000
+"""Bytes of JSON that are read: most of a large notebook are pictures."""
+
+LARGEST_FILE = 100_000_000
+"""Bytes of any file that is looked at for torch: they are held, and a sparse file has no end."""
+
+LARGEST_SETTINGS = 5_000_000
+"""Bytes of a pyproject.toml or an ignore file: a thousand times what people write by hand."""
+
+MOST_JOBS = 256
+"""Processes that a pyproject.toml may ask for: each takes 50 MB before it has read anything."""
+
+MOST_WILDCARDS = 64
+"""Wildcards in one exclude pattern: ten times what people write; each costs a pass."""
+
+MOST_TRIED = 200
+"""Rewrites of one file that are compiled alone to find the one that does not: each is a parse."""
+
+PROJECT_FILES = 20_000
+"""Files of a project that are looked at; in a larger one every name counts as taken."""
+
+PROJECT_DIRECTORIES = 20_000
+"""Directories of a project that are listed, for trees that are deep and empty."""
+
+PROJECT_LEVELS = 8
+"""Directories above a file that may belong to its project where no repository says so."""
+
+PROJECT_ENTRIES = 500
+"""Entries of a directory above, beyond which it is a heap (a home, a temporary directory)."""
+
+PROJECT_EVIDENCE = 200
+"""Files that are read to see whether a directory above belongs to the project."""
+
+PROJECT_HOPS = 8
+"""Modules that a name may be handed on through."""
+
+PROJECT_CALLERS = 8
+"""Files whose calls of one function are looked at: more say little that is new."""
+
+PARSED_FILES = 256
+"""Parsed files that a process keeps: a tree is up to 500 times as large as its text."""

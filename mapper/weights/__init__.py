@@ -1,0 +1,1 @@
+"""The names of weights: which parameter of the migrated model is which of torch's."""

@@ -1,0 +1,197 @@
+"""The map for a checkpoint from a report alone: nothing is built, nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mapper.weights.namemap import Drop, NameMap, Pair, Problem, Trouble
+from mapper.weights.names import BUILT_IN, WIDER, Renames, added_axis, rename
+from mapper.weights.networks import Shape
+
+Shapes = Mapping[str, Shape]
+PLAIN = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter", "torch.Tensor"})
+"""What a class keeps under the same name itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A site that builds a layer: where, what, and the parameters that it has on both sides.
+
+    `parameters`: torch's name -> (name below the attribute in MindSpore, torch's shape, MindSpore's
+    shape). The shapes are `exact`, or those of one sample.
+    """
+
+    cls: str | None
+    attribute: str | None
+    api: str
+    parameters: Mapping[str, tuple[str, Shape, Shape]]
+    exact: bool = False
+
+
+def sites(report: Mapping[str, Any]) -> tuple[Built, ...]:
+    """Return the layers that a JSON report tells of, and the parameters that classes keep."""
+    found = []
+    for file in report["files"]:
+        for site in file["sites"]:
+            if site["status"] not in ("migrated", "unsafe", "shape-only"):
+                continue
+            parameters = {
+                name: (one["path"], tuple(one["torch"]), tuple(one["mindspore"]))
+                for name, one in (site.get("parameters") or {}).items()
+            }
+            exact = site.get("proof", {}).get("kind") == "exact"
+            where = site.get("class"), site.get("attribute")
+            if parameters or site["api"] in PLAIN:
+                found.append(Built(*where, site["api"], parameters, exact))
+    return tuple(found)
+
+
+def match_report(
+    shapes: Shapes,
+    built: Iterable[Built],
+    classes: Mapping[str, str] | None = None,
+    renames: Renames | None = None,
+) -> NameMap:
+    """Return the map for a checkpoint with these names and shapes.
+
+    `classes` are the classes of the model's modules by their paths, as far as they are known
+    (`layer1.0` -> `BasicBlock`, `layer1.0.bn1` -> `torch.nn.BatchNorm2d`): they decide between
+    classes that call different layers by the same attribute. A name is matched when all sites that
+    may have built its layer agree on what becomes of it; else it is listed with what they say.
+    """
+    return _Matching(shapes, tuple(built), classes or {}, renames or {}).result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What becomes of one parameter, as one site says."""
+
+    path: str
+    axis: int | None
+
+
+class _Matching:
+    def __init__(
+        self,
+        shapes: Shapes,
+        built: tuple[Built, ...],
+        classes: Mapping[str, str],
+        renames: Renames,
+    ) -> None:
+        self.shapes, self.built = shapes, built
+        self.classes, self.renames = classes, renames
+        self.beside: dict[str, set[str]] = {}
+        for name in shapes:
+            owner, _, last = name.rpartition(".")
+            self.beside.setdefault(owner, set()).add(last)
+
+    def result(self) -> NameMap:
+        pairs: list[Pair] = []
+        drops: list[Drop] = []
+        problems: list[Problem] = []
+        for name in self.shapes:
+            outcomes = self._outcomes(name)
+            if not outcomes:
+                message = "no site of the report builds its layer"
+                problems.append(Problem(Trouble.MISSING, name, (), message))
+            elif len(outcomes) > 1:
+                candidates = tuple(sorted(_joined(name, one.path) for one in outcomes))
+                message = "the report has several layers that it may belong to"
+                problems.append(Problem(Trouble.AMBIGUOUS, name, candidates, message))
+            elif not (outcome := outcomes.pop()).path:
+                drops.append(Drop(name, self.shapes[name]))
+            else:
+                pairs.append(self._pair(name, outcome))
+        kept, shared = _without_shared(pairs)
+        return NameMap(kept, tuple(drops), (), (*problems, *shared))
+
+    def _pair(self, name: str, outcome: _Outcome) -> Pair:
+        shape = self.shapes[name]
+        wider = shape
+        if outcome.axis is not None:
+            wider = (*shape[: outcome.axis], 1, *shape[outcome.axis :])
+        return Pair(name, _joined(name, outcome.path), shape, wider, outcome.axis)
+
+    def _outcomes(self, name: str) -> set[_Outcome]:
+        owner, _, last = name.rpartition(".")
+        known = self.classes.get(owner, "")
+        if known in BUILT_IN or known in self.renames or known in WIDER:
+            axis = 2 if known in WIDER and last == "weight" else None
+            return {_Outcome(rename(known, last, self.renames), axis)}
+        outcomes = {
+            self._outcome(site, last) for site in self._layers(owner) if self._may_be(site, name)
+        }
+        return outcomes or self._kept_by_a_class(owner, last)
+
+    def _layers(self, owner: str) -> list[Built]:
+        """Return the sites that may have built the layer at a path, the surest kind of them."""
+        parts = owner.split(".")
+        tails = [".".join(parts[i:]) for i in range(len(parts))]
+        heads = {tail: self.classes.get(".".join(parts[: i - 1]) if i > 1 else "", "")
+                 for i, tail in enumerate(tails, 1)}  # fmt: skip
+        named = [s for s in self.built if s.attribute in heads and self._agrees(s, heads)]
+        if named and self.classes.get(".".join(parts[:-1])):
+            return named
+        nameless = [s for s in self.built if s.attribute is None]
+        if named:
+            return [*named, *nameless]
+        # a layer of a Sequential: the site may name the Sequential, without the position
+        listed = [s for s in self.built if (s.attribute or "").partition(".")[0] in parts]
+        return [*listed, *nameless]
+
+    @staticmethod
+    def _agrees(site: Built, heads: Mapping[str, str]) -> bool:
+        cls = heads[site.attribute or ""].rpartition(".")[2]
+        return not cls or site.cls is None or cls == site.cls.rpartition(".")[2]
+
+    def _may_be(self, site: Built, name: str) -> bool:
+        """Say whether a site has all the names that stand beside this one, and its shape."""
+        owner, _, last = name.rpartition(".")
+        if not self.beside[owner] <= self._names(site):
+            return False
+        if last not in site.parameters:
+            return True
+        shape, seen = self.shapes[name], site.parameters[last][1]
+        return shape == seen if site.exact else len(shape) == len(seen)
+
+    def _names(self, site: Built) -> set[str]:
+        dropped = {n for n, new in self._renames_of(site.api).items() if not new}
+        return {*site.parameters, *dropped}
+
+    def _renames_of(self, api: str) -> Mapping[str, str]:
+        return {**BUILT_IN.get(api, {}), **self.renames.get(api, {})}
+
+    def _outcome(self, site: Built, last: str) -> _Outcome:
+        if last not in site.parameters:
+            return _Outcome("", None)
+        path, torch, mindspore = site.parameters[last]
+        return _Outcome(path, added_axis(torch, mindspore))
+
+    def _kept_by_a_class(self, owner: str, last: str) -> set[_Outcome]:
+        """Return that a name stays, when a class keeps a parameter by this name itself."""
+        cls = self.classes.get(owner, "").rpartition(".")[2]
+        own = [s for s in self.built if s.api in PLAIN and s.attribute == last]
+        own = [s for s in own if not cls or s.cls is None or s.cls.rpartition(".")[2] == cls]
+        return {_Outcome(last, None)} if own else set()
+
+
+def _joined(name: str, path: str) -> str:
+    owner = name.rpartition(".")[0]
+    return f"{owner}.{path}" if owner else path
+
+
+def _without_shared(pairs: list[Pair]) -> tuple[tuple[Pair, ...], tuple[Problem, ...]]:
+    counts: dict[str, list[str]] = {}
+    for pair in pairs:
+        counts.setdefault(pair.mindspore, []).append(pair.torch)
+    kept = tuple(pair for pair in pairs if len(counts[pair.mindspore]) == 1)
+    message = "several names of torch's would get one name"
+    shared = (
+        Problem(Trouble.AMBIGUOUS, name, (place,), message)
+        for place, names in counts.items()
+        if len(names) > 1
+        for name in names
+    )
+    return kept, tuple(shared)

@@ -1,0 +1,47 @@
+"""Programs of several files still build torch's layers after one file of them was migrated."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.projects import ALIAS, TAKING, write
+from tests.shell import tm2ms
+
+RUN = {case: files for case, files in TAKING.items() if "does not parse" not in case}
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Forget the modules of one program before the next, and where they were looked for."""
+    path, loaded = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in {"layers", *sys.modules.keys() - loaded}:
+        sys.modules.pop(name, None)
+
+
+def shape(root: Path, main: str) -> tuple[type, tuple[int, ...]]:
+    """Run a program, and return the class of its layer and the shape of what that computes."""
+    sys.modules.pop("layers", None)
+    sys.path[:0] = [str(root)]
+    layer: Any = runpy.run_path(str(root / main))["layer"]
+    return type(layer), tuple(layer(torch.zeros(1, 3, 5, 5)).shape)
+
+
+@pytest.mark.parametrize("files", RUN.values(), ids=RUN)
+def test_a_program_works_as_before(files: dict[str, str], tmp_path: Path) -> None:
+    (main,) = files
+    roots = [
+        write(tmp_path / name, {".git/HEAD": "", "layers.py": ALIAS, **files})
+        for name in ("before", "after")
+    ]
+    assert tm2ms("migrate", "layers.py", cwd=roots[1]).returncode == 1
+    before, after = (shape(root, main) for root in roots)
+    assert before == after == (torch.nn.Conv2d, (1, 4, 5, 5))

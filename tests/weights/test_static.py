@@ -1,0 +1,133 @@
+"""The map of names from a report and the names in a checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mapper.weights.namemap import Trouble
+from mapper.weights.networks import Shape
+from mapper.weights.static import match_report, sites
+
+Parameters = dict[str, tuple[str, list[int], list[int]]]
+
+CONV: Parameters = {"weight": ("weight", [8, 3, 3, 3], [8, 3, 3, 3])}
+PADDED: Parameters = {"weight": ("1.weight", [8, 3, 3, 3], [8, 3, 3, 3])}
+NORM: Parameters = {
+    "weight": ("gamma", [8], [8]),
+    "bias": ("beta", [8], [8]),
+    "running_mean": ("moving_mean", [8], [8]),
+    "running_var": ("moving_variance", [8], [8]),
+}
+WIDE: Parameters = {"weight": ("weight", [4, 3, 5], [4, 3, 1, 5])}
+
+
+def site(
+    where: str, api: str, parameters: Parameters, kind: str = "sampled", status: str = "migrated"
+) -> dict[str, Any]:
+    """Return a site of the report; `where` is `Class.attribute`, "" for neither."""
+    cls, _, attribute = where.partition(".")
+    return {
+        "status": status,
+        "class": cls or None,
+        "attribute": attribute or None,
+        "api": f"torch.nn.{api}",
+        "proof": {"kind": kind},
+        "parameters": {
+            name: {"path": path, "torch": torch, "mindspore": mindspore}
+            for name, (path, torch, mindspore) in parameters.items()
+        },
+    }
+
+
+def names(
+    shapes: dict[str, Shape], *found: dict[str, Any], classes: dict[str, str] | None = None
+) -> tuple[dict[str, str], dict[str, Trouble]]:
+    """Return what is matched and what is not."""
+    report = {"files": [{"sites": list(found)}]}
+    made = match_report(shapes, sites(report), classes)
+    pairs = {pair.torch: pair.mindspore for pair in made.pairs}
+    return pairs, {one.name: one.trouble for one in made.problems}
+
+
+def test_an_empty_checkpoint_needs_no_site() -> None:
+    assert names({}) == ({}, {})
+
+
+MATCHED: dict[str, tuple[dict[str, Shape], list[dict[str, Any]], dict[str, str]]] = {
+    "an attribute of a block, by any path": (
+        {"layer1.0.conv1.weight": (64, 64, 3, 3)},
+        [site("Block.conv1", "Conv2d", CONV)],
+        {"layer1.0.conv1.weight": "layer1.0.conv1.weight"},
+    ),
+    "an inserted padding layer": (
+        {"conv.weight": (8, 3, 3, 3)},
+        [site("Net.conv", "Conv2d", PADDED)],
+        {"conv.weight": "conv.1.weight"},
+    ),
+    "a batch normalisation with its count": (
+        {f"bn.{n}": (8,) for n in NORM} | {"bn.num_batches_tracked": ()},
+        [site("Net.bn", "BatchNorm2d", NORM)],
+        {f"bn.{n}": f"bn.{new[0]}" for n, new in NORM.items()},
+    ),
+    "a position of a Sequential, told apart by the names beside it": (
+        {"f.0.weight": (8, 3, 3, 3), **{f"f.1.{n}": (8,) for n in NORM}},
+        [site("Net.f", "Conv2d", CONV), site("Net.f", "BatchNorm2d", NORM)],
+        {"f.0.weight": "f.0.weight", **{f"f.1.{n}": f"f.1.{new[0]}" for n, new in NORM.items()}},
+    ),
+    "layers that no attribute is known of": (
+        {"layers.0.weight": (16, 3, 3, 3)},
+        [site("", "Conv2d", CONV)],
+        {"layers.0.weight": "layers.0.weight"},
+    ),
+    "a parameter of the class itself": (
+        {"enc.scale": (4,)},
+        [site("Encoder.scale", "Parameter", {})],
+        {"enc.scale": "enc.scale"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("shapes", "found", "expected"), MATCHED.values(), ids=MATCHED)
+def test_a_name_is_matched_where_all_sites_agree(
+    shapes: dict[str, Shape], found: list[dict[str, Any]], expected: dict[str, str]
+) -> None:
+    assert names(shapes, *found) == (expected, {})
+
+
+def test_a_one_dimensional_kernel_gets_its_axis() -> None:
+    report = {"files": [{"sites": [site("Net.c", "Conv1d", WIDE)]}]}
+    (pair,) = match_report({"c.weight": (6, 2, 7)}, sites(report)).pairs
+    assert (pair.mindspore_shape, pair.axis) == ((6, 2, 1, 7), 2)
+
+
+def test_two_classes_that_disagree_are_listed_until_the_classes_are_known() -> None:
+    found = [site("A.conv", "Conv2d", CONV), site("B.conv", "Conv2d", PADDED)]
+    shapes: dict[str, Shape] = {"a.conv.weight": (8, 3, 3, 3)}
+    assert names(shapes, *found) == ({}, {"a.conv.weight": Trouble.AMBIGUOUS})
+    assert names(shapes, *found, classes={"a": "models.B"}) == (
+        {"a.conv.weight": "a.conv.1.weight"}, {},
+    )  # fmt: skip
+
+
+def test_known_shapes_decide_between_sites() -> None:
+    found = [site("A.conv", "Conv2d", CONV, "exact"), site("B.conv", "Conv2d", PADDED)]
+    shapes: dict[str, Shape] = {"a.conv.weight": (9, 3, 3, 3)}
+    assert names(shapes, *found) == ({"a.conv.weight": "a.conv.1.weight"}, {})
+
+
+def test_a_name_that_no_site_builds_is_missing() -> None:
+    found = [site("Net.conv", "Conv2d", CONV), site("Net.fc", "Linear", CONV, status="manual")]
+    assert names({"fc.weight": (8, 3, 3, 3)}, *found)[1] == {"fc.weight": Trouble.MISSING}
+
+
+def test_a_name_is_missing_where_a_layer_lacks_a_parameter_beside_it() -> None:
+    shapes: dict[str, Shape] = {"conv.weight": (8, 3, 3, 3), "conv.bias": (8,)}
+    assert names(shapes, site("Net.conv", "Conv2d", CONV))[0] == {}
+
+
+def test_the_class_of_a_layer_suffices() -> None:
+    assert names({"x.weight": (8,)}, classes={"x": "torch.nn.BatchNorm2d"}) == (
+        {"x.weight": "x.gamma"}, {},
+    )  # fmt: skip

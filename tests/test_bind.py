@@ -14,7 +14,11 @@ from mapper.analysis.bind import Argument, BindError, bind
 from mapper.rulebook.loader import load
 from mapper.rulebook.schema import ParameterSpec, Rule
 
-RULES = [rule for rule in load().rules if rule.torch.parameters]
+RULES = [
+    rule
+    for rule in load().rules
+    if rule.torch.parameters and not any(spec.variadic for spec in rule.torch.parameters)
+]
 
 
 def call(text: str) -> ast.Call:
@@ -130,10 +134,15 @@ def test_unpacked_arguments_share_their_place() -> None:
 
 def by_python(parameters: tuple[ParameterSpec, ...], text: str) -> dict[str, object] | None:
     """Let Python bind the call to a function of that signature; None where it refuses."""
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    plain, only = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     empty = inspect.Parameter.empty
     signature = inspect.Signature(
-        [inspect.Parameter(p.name, kind, default=empty if p.required else 0) for p in parameters]
+        [
+            inspect.Parameter(
+                p.name, only if p.keyword_only else plain, default=empty if p.required else 0
+            )
+            for p in parameters
+        ]
     )
     try:
         return dict(eval(text, {"f": lambda *a, **k: signature.bind(*a, **k).arguments}))

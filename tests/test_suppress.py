@@ -149,7 +149,7 @@ UNKNOWN = {
     "an id that does not exist": ("TM777", "`tm2ms rules` lists them"),
     "a signature's id": ("TM901", "names no rule"),
     "a typing error": ("torch.nn.Conv2", "did you mean 'torch.nn.Conv2d'?"),
-    "another layer": ("torch.nn.Linear", "names no rule"),
+    "another layer": ("torch.nn.Nothing", "names no rule"),
 }
 
 

@@ -38,6 +38,9 @@ def page(rule: Rule) -> str:
         *_section("Signatures", _signatures(rule)),
         *_section("What is written", _examples(rule)),
         *_section("Difference table", _rows(rule)),
+        *_section("Arguments", _arguments(rule)),
+        *_section("Parameters and buffers", _state(rule)),
+        *_section("What is computed", _formulas(rule)),
         *_section("Values", _values(rule)),
         *_section("Said elsewhere in the documents", [_claims(rule.claims)]),
         *_section("Documented errors", [_raises(rule.raises)]),
@@ -98,16 +101,17 @@ def _signatures(rule: Rule) -> Iterator[str]:
 
 
 def _signature(side: TorchSide | MindSporeSide) -> str:
-    lines = [f"    {_parameter(spec)}," for spec in side.parameters]
-    call = f"{side.api}({', '.join(map(_parameter, side.parameters))})"
+    words = [_parameter(spec) for spec in side.parameters]
+    only = [at for at, spec in enumerate(side.parameters) if spec.keyword_only]
+    if only:
+        words.insert(only[0], "*")
+    lines = [f"    {word}," for word in words]
+    call = f"{side.api}({', '.join(words)})"
     return call if len(call) <= 88 else "\n".join([f"{side.api}(", *lines, ")"])
 
 
 def _parameter(spec: ParameterSpec) -> str:
-    if spec.required:
-        return spec.name
-    default = spec.default_code or ("None" if spec.default is None else repr(spec.default))
-    return f"{spec.name}={default}"
+    return spec.name if spec.required else f"{spec.name}={spec.default_text}"
 
 
 def _history(spec: ParameterSpec) -> str:
@@ -115,6 +119,44 @@ def _history(spec: ParameterSpec) -> str:
     words += [f"{_code(repr(old.default))} before {old.below}" for old in spec.earlier]
     words += ["not in the documents' table"] if spec.undocumented else []
     return ", ".join(words)
+
+
+# --- what becomes of each argument ---
+
+
+def _arguments(rule: Rule) -> Iterator[str]:
+    """Yield what a rule without a strategy says of each argument."""
+    if rule.strategy is not None:
+        return
+    lines = [
+        f"- {_code(new)} is {_code(text)}"
+        for new, text in rule.arguments.items()
+        if new != text or new in rule.conversions
+    ]
+    lines += [f"- {_code(name)} is dropped: {_said(why)}" for name, why in rule.drop.items()]
+    lines += [
+        f"- left to a person when {_code(refusal.when.text)}: {_said(refusal.text)}"
+        for refusal in rule.manual
+    ]
+    yield "\n".join(lines)
+    yield "\n".join(_templates(rule))
+
+
+def _templates(rule: Rule) -> Iterator[str]:
+    for write in rule.write:
+        when = "" if write.when.text == "always" else f" when {_code(write.when.text)}"
+        yield f"- {_code(write.text)} is written{when}"
+
+
+def _state(rule: Rule) -> Iterator[str]:
+    if rule.parameters:
+        rows = [(_code(old), _code(new) or "-") for old, new in rule.parameters.items()]
+        yield _table(("PyTorch", "MindSpore"), rows)
+
+
+def _formulas(rule: Rule) -> Iterator[str]:
+    sides: list[TorchSide | MindSporeSide] = [rule.torch, rule.mindspore]
+    yield "\n".join(f"- {_code(s.api)}: {_code(s.computes)}" for s in sides if s.computes)
 
 
 # --- examples ---

@@ -25,7 +25,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 ANYTHING = ("Any", "object")
 USUAL: Mapping[str, Sequence[object]] = {
     "int": (4, 3, 8, 2, 1),
-    "float": (0.5, 0.1, 0.001, 0.9, 2.0),
+    "float": (0.5, 0.1, 0.001, 0.9),
     "bool": (True, False),
     "str": (),
     "None": (None,),

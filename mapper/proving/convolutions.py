@@ -173,7 +173,7 @@ class ConvolutionProver:
         parameters: Sequence[ParameterSpec]
         if api in HELPERS:
             parameters = HELPERS[api].parameters
-        elif (signature := self._rulebook.signature(api)) is not None:
+        elif api in _BUILDERS and (signature := self._rulebook.signature(api)) is not None:
             parameters = signature.parameters_in(task.version)
         else:
             raise DisprovedError(f"`{api}` is not a MindSpore layer that can be checked")

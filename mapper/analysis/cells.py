@@ -111,6 +111,8 @@ class Cells:
     starred: Callable[[str, str], Kind]
     shared: dict[Hashable, Kind] = field(default_factory=dict)
     is_done: bool = False
+    is_open: bool = False
+    asked: dict[Function, None] = field(default_factory=dict)
     kinds: dict[ast.AST, Kind] = field(default_factory=dict)
     functions: dict[ast.AST, Function] = field(default_factory=dict)
     classes: dict[ast.AST, ClassInfo] = field(default_factory=dict)
@@ -139,6 +141,23 @@ class Cells:
             self._readers.setdefault(key, set()).add(reader)
         found = self._values.get(key)
         return found if found is not None else self.shared.get(key, NEVER)
+
+    def nothing(self, reader: Function) -> Kind:
+        """Return what something is that the file has not said yet: in the end, unknown.
+
+        Until all that it says is found, it counts as something that no value has come to.
+        """
+        if self.is_open:
+            return UNKNOWN
+        self.asked[reader] = None
+        return NEVER
+
+    def open(self) -> None:
+        """Take what has not been said by now for unknown."""
+        self.is_open = True
+        for function in self.asked:
+            self.enqueue(function)
+        self.asked.clear()
 
     def finish(self) -> None:
         """Give the other files of the project what was found."""
@@ -180,6 +199,8 @@ class Cells:
         self.kinds.clear()
         self._queue.clear()
         self.assumed.clear()
+        self.asked.clear()
+        self.is_open = False
         for one in self.classes.values():
             one.bases, one.derived = [], []
         for function in self.functions.values():

@@ -132,6 +132,12 @@ class _File:
         cells.forget()
         results = CallResults(cells)
         cells.enqueue(cells.function(self.tree, cells.scopes.module, None))
+        self._drain(results)
+        cells.open()
+        self._drain(results)
+
+    def _drain(self, results: CallResults) -> None:
+        cells = self.cells
         while (function := cells.next()) is not None:
             function.runs += 1
             if function.runs > RUNS:

@@ -169,6 +169,8 @@ class Cells:
         if kind == NEVER:
             return
         old = self._values.get(key, NEVER)
+        if kind is old:
+            return
         new = join((old, kind))
         if new == old:
             return

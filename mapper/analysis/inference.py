@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapper.analysis.calls import CallResults
-from mapper.analysis.cells import RUNS, Cells, ClassInfo
+from mapper.analysis.cells import RUNS, Cells, ClassInfo, Function
 from mapper.analysis.expressions import is_module, may_have
 from mapper.analysis.flow import Flow
 from mapper.analysis.kinds import NEVER, UNKNOWN, Kind, join
@@ -23,10 +23,12 @@ from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import find
 from mapper.analysis.scopes import Scopes
 from mapper.analysis.torch_results import is_layer_class, is_tensor_class
+from mapper.analysis.walk import walk
 from mapper.files import regular
-from mapper.limits import LARGEST_SOURCE
 
 _FILES = 40  # of a project that one question may lead to
+_LONG = 400_000  # bytes of another file
+_SHORT = 10_000  # bytes of one that does not speak of torch
 _HOPS = 8  # files that a name is handed on through
 _PASSES = 3  # over a file, as it turns out which parameters have callers
 
@@ -141,11 +143,17 @@ class _File:
         while (function := cells.next()) is not None:
             function.runs += 1
             if function.runs > RUNS:
-                cells.widen(("result", function), UNKNOWN)
+                self._give_up(function)
                 continue
             while function.outer is not None:
                 function = function.outer
             Flow(cells, function, results).run()
+
+    def _give_up(self, function: Function) -> None:
+        """Say nothing of a function that does not come to rest."""
+        self.cells.widen(("result", function), UNKNOWN)
+        for part in walk(function.node):
+            self.cells.kinds.pop(part, None)
 
     def _has_learnt(self) -> bool:
         """Say whether parameters that were taken for Tensors are given something else here."""
@@ -208,7 +216,9 @@ class Inference:
 
 def _parsed(path: Path) -> ast.Module | None:
     try:
-        data = regular.read(path, LARGEST_SOURCE)
+        data = regular.read(path, _LONG)
+        if len(data) > _SHORT and b"torch" not in data:
+            return None  # no layers, no Tensors
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(data)

@@ -16,10 +16,7 @@ from typing import Any, Protocol
 from mapper.analysis.kinds import NEVER, UNKNOWN, Kind, join
 from mapper.analysis.scopes import Scope, Scopes
 from mapper.analysis.walk import walk
-
-WIDENINGS = 12  # of one cell, after which it is unknown
-RUNS = 40  # of one function; after them its cells are unknown
-BASES = 12  # classes that a class is looked up through
+from mapper.limits import KINDS_BASES, KINDS_WIDENINGS
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -66,7 +63,7 @@ class ClassInfo:
                 for part in base.alternatives():
                     if isinstance(part.of, ClassInfo) and part.of not in found:
                         found.append(part.of)
-            if len(found) > BASES:
+            if len(found) > KINDS_BASES:
                 break
         return found
 
@@ -175,7 +172,7 @@ class Cells:
         if new == old:
             return
         count = self._counts[key] = self._counts.get(key, 0) + 1
-        self._values[key] = UNKNOWN if count > WIDENINGS else new
+        self._values[key] = UNKNOWN if count > KINDS_WIDENINGS else new
         for reader in self._readers.get(key, ()):
             self.enqueue(reader)
 

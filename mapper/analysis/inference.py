@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapper.analysis.calls import CallResults
-from mapper.analysis.cells import RUNS, Cells, ClassInfo, Function
+from mapper.analysis.cells import Cells, ClassInfo, Function
 from mapper.analysis.expressions import is_module, may_have
 from mapper.analysis.flow import Flow
 from mapper.analysis.kinds import NEVER, UNKNOWN, Kind, join
@@ -25,12 +25,14 @@ from mapper.analysis.scopes import Scopes
 from mapper.analysis.torch_results import is_layer_class, is_tensor_class
 from mapper.analysis.walk import walk
 from mapper.files import regular
-
-_FILES = 40  # of a project that one question may lead to
-_LONG = 400_000  # bytes of another file
-_SHORT = 10_000  # bytes of one that does not speak of torch
-_HOPS = 8  # files that a name is handed on through
-_PASSES = 3  # over a file, as it turns out which parameters have callers
+from mapper.limits import (
+    KINDS_FILES,
+    KINDS_LONGEST,
+    KINDS_PASSES,
+    KINDS_RUNS,
+    KINDS_SHORT,
+    PROJECT_HOPS,
+)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -48,12 +50,12 @@ class Project:
     def file(self, path: Path) -> _File | None:
         """Return a file of the project; None where it cannot be read, or there are too many."""
         if path not in self._files:
-            known = len(self._files) < _FILES
+            known = len(self._files) < KINDS_FILES
             tree = _parsed(path) if known else None
             self._files[path] = _File(tree, path, self) if tree is not None else None
         return self._files[path]
 
-    def imported(self, target: str, path: Path | None, hops: int = _HOPS) -> Kind:
+    def imported(self, target: str, path: Path | None, hops: int = PROJECT_HOPS) -> Kind:
         """Return what `package.module.name`, imported by the file at `path`, is."""
         if path is None or hops == 0:
             return UNKNOWN
@@ -68,7 +70,7 @@ class Project:
             return Kind("module", (target,)) if not dots else Kind("module", (target, str(path)))
         return UNKNOWN
 
-    def starred(self, module: str, name: str, path: Path | None, hops: int = _HOPS) -> Kind:
+    def starred(self, module: str, name: str, path: Path | None, hops: int = PROJECT_HOPS) -> Kind:
         """Return what `from module import *` brings in as `name`."""
         file = find(module, path) if path is not None else None
         if file is None or name.startswith("_"):
@@ -122,7 +124,7 @@ class _File:
         if self._state != "new":
             return
         self._state = "running"
-        for _ in range(_PASSES):
+        for _ in range(KINDS_PASSES):
             self._run()
             if not self._has_learnt():
                 break
@@ -142,7 +144,7 @@ class _File:
         cells = self.cells
         while (function := cells.next()) is not None:
             function.runs += 1
-            if function.runs > RUNS:
+            if function.runs > KINDS_RUNS:
                 self._give_up(function)
                 continue
             while function.outer is not None:
@@ -216,8 +218,8 @@ class Inference:
 
 def _parsed(path: Path) -> ast.Module | None:
     try:
-        data = regular.read(path, _LONG)
-        if len(data) > _SHORT and b"torch" not in data:
+        data = regular.read(path, KINDS_LONGEST)
+        if len(data) > KINDS_SHORT and b"torch" not in data:
             return None  # no layers, no Tensors
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
 MOST_PARTS = 6  # alternatives of one value; beyond them it is unknown
 _MOST_ELEMENTS = 16  # of a tuple that are told apart
 _DEEPEST = 4  # tuples within tuples; deeper ones are unknown

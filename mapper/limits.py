@@ -49,3 +49,24 @@ PROJECT_CALLERS = 8
 
 PARSED_FILES = 256
 """Parsed files that a process keeps: a tree is up to 500 times as large as its text."""
+
+KINDS_FILES = 40
+"""Files of a project that one file's kinds of value may lead to."""
+
+KINDS_LONGEST = 400_000
+"""Bytes of another file that is looked into for them: model files have a tenth of that."""
+
+KINDS_SHORT = 10_000
+"""Bytes of another file without the word torch: a longer one defines no layers."""
+
+KINDS_PASSES = 3
+"""Passes over a file, as it turns out which parameters have callers in it."""
+
+KINDS_RUNS = 40
+"""Runs of one function over kinds; ordinary files need 3, and one that needs more is unknown."""
+
+KINDS_WIDENINGS = 12
+"""Times that what is known of one name may change; after them it is unknown."""
+
+KINDS_BASES = 12
+"""Classes that a class is looked up through."""

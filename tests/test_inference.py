@@ -44,7 +44,7 @@ def in_forward(body: str, init: str = "pass", parameters: str = "x", rest: str =
     inits = dedent(init).strip().splitlines()
     return (
         f"{dedent(rest)}\nclass Net(nn.Module):\n"
-        + "    def __init__(self):\n        super().__init__()\n"
+        "    def __init__(self):\n        super().__init__()\n"
         + "".join(f"        {line}\n" for line in inits)
         + f"    def forward(self, {parameters}):\n"
         + "".join(f"        {line}\n" for line in lines)
@@ -186,8 +186,8 @@ OTHERS = {
     "a list": ("y = [x]", "y", "list"),
     "an element of a list that grew": ("ys = []\nys.append(x)\ny = ys[-1]", "y", "Tensor"),
     "an element of a dict": ("d = {'a': x}\ny = d['a']", "y", "Tensor"),
-    "a comprehension's element": ("ys = [x[i] for i in range(2)]\ny = ys[0]", "y", "Tensor"),
-    "a zipped element": ("for y, i in zip(x, range(3)):\n    y", "y", "Tensor"),
+    "a comprehension's element": ("ys = [x + i for i in range(2)]\ny = ys[0]", "y", "Tensor"),
+    "a zipped element": ("for y, i in zip(x.unbind(), range(3)):\n    y", "y", "Tensor"),
     "an enumerated number": ("for y, z in enumerate(x):\n    y", "y", "int"),
     "a function's result": ("y = F.relu(x)", "y", "Tensor"),
     "a pool with indices": ("y = F.max_pool2d(x, 2, return_indices=True)", "y", "tuple"),

@@ -175,8 +175,8 @@ class Aliases:
     def _keeps(self, value: ast.expr, name: str) -> bool:
         """Say whether a value is the old one of the name, or a view of it."""
         match value:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=found), attr=attr)):
-                return found == name and (attr in _VIEWS or is_in_place(attr))
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=found), attr=attr)) if found == name:
+                return attr in _VIEWS or is_in_place(attr)
             case ast.Call(func=func, args=[ast.Name(id=found)]) if found == name:
                 callee = self._inference.kind(func)
                 return all(_passes(one) for one in callee.alternatives())

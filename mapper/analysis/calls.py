@@ -44,6 +44,7 @@ from mapper.analysis.torch_results import METHODS as TENSOR_RESULTS
 
 _EINOPS = frozenset(("rearrange", "reduce", "repeat", "pack", "unpack", "einsum"))
 _GROWING = {"append": 0, "add": 0, "insert": 1, "add_module": 1, "setdefault": 1}
+_DEEPEST = 12  # layers within layers that one call goes through
 _COPYING = frozenset(("list", "tuple", "set", "iter", "reversed", "sorted", "frozenset"))
 
 
@@ -60,6 +61,9 @@ class CallResults:
             return join(self.call(evaluator, part, given, node) for part in parts)
         if callee.name in ("never", "module"):
             return NEVER  # to call a module raises
+        is_own = callee.of is not None and not isinstance(callee.of, str)
+        if not is_own and any(kind == NEVER for _, kind in given.args):
+            return NEVER  # nothing has come here yet
         if callee.name == "class":
             return self._made(evaluator, callee, given, node)
         if callee.is_layer or callee.name == "object":
@@ -214,6 +218,16 @@ class CallResults:
 
     def layer(self, evaluator: Evaluator, layer: Kind, given: Given, node: ast.Call) -> Kind:
         """Return what calling a layer gives."""
+        if self._depth > _DEEPEST:
+            return UNKNOWN  # a layer that holds itself
+        self._depth += 1
+        found = self._layer(evaluator, layer, given, node)
+        self._depth -= 1
+        return found
+
+    _depth = 0
+
+    def _layer(self, evaluator: Evaluator, layer: Kind, given: Given, node: ast.Call) -> Kind:
         of = layer.of
         if isinstance(of, ClassInfo):
             return self._own_layer(evaluator, layer, of, given, node)

@@ -16,10 +16,7 @@ from typing import Any, Protocol
 from mapper.analysis.kinds import NEVER, UNKNOWN, Kind, join
 from mapper.analysis.scopes import Scope, Scopes
 from mapper.analysis.walk import walk
-
-WIDENINGS = 12  # of one cell, after which it is unknown
-RUNS = 40  # of one function; after them its cells are unknown
-BASES = 12  # classes that a class is looked up through
+from mapper.limits import KINDS_BASES, KINDS_WIDENINGS
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -66,7 +63,7 @@ class ClassInfo:
                 for part in base.alternatives():
                     if isinstance(part.of, ClassInfo) and part.of not in found:
                         found.append(part.of)
-            if len(found) > BASES:
+            if len(found) > KINDS_BASES:
                 break
         return found
 
@@ -111,6 +108,8 @@ class Cells:
     starred: Callable[[str, str], Kind]
     shared: dict[Hashable, Kind] = field(default_factory=dict)
     is_done: bool = False
+    is_open: bool = False
+    asked: dict[Function, None] = field(default_factory=dict)
     kinds: dict[ast.AST, Kind] = field(default_factory=dict)
     functions: dict[ast.AST, Function] = field(default_factory=dict)
     classes: dict[ast.AST, ClassInfo] = field(default_factory=dict)
@@ -140,6 +139,23 @@ class Cells:
         found = self._values.get(key)
         return found if found is not None else self.shared.get(key, NEVER)
 
+    def nothing(self, reader: Function) -> Kind:
+        """Return what something is that the file has not said yet: in the end, unknown.
+
+        Until all that it says is found, it counts as something that no value has come to.
+        """
+        if self.is_open:
+            return UNKNOWN
+        self.asked[reader] = None
+        return NEVER
+
+    def open(self) -> None:
+        """Take what has not been said by now for unknown."""
+        self.is_open = True
+        for function in self.asked:
+            self.enqueue(function)
+        self.asked.clear()
+
     def finish(self) -> None:
         """Give the other files of the project what was found."""
         self.shared.update(self._values)
@@ -150,11 +166,13 @@ class Cells:
         if kind == NEVER:
             return
         old = self._values.get(key, NEVER)
+        if kind is old:
+            return
         new = join((old, kind))
         if new == old:
             return
         count = self._counts[key] = self._counts.get(key, 0) + 1
-        self._values[key] = UNKNOWN if count > WIDENINGS else new
+        self._values[key] = UNKNOWN if count > KINDS_WIDENINGS else new
         for reader in self._readers.get(key, ()):
             self.enqueue(reader)
 
@@ -180,6 +198,8 @@ class Cells:
         self.kinds.clear()
         self._queue.clear()
         self.assumed.clear()
+        self.asked.clear()
+        self.is_open = False
         for one in self.classes.values():
             one.bases, one.derived = [], []
         for function in self.functions.values():

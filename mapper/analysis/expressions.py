@@ -215,20 +215,20 @@ class Evaluator:
             return UNKNOWN  # somebody is to set it
         if stored != NEVER:
             return stored
-        dynamic = [self._read(("dynamic", one)) for one in classes]
         if attr in MODULE_ATTRIBUTES:
             return MODULE_ATTRIBUTES[attr]
-        if attr in MODULE_METHODS or attr in SELF_RETURNING or attr in CONTAINER_METHODS:
+        is_method = attr in MODULE_METHODS or attr in SELF_RETURNING or attr in _OTHER_METHODS
+        if is_method and owner.name != "object":
             return Kind("function", ("method", owner, attr))
         apis = [name for name in info.apis() if is_layer_class(name)]
-        if apis:
-            known = LAYER_ATTRIBUTES.get(attr) if apis != ["torch.nn.Module"] else None
-            if known is None and join(dynamic) != NEVER:
-                return join(dynamic)
-            return known or Kind("function", ("method", owner, attr))
+        if apis and apis != ["torch.nn.Module"] and attr in LAYER_ATTRIBUTES:
+            return LAYER_ATTRIBUTES[attr]
+        dynamic = join(self._read(("dynamic", one)) for one in classes)
+        if dynamic != NEVER:
+            return dynamic
         if info.has_unknown_base:
             return Kind("function", ("method", owner, attr))
-        return UNKNOWN
+        return self.cells.nothing(self.function)
 
     def _bound(self, method: Function, owner: Kind) -> Kind:
         if method.binding == "property":
@@ -275,6 +275,8 @@ class Evaluator:
         operand = self.kind(node.operand)
         if isinstance(node.op, ast.Not):
             return BOOL
+        if operand == NEVER:
+            return NEVER
         if operand.is_tensor:
             return TENSOR
         if operand == BOOL:
@@ -301,6 +303,8 @@ class Evaluator:
         kinds = [self.kind(node.left), *map(self.kind, node.comparators)]
         if all(isinstance(op, ast.Is | ast.IsNot | ast.In | ast.NotIn) for op in node.ops):
             return BOOL
+        if NEVER in kinds:
+            return NEVER
         if len(kinds) == 2 and any(kind.is_tensor for kind in kinds):
             return BOOL if NONE in kinds or STR in kinds else TENSOR
         parts = [part for kind in kinds for part in kind.alternatives()]
@@ -620,6 +624,7 @@ class Evaluator:
 
 
 MODULES_OF_CLASSES = frozenset(("torch.Size", "collections.OrderedDict")) - {"torch.Size"}
+_OTHER_METHODS = CONTAINER_METHODS | {"forward", "__call__", "__init__", "__setattr__"}
 _PLAIN = frozenset((*NUMBERS, *words("str tuple list dict set None size dtype device")))
 _NO_ITEMS = (*NUMBERS, "None", "device", "dtype")
 

@@ -132,8 +132,10 @@ class Flow(Evaluator):
             if is_open and given == NEVER and key in self.cells.called:
                 return start
             if expected is None:
-                is_number = start.is_known and start != NONE and given == NEVER
-                return start if is_number else UNKNOWN
+                if given == UNKNOWN:
+                    return UNKNOWN
+                is_number = start.is_known and start != NONE
+                return start if is_number else join((start, self.cells.nothing(function)))
             if given == NEVER:
                 self.cells.assumed[key] = expected
             return join((expected, start))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapper.analysis.calls import CallResults
-from mapper.analysis.cells import RUNS, Cells, ClassInfo
+from mapper.analysis.cells import Cells, ClassInfo, Function
 from mapper.analysis.expressions import is_module, may_have
 from mapper.analysis.flow import Flow
 from mapper.analysis.kinds import NEVER, UNKNOWN, Kind, join
@@ -23,12 +23,16 @@ from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import find
 from mapper.analysis.scopes import Scopes
 from mapper.analysis.torch_results import is_layer_class, is_tensor_class
+from mapper.analysis.walk import walk
 from mapper.files import regular
-from mapper.limits import LARGEST_SOURCE
-
-_FILES = 40  # of a project that one question may lead to
-_HOPS = 8  # files that a name is handed on through
-_PASSES = 3  # over a file, as it turns out which parameters have callers
+from mapper.limits import (
+    KINDS_FILES,
+    KINDS_LONGEST,
+    KINDS_PASSES,
+    KINDS_RUNS,
+    KINDS_SHORT,
+    PROJECT_HOPS,
+)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -46,12 +50,12 @@ class Project:
     def file(self, path: Path) -> _File | None:
         """Return a file of the project; None where it cannot be read, or there are too many."""
         if path not in self._files:
-            known = len(self._files) < _FILES
+            known = len(self._files) < KINDS_FILES
             tree = _parsed(path) if known else None
             self._files[path] = _File(tree, path, self) if tree is not None else None
         return self._files[path]
 
-    def imported(self, target: str, path: Path | None, hops: int = _HOPS) -> Kind:
+    def imported(self, target: str, path: Path | None, hops: int = PROJECT_HOPS) -> Kind:
         """Return what `package.module.name`, imported by the file at `path`, is."""
         if path is None or hops == 0:
             return UNKNOWN
@@ -66,7 +70,7 @@ class Project:
             return Kind("module", (target,)) if not dots else Kind("module", (target, str(path)))
         return UNKNOWN
 
-    def starred(self, module: str, name: str, path: Path | None, hops: int = _HOPS) -> Kind:
+    def starred(self, module: str, name: str, path: Path | None, hops: int = PROJECT_HOPS) -> Kind:
         """Return what `from module import *` brings in as `name`."""
         file = find(module, path) if path is not None else None
         if file is None or name.startswith("_"):
@@ -120,7 +124,7 @@ class _File:
         if self._state != "new":
             return
         self._state = "running"
-        for _ in range(_PASSES):
+        for _ in range(KINDS_PASSES):
             self._run()
             if not self._has_learnt():
                 break
@@ -132,14 +136,26 @@ class _File:
         cells.forget()
         results = CallResults(cells)
         cells.enqueue(cells.function(self.tree, cells.scopes.module, None))
+        self._drain(results)
+        cells.open()
+        self._drain(results)
+
+    def _drain(self, results: CallResults) -> None:
+        cells = self.cells
         while (function := cells.next()) is not None:
             function.runs += 1
-            if function.runs > RUNS:
-                cells.widen(("result", function), UNKNOWN)
+            if function.runs > KINDS_RUNS:
+                self._give_up(function)
                 continue
             while function.outer is not None:
                 function = function.outer
             Flow(cells, function, results).run()
+
+    def _give_up(self, function: Function) -> None:
+        """Say nothing of a function that does not come to rest."""
+        self.cells.widen(("result", function), UNKNOWN)
+        for part in walk(function.node):
+            self.cells.kinds.pop(part, None)
 
     def _has_learnt(self) -> bool:
         """Say whether parameters that were taken for Tensors are given something else here."""
@@ -202,7 +218,9 @@ class Inference:
 
 def _parsed(path: Path) -> ast.Module | None:
     try:
-        data = regular.read(path, LARGEST_SOURCE)
+        data = regular.read(path, KINDS_LONGEST)
+        if len(data) > KINDS_SHORT and b"torch" not in data:
+            return None  # no layers, no Tensors
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(data)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-
-from mapper.model.record import record
+from dataclasses import dataclass
 
 MOST_PARTS = 6  # alternatives of one value; beyond them it is unknown
 _MOST_ELEMENTS = 16  # of a tuple that are told apart
 _DEEPEST = 4  # tuples within tuples; deeper ones are unknown
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """A kind of value.
 
@@ -31,6 +30,22 @@ class Kind:
     sites: frozenset[ast.AST] = frozenset()
     parts: frozenset[Kind] = frozenset()
     changes: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Kind) or self.name != other.name or self.of != other.of:
+            return False  # nearly always: it is told without the rest
+        return (
+            self.elements == other.elements
+            and self.item == other.item
+            and self.sites == other.sites
+            and self.parts == other.parts
+            and self.changes is other.changes
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.of, self.elements, self.parts))
 
     @property
     def is_tensor(self) -> bool:
@@ -102,9 +117,12 @@ def many(name: str, item: Kind) -> Kind:
 def join(kinds: Iterable[Kind]) -> Kind:
     """Return what a value is that may be any of these."""
     found: list[Kind] = []
-    for kind in kinds:
+    every = list(kinds)
+    if every and all(kind is every[0] for kind in every):
+        return every[0]
+    for kind in every:
         for part in kind.alternatives():
-            if part is NEVER or part == NEVER or part in found:
+            if part.name == "never" or part in found:
                 continue
             if part.name == "unknown":
                 return UNKNOWN

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from mapper import __version__
-from mapper.cli import flags
+from mapper.cli import checkpoint, compare, flags
 from mapper.cli.help import GroupedCommand
 from mapper.cli.streams import quiet_pipe
 
@@ -222,6 +222,10 @@ def merge_reports(
         _usage(str(error))
     with quiet_pipe():
         write_stdout(text.encode())
+
+
+app.command("compare", cls=GroupedCommand, epilog=compare.EPILOG)(compare.command)
+app.command("checkpoint", cls=GroupedCommand, epilog=checkpoint.EPILOG)(checkpoint.command)
 
 
 def _config(given: dict[str, Any]) -> Config:

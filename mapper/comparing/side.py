@@ -45,7 +45,7 @@ def serve(commands: Mapping[str, Callable[[Any], Any]]) -> None:
         try:
             answer = {"value": commands[request["do"]](request)}
         except (Exception, SystemExit) as error:
-            answer = {"error": told(error, request["directory"])}
+            answer = {"error": told(error, request.get("directory", str(Path.cwd())))}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

@@ -54,6 +54,18 @@ class MindSpore:
             ]
         return {"layers": layers, "entries": self._entries(model)}
 
+    def read(self, request: dict[str, Any]) -> dict[str, str]:
+        """Return the files of the parameters in a checkpoint, by name."""
+        recorder = side.Recorder(request["out"], self._is_tensor, self._numpy)
+        found = self.ms.load_checkpoint(request["path"])
+        return {name: recorder.save(self._numpy(value)[0]) for name, value in found.items()}
+
+    def write(self, request: dict[str, Any]) -> None:
+        """Write a checkpoint."""
+        values = side.read_values(request["directory_of_values"], request["values"])
+        listed = [{"name": n, "data": self.ms.Tensor(value)} for n, value in values.items()]
+        self.ms.save_checkpoint(listed, request["path"])
+
     def _built(self, request: dict[str, Any], mode: int) -> Any:
         ms = self.ms
         ms.set_context(mode=mode)
@@ -291,7 +303,14 @@ def main() -> None:
     else:
         mindspore.set_context(pynative_synchronize=True)
     commands = MindSpore(mindspore)
-    side.serve({"build": commands.build, "run": commands.run})
+    side.serve(
+        {
+            "build": commands.build,
+            "run": commands.run,
+            "read": commands.read,
+            "write": commands.write,
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ else:
 
     sys.path.pop(0)
 
+NESTED = ("state_dict", "model_state_dict", "model", "net", "module", "params", "params_ema")
+"""Where a file that holds more than weights keeps them."""
+
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "dropout_",
             "feature_alpha_dropout", "feature_dropout", "alpha_dropout_")  # fmt: skip
 DRAWN = {"rand": "uniform", "randn": "normal", "rand_like": "uniform", "randn_like": "normal"}
@@ -102,6 +105,31 @@ class Torch:
             for name, value in self.state.items()
             if torch.is_tensor(value)
         }
+
+    def read(self, request: dict[str, Any]) -> dict[str, str]:
+        """Return the files of the tensors in a checkpoint, by name; no pickled code is run."""
+        torch = self.torch
+        state = torch.load(request["path"], map_location="cpu", weights_only=True)
+        while isinstance(state, dict) and not any(map(torch.is_tensor, state.values())):
+            inner = [state[key] for key in NESTED if isinstance(state.get(key), dict)]
+            if len(inner) != 1:
+                keys = ", ".join(map(str, list(state)[:5]))
+                raise side.Refused(f"no state of a model: it holds {keys or 'nothing'}")
+            state = inner[0]
+        if not isinstance(state, dict):
+            raise side.Refused(f"no state of a model, but a {type(state).__name__}")
+        recorder = side.Recorder(request["out"], torch.is_tensor, self._numpy)
+        return {
+            name: recorder.save(self._numpy(value)[0])
+            for name, value in state.items()
+            if torch.is_tensor(value)
+        }
+
+    def write(self, request: dict[str, Any]) -> None:
+        """Write a checkpoint."""
+        torch = self.torch
+        values = side.read_values(request["directory_of_values"], request["values"])
+        torch.save({n: torch.from_numpy(value) for n, value in values.items()}, request["path"])
 
     def _stir(self, request: dict[str, Any]) -> None:
         """Move weights that are all alike, and give every normalisation statistics of its own.
@@ -304,7 +332,15 @@ def main() -> None:
 
     torch.set_num_threads(1)
     commands = Torch(torch)
-    side.serve({"build": commands.build, "weights": commands.weights, "run": commands.run})
+    side.serve(
+        {
+            "build": commands.build,
+            "weights": commands.weights,
+            "run": commands.run,
+            "read": commands.read,
+            "write": commands.write,
+        }
+    )
 
 
 if __name__ == "__main__":

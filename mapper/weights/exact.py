@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mapper.weights.namemap import Drop, Fill, NameMap, Pair, Problem, Trouble, nearest
 from mapper.weights.names import (
+    AFFINE,
     CHILDREN,
     NEUTRAL,
     WIDER,
@@ -24,14 +25,19 @@ def match(
     mindspore: Network,
     renames: Renames | None = None,
     paths: Mapping[str, str] | None = None,
+    values_are_same: Callable[[str, str], bool] | None = None,
 ) -> NameMap:
     """Return the map from one model's names to the other's.
 
     `renames` says for a torch API what its parameters are called in MindSpore, beyond what is built
     in. `paths` says for a layer of torch's where it is in MindSpore, when its attribute was given
     another name. A name is matched by its place alone, never by its shape.
+
+    `values_are_same` is given where `torch` is not a model but what a checkpoint tells of it. Then
+    two names may stand for one parameter if their values are equal; and what the checkpoint lacks
+    is not taken for absent in torch's model, unless MindSpore's does not train it.
     """
-    return _Matching(torch, mindspore, renames or {}, paths or {}).result()
+    return _Matching(torch, mindspore, renames or {}, paths or {}, values_are_same).result()
 
 
 def moved(path: str, torch: Network, paths: Mapping[str, str]) -> str:
@@ -50,6 +56,7 @@ class _Matching:
     mindspore: Network
     renames: Renames
     paths: Mapping[str, str]
+    same: Callable[[str, str], bool] | None
     pairs: list[Pair] = field(default_factory=list)
     drops: list[Drop] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -113,10 +120,12 @@ class _Matching:
 
     def _refuse_shared_places(self) -> None:
         """Take out the pairs in which one parameter of MindSpore's is to be two of torch's."""
-        owners: dict[str, set[str]] = {}
+        owners: dict[str, dict[str, str]] = {}
         for pair in self.pairs:
             place, entry = self.mindspore.entry[pair.mindspore], self.torch.entry[pair.torch]
-            owners.setdefault(place.identity or place.name, set()).add(entry.identity or entry.name)
+            known = owners.setdefault(place.identity or place.name, {})
+            if self.same is None or not any(self.same(one, pair.torch) for one in known.values()):
+                known.setdefault(entry.identity or entry.name, entry.name)
         kept = []
         for pair in self.pairs:
             place = self.mindspore.entry[pair.mindspore]
@@ -137,7 +146,9 @@ class _Matching:
             if entry.name in taken:
                 continue
             is_neutral = entry.last in NEUTRAL and is_normalisation(self.mindspore.api(entry.owner))
-            if is_neutral and _is_below(entry.owner, places):
+            is_absent = self.same is None and _is_below(entry.owner, places)
+            is_frozen = entry.last in AFFINE and not entry.trains
+            if is_neutral and (is_absent or is_frozen):
                 fills.append(Fill(entry.name, entry.shape, NEUTRAL[entry.last], entry.dtype))
             else:
                 extra.append(entry)

@@ -47,6 +47,9 @@ NEUTRAL: Mapping[str, float] = {
 }
 """What MindSpore's normalisations always have and torch's need not, with what does nothing."""
 
+AFFINE = frozenset({"gamma", "beta"})
+"""Those that are not trained where the normalisation was made without them."""
+
 NORMALISATIONS = ("BatchNorm", "SyncBatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm")
 
 

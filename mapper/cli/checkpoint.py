@@ -1,0 +1,137 @@
+"""`tm2ms checkpoint`: weights under the names and shapes of the migrated model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mapper.comparing.states import States
+    from mapper.weights.convert import Array, Conversion
+    from mapper.weights.namemap import NameMap
+
+EPILOG = """\b
+Examples:
+  tm2ms migrate src --report report.json
+  tm2ms checkpoint old.safetensors new.safetensors --report report.json
+  tm2ms checkpoint old.pth new.ckpt --model 'models.resnet:ResNet18()'
+
+With --report nothing is run, and what the migrated model has beyond the file is not known. With
+--model the migrated model is built in a process of its own, which runs your code, and every name
+of both sides is accounted for. Files of torch (.pth, .pt, .bin) and MindSpore (.ckpt) are read and
+written by the framework in its own process; no pickled code is run.
+
+\b
+Exit code: 0  every name is matched, and the file is written
+           1  names are missing, left over, ambiguous or of another shape: they are listed, and
+              nothing is written unless --partial
+           2  wrong usage, or a file cannot be read or written
+"""
+
+Source = Annotated[Path, typer.Argument(help="Weights by torch's names.", show_default=False)]
+Target = Annotated[Path, typer.Argument(help="The file to write.", show_default=False)]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="The JSON report of the migration.", metavar="FILE"),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="package.module:expression that builds the migrated model.",
+        metavar="EXPRESSION",
+    ),
+]
+Partial = Annotated[bool, typer.Option("--partial", help="Write what is matched.")]
+TorchPython = Annotated[
+    str | None, typer.Option("--torch-python", help="An interpreter with torch.", metavar="FILE")
+]
+MindSporePython = Annotated[
+    str | None,
+    typer.Option("--mindspore-python", help="An interpreter with MindSpore.", metavar="FILE"),
+]
+
+
+def command(
+    source: Source,
+    target: Target,
+    report: Report = None,
+    model: Model = None,
+    partial: Partial = False,
+    torch_python: TorchPython = None,
+    mindspore_python: MindSporePython = None,
+) -> None:
+    """Convert weights to the names and shapes of the migrated model."""
+    from mapper.comparing.request import InputError, Interpreters
+    from mapper.comparing.results import SideError
+    from mapper.comparing.states import states
+    from mapper.weights.checkpoint import without_prefix
+    from mapper.weights.convert import convert
+    from mapper.weights.files import FileError
+
+    if (report is None) is (model is None):
+        _usage("give either --report FILE.json or --model 'package.module:expression'")
+    default = Interpreters()
+    interpreters = Interpreters(
+        torch_python or default.torch, mindspore_python or default.mindspore
+    )
+    try:
+        with states(interpreters) as files:
+            state = without_prefix(files.read(source))
+            done = convert(state, _names(state, report, model, files))
+            is_written = done.is_complete or partial
+            if is_written:
+                files.write(target, done.values)
+    except (InputError, FileError, OSError) as error:
+        _usage(str(error))
+    except SideError as error:
+        for line in error.failure.traceback:
+            typer.echo(line, err=True)
+        _usage(str(error))
+    for line in _lines(done):
+        typer.echo(line)
+    what = f"{len(done.values)} written to {target}" if is_written else "nothing is written"
+    typer.echo(f"{len(done.matched)} names matched, {len(done.problems)} not; {what}", err=True)
+    raise typer.Exit(0 if done.is_complete else 1)
+
+
+def _usage(message: str) -> Any:
+    typer.echo(f"tm2ms: {message}", err=True)
+    raise typer.Exit(2)
+
+
+def _names(
+    state: Mapping[str, Array], report: Path | None, model: str | None, files: States
+) -> NameMap:
+    from mapper.comparing.request import InputError
+    from mapper.weights.checkpoint import torch_network
+    from mapper.weights.exact import match
+    from mapper.weights.static import match_report, sites
+
+    shapes = {name: value.shape for name, value in state.items()}
+    if model is not None:
+        migrated = files.model(model)
+        return match(
+            torch_network(shapes, migrated),
+            migrated,
+            values_are_same=lambda one, other: bool((state[one] == state[other]).all()),
+        )
+    assert report is not None
+    try:
+        found = sites(json.loads(report.read_bytes()))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{report} is not a JSON report of tm2ms migrate: {error}") from error
+    return match_report(shapes, found)
+
+
+def _lines(done: Conversion) -> Iterator[str]:
+    for kind in ("missing", "extra", "ambiguous", "misshapen"):
+        yield from (f"{kind:<10}{problem}" for problem in getattr(done, kind))
+    yield from (f"dropped   {name}" for name in done.dropped)
+    yield from (f"filled    {name}" for name in done.filled)

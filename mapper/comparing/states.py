@@ -1,0 +1,98 @@
+"""Files of weights of any kind: those that a framework alone can read go through its process."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from mapper.comparing.measure import Array
+from mapper.comparing.process import Side
+from mapper.comparing.request import Interpreters, place
+from mapper.weights import files
+from mapper.weights.networks import Network, network
+
+TORCH = (".pth", ".pt", ".bin")
+MINDSPORE = (".ckpt",)
+
+
+@contextmanager
+def states(interpreters: Interpreters) -> Iterator[States]:
+    """Return what reads and writes states; what was read is there until the end."""
+    with tempfile.TemporaryDirectory(prefix="tm2ms-") as directory:
+        yield States(interpreters, Path(directory))
+
+
+class States:
+    """Reads and writes states; values of a framework's own files pass through a directory."""
+
+    def __init__(self, interpreters: Interpreters, directory: Path) -> None:
+        self._interpreters, self._directory = interpreters, directory
+        self._count = 0
+
+    def read(self, path: Path) -> dict[str, Array]:
+        """Return the arrays of a file by name.
+
+        Raises:
+            FileError: numpy cannot read it, or it is of an unknown kind.
+            SideError: the framework cannot read it.
+        """
+        side = self._side(path)
+        if side is None:
+            return files.read(path)
+        out = self._new()
+        with side:
+            names = side.ask("read", path=str(path.resolve()), out=str(out))
+        return {name: np.load(out / file, mmap_mode="r") for name, file in names.items()}
+
+    def write(self, path: Path, values: Mapping[str, Array]) -> None:
+        """Write arrays by name; the file is there as a whole or not at all.
+
+        Raises:
+            FileError: numpy cannot write it, or it is of an unknown kind.
+            SideError: the framework cannot write it.
+        """
+        side = self._side(path)
+        if side is None:
+            files.write(path, values)
+            return
+        out = self._new()
+        out.mkdir()
+        names = {}
+        for index, (name, value) in enumerate(values.items()):
+            names[name] = f"{index}.npy"
+            np.save(out / names[name], value, allow_pickle=False)
+        part = path.resolve().with_name(f"part-{path.name}")
+        try:
+            with side:
+                side.ask("write", path=str(part), values=names, directory_of_values=str(out))
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def model(self, expression: str) -> Network:
+        """Return what a migrated model says of itself. This executes the user's code.
+
+        Raises:
+            InputError: the expression names no module.
+            SideError: it does not build.
+        """
+        directory, module, inner = place(Path.cwd(), expression)
+        program = self._interpreters.mindspore
+        with Side("MindSpore", program, "side_mindspore.py") as side:
+            answer = side.ask("build", directory=directory, module=module, expression=inner, seed=0)
+        return network(answer)
+
+    def _side(self, path: Path) -> Side | None:
+        if path.suffix in TORCH:
+            return Side("torch", self._interpreters.torch, "side_torch.py")
+        if path.suffix in MINDSPORE:
+            return Side("MindSpore", self._interpreters.mindspore, "side_mindspore.py")
+        return None
+
+    def _new(self) -> Path:
+        self._count += 1
+        return self._directory / str(self._count)

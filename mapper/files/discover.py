@@ -47,11 +47,15 @@ class Found:
     """A file to read, or with `error` a path that cannot be read and why.
 
     `below` is the named path below which the file was found (the file itself when it was named).
+    `link` is what a symbolic link that was found leads to. What is no source is found for a mirror
+    only, and only there is a link found beside the file that it leads to.
     """
 
     name: str
     below: str
     error: str | None = None
+    link: str | None = None
+    is_source: bool = True
 
     @property
     def path(self) -> Path:
@@ -72,16 +76,19 @@ def discover(
     force_exclude: bool = False,
     respect_gitignore: bool = True,
     root: Path | None = None,
+    mirrored_to: Path | None = None,
 ) -> Iterator[Found]:
     """Yield each file once, in the order of `paths` and sorted below each of them.
 
     `root` is where relative patterns are anchored: the directory of the configuration file, by
-    default the working directory.
+    default the working directory. With `mirrored_to`, files of every kind are found, and that
+    directory is left out.
     """
     named = [os.fspath(path) for path in paths]
     excluded = path_matcher([*exclude, *extend_exclude], os.path.abspath(root or "."))
     trees = [os.path.realpath(path) for path in named if os.path.isdir(path)]
-    walk = _Walk(excluded, trees, respect_gitignore)
+    mirror = None if mirrored_to is None else os.path.realpath(mirrored_to)
+    walk = _Walk(excluded, trees, respect_gitignore, mirror)
     if force_exclude:
         named = [path for path in named if not walk.excludes_parents(path)]
     return _found(walk, named)
@@ -97,9 +104,13 @@ def _found(walk: _Walk, named: Sequence[str]) -> Iterator[Found]:
     seen: set[str] = set()
     for path in named:
         for text, real, error in walk.find(path):
-            if error is not None or real not in seen:
+            is_source = text == str(Path(path)) or text.endswith(SUFFIXES)
+            is_link = walk.mirror is not None and text != str(Path(path)) and os.path.islink(text)
+            if is_link and error is None:
+                yield Found(text, path, None, real, is_source)
+            elif error is not None or real not in seen:
                 seen.add(real)
-                yield Found(text, path, error)
+                yield Found(text, path, error, None, is_source)
 
 
 @record(frozen=True, slots=True)
@@ -119,6 +130,7 @@ class _Walk:
     excluded: Callable[[str, str], bool]
     trees: Sequence[str]
     respect_gitignore: bool
+    mirror: str | None = None
 
     def find(self, path: str) -> Iterator[tuple[str, str, str | None]]:
         """Find the files of one named path."""
@@ -169,7 +181,9 @@ class _Walk:
         wanted: list[tuple[_Directory, os.DirEntry[str] | None]] = []
         for entry in entries:
             is_directory = entry.is_dir(follow_symlinks=False)
-            if is_directory or entry.name.endswith(SUFFIXES):
+            if is_directory and os.path.join(directory.real, entry.name) == self.mirror:
+                continue
+            if is_directory or self.mirror is not None or entry.name.endswith(SUFFIXES):
                 path = os.path.join(absolute, entry.name)
                 if not self.excluded(path, entry.name) and not _ignored(
                     directory.ignores, path, is_directory

@@ -11,12 +11,15 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from mapper.files import regular
 from mapper.files.discover import Found
 from mapper.files.paths import shown
 from mapper.model.results import FileResult
 from mapper.running.file import failed
+
+_CHUNK = 1 << 20
 
 
 class MirrorError(Exception):
@@ -129,6 +132,8 @@ def _copied(source: str, target: Path) -> str | None:
         handle = regular.open_regular(source)
         with os.fdopen(handle, "rb") as stream:
             target.parent.mkdir(parents=True, exist_ok=True)
+            if _is_same(stream, target):
+                return None
             try:
                 with temporary.open("xb") as copy:
                     shutil.copyfileobj(stream, copy)
@@ -139,6 +144,22 @@ def _copied(source: str, target: Path) -> str | None:
     except OSError as error:
         return error.strerror or str(error)
     return None
+
+
+def _is_same(stream: BinaryIO, target: Path) -> bool:
+    """Say whether a copy of what is read is there already, and go back to the beginning."""
+    try:
+        if target.is_symlink() or target.stat().st_size != os.fstat(stream.fileno()).st_size:
+            return False
+        with os.fdopen(regular.open_regular(target), "rb") as there:
+            while part := stream.read(_CHUNK):
+                if there.read(len(part)) != part:
+                    return False
+    except OSError:
+        return False
+    finally:
+        stream.seek(0)
+    return True
 
 
 def _linked(text: str, target: Path) -> str | None:

@@ -20,8 +20,8 @@ LARGEST_SETTINGS = 5_000_000
 MOST_JOBS = 256
 """Processes that a pyproject.toml may ask for: each takes 50 MB before it has read anything."""
 
-MOST_WILDCARDS = 64
-"""Wildcards in one exclude pattern: ten times what people write; each costs a pass."""
+MOST_ALTERNATIVES = 1_000
+"""Patterns that the braces of one exclude pattern stand for: they multiply."""
 
 MOST_TRIED = 200
 """Rewrites of one file that are compiled alone to find the one that does not: each is a parse."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mapper.files import discover as room
 from mapper.files.discover import discover
 from mapper.files.prefilter import DEFAULT_EXCLUDE
 
@@ -303,30 +301,6 @@ def test_bytes_that_are_no_text_in_names_and_ignore_files_do_no_harm() -> None:
         os.fsdecode(b"\xfe.py"),
         "new\nline.py",
     }
-
-
-def test_pathspec_is_imported_only_for_ignore_files_that_say_something() -> None:
-    code = (
-        "import sys; from mapper.files.discover import discover; list(discover(['.']));"
-        "print('pathspec' in sys.modules)"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(room.__file__).parents[1])}
-
-    def imported() -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=environment,
-        )
-        return done.stdout.strip()
-
-    plant("a.py")
-    ignore(".", "# nothing")
-    assert imported() == "False"
-    ignore(".", "*.log")
-    assert imported() == "True"
 
 
 def test_thousands_of_files_are_found_quickly() -> None:

@@ -113,7 +113,7 @@ def test_the_mirror_has_every_file_and_the_source_stays(tree: Path) -> None:
     )
     assert mirrored["a.py"] == mirrored["deep/b.py"] == AFTER.encode()
     assert mirrored["plain.py"] == b"x = 1\n"
-    assert mirrored.keys() == {"a.py", "deep/b.py", "plain.py", "z_broken.py"}
+    assert mirrored.keys() == {"a.py", "data.txt", "deep/b.py", "plain.py", "z_broken.py"}
 
 
 def test_a_mirrored_file_goes_to_the_top() -> None:

@@ -111,10 +111,11 @@ def _migrate(paths: list[str] | None, given: dict[str, Any], show_settings: bool
     _check_modes(config.settings)
     from mapper.cli.session import Session, UsageError
     from mapper.running.cluster import ClusterError
+    from mapper.running.mirror import MirrorError
 
     try:
         return Session(config).run(paths or [])
-    except (UsageError, ClusterError) as error:
+    except (UsageError, ClusterError, MirrorError) as error:
         _usage(str(error))
 
 

@@ -13,12 +13,11 @@ excludes what is below it.
 """
 
 # A walk makes tens of thousands of paths, and a `Path` costs ten times what a string does.
-# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH117, PTH118, PTH120, PTH206
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH114, PTH118, PTH120, PTH206
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from mapper.files import regular
 from mapper.files.gitignore import ignore_check
+from mapper.files.globs import path_matcher, slashed
 from mapper.files.prefilter import DEFAULT_EXCLUDE
 from mapper.limits import LARGEST_SETTINGS
 from mapper.model.record import record
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 SUFFIXES = (".py", ".ipynb")
 
 _NAME = attrgetter("name")
-_PLAIN = re.compile(r"[\w.-]+")  # a pattern that is a name, as the usual ones are
 
 # From a path below the ignore file's directory to: ignored, taken back, or not mentioned.
 _Ignore = tuple[str, Callable[[str, bool], bool | None]]
@@ -47,11 +46,15 @@ class Found:
     """A file to read, or with `error` a path that cannot be read and why.
 
     `below` is the named path below which the file was found (the file itself when it was named).
+    `link` is what a symbolic link that was found leads to. What is no source is found for a mirror
+    only, and only there is a link found beside the file that it leads to.
     """
 
     name: str
     below: str
     error: str | None = None
+    link: str | None = None
+    is_source: bool = True
 
     @property
     def path(self) -> Path:
@@ -72,16 +75,19 @@ def discover(
     force_exclude: bool = False,
     respect_gitignore: bool = True,
     root: Path | None = None,
+    mirrored_to: Path | None = None,
 ) -> Iterator[Found]:
     """Yield each file once, in the order of `paths` and sorted below each of them.
 
     `root` is where relative patterns are anchored: the directory of the configuration file, by
-    default the working directory.
+    default the working directory. With `mirrored_to`, files of every kind are found, and that
+    directory is left out.
     """
     named = [os.fspath(path) for path in paths]
     excluded = path_matcher([*exclude, *extend_exclude], os.path.abspath(root or "."))
     trees = [os.path.realpath(path) for path in named if os.path.isdir(path)]
-    walk = _Walk(excluded, trees, respect_gitignore)
+    mirror = None if mirrored_to is None else os.path.realpath(mirrored_to)
+    walk = _Walk(excluded, trees, respect_gitignore, mirror)
     if force_exclude:
         named = [path for path in named if not walk.excludes_parents(path)]
     return _found(walk, named)
@@ -97,9 +103,13 @@ def _found(walk: _Walk, named: Sequence[str]) -> Iterator[Found]:
     seen: set[str] = set()
     for path in named:
         for text, real, error in walk.find(path):
-            if error is not None or real not in seen:
+            is_source = text == str(Path(path)) or text.endswith(SUFFIXES)
+            is_link = walk.mirror is not None and text != str(Path(path)) and os.path.islink(text)
+            if is_link and error is None:
+                yield Found(text, path, None, real, is_source)
+            elif error is not None or real not in seen:
                 seen.add(real)
-                yield Found(text, path, error)
+                yield Found(text, path, error, None, is_source)
 
 
 @record(frozen=True, slots=True)
@@ -119,6 +129,7 @@ class _Walk:
     excluded: Callable[[str, str], bool]
     trees: Sequence[str]
     respect_gitignore: bool
+    mirror: str | None = None
 
     def find(self, path: str) -> Iterator[tuple[str, str, str | None]]:
         """Find the files of one named path."""
@@ -169,7 +180,9 @@ class _Walk:
         wanted: list[tuple[_Directory, os.DirEntry[str] | None]] = []
         for entry in entries:
             is_directory = entry.is_dir(follow_symlinks=False)
-            if is_directory or entry.name.endswith(SUFFIXES):
+            if is_directory and os.path.join(directory.real, entry.name) == self.mirror:
+                continue
+            if is_directory or self.mirror is not None or entry.name.endswith(SUFFIXES):
                 path = os.path.join(absolute, entry.name)
                 if not self.excluded(path, entry.name) and not _ignored(
                     directory.ignores, path, is_directory
@@ -207,76 +220,10 @@ def _why_missing(path: str) -> str:
     return f"{path}: no such file or directory"
 
 
-def path_matcher(patterns: Sequence[str], root: str) -> Callable[[str, str], bool]:
-    """Compile exclude patterns to a test of an absolute path and its last name."""
-    cleaned = [_slashed(pattern).rstrip("/") or "/" for pattern in patterns]
-    names = frozenset(pattern for pattern in cleaned if _PLAIN.fullmatch(pattern))
-    globs = [pattern for pattern in cleaned if pattern not in names]
-    if not globs:
-        return lambda path, last: last in names
-    name = _compiled([pattern for pattern in globs if "/" not in pattern], "")
-    whole = _compiled(globs, root)
-    return lambda path, last: (
-        last in names or name(last) is not None or whole(_slashed(path)) is not None
-    )
-
-
-def _compiled(patterns: Sequence[str], root: str) -> Callable[[str], re.Match[str] | None]:
-    """Compile globs to one test of a whole text; relative ones start at `root` when it is given."""
-    regexes = []
-    for pattern in patterns:
-        anchor, glob = root, pattern
-        while root and glob.startswith(("./", "../")):
-            anchor = os.path.dirname(anchor) if glob.startswith("../") else anchor
-            glob = glob.partition("/")[2]
-        relative = root and not os.path.isabs(glob)
-        prefix = re.escape(_slashed(os.path.join(anchor, ""))) if relative else ""
-        try:
-            regexes.append(prefix + _regex(glob))
-            re.compile(regexes[-1])
-        except re.error as error:
-            raise ValueError(f"{pattern!r} is not a valid exclude pattern: {error}") from error
-    return re.compile("|".join(regexes) or r"(?!)").fullmatch
-
-
-def _slashed(path: str) -> str:
-    return path if os.sep == "/" else path.replace(os.sep, "/")
-
-
-def _regex(pattern: str) -> str:
-    """Translate a glob, in which only `**/` minds the slashes, to a regular expression."""
-    parts = re.split(r"(\*\*/|\*+|\?|\[!?\]?[^\]]*\]|[{},])", pattern)
-    meaning = {"**/": "(?:.*/)?", "?": "."}
-    depth = 0
-    out = []
-    for at, part in enumerate(parts):
-        if part == "{" and "}" in parts[at:]:
-            depth += 1
-            out.append("(?:")
-        elif part == "}" and depth:
-            depth -= 1
-            out.append(")")
-        elif part == "," and depth:
-            out.append("|")
-        elif at % 2 and part[0] == "[":
-            out.append(_character_class(part[1:-1]))
-        elif at % 2 and part.strip("*") == "":
-            out.append(".*")
-        else:
-            out.append(meaning.get(part) or re.escape(part))
-    return f"(?s:{''.join(out)})"
-
-
-def _character_class(inside: str) -> str:
-    sign, members = ("^", inside[1:]) if inside[:1] == "!" else ("", inside)
-    escaped = re.sub(r"([^\w-])", r"\\\1", members)
-    return f"[{sign}{escaped}]"
-
-
 def _ignored(ignores: tuple[_Ignore, ...], path: str, is_directory: bool) -> bool:
     """Ask the ignore files from the nearest to the farthest; the first that has a say decides."""
     for base, check in reversed(ignores):
-        below = _slashed(path[len(base) :])
+        below = slashed(path[len(base) :])
         verdict = check(below, is_directory)
         if verdict is not None:
             return verdict

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from difflib import get_close_matches
 
-from mapper.files.discover import path_matcher
+from mapper.files.globs import path_matcher
 from mapper.model.record import record
 from mapper.rulebook.loader import Rulebook
 

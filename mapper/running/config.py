@@ -61,6 +61,14 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _patterns(value: object) -> tuple[str, ...]:
+    from mapper.files.globs import path_matcher
+
+    patterns = _texts(value)
+    path_matcher(patterns, "/")  # refuses what is no pattern
+    return patterns
+
+
 def _path(value: object) -> Path:
     if not isinstance(value, str | Path) or not str(value):
         raise ValueError("must be a path")
@@ -100,6 +108,7 @@ def _ignores_per_file(value: object) -> Mapping[str, tuple[str, ...]]:
             read[pattern] = _texts(rules)
         except ValueError as error:
             raise ValueError(f"of {pattern!r} {error}") from error
+    _patterns([pattern.removeprefix("!") for pattern in read])
     return read
 
 
@@ -166,8 +175,8 @@ _CHECKS: Mapping[str, Check] = {
     "per_file_ignores": _ignores_per_file,
     "target_version": _target_version,
     "device": _one_of(*DEVICES),
-    "exclude": _texts,
-    "extend_exclude": _texts,
+    "exclude": _patterns,
+    "extend_exclude": _patterns,
     "force_exclude": _bool,
     "respect_gitignore": _bool,
     "stdin_filename": _text,

@@ -72,6 +72,7 @@ def migrate_files(
 
     Raises:
         ClusterError: the cluster cannot be used.
+        MirrorError: the output directory cannot become a mirror; nothing was written.
     """
     settings = config.settings
     found = list(
@@ -82,14 +83,21 @@ def migrate_files(
             force_exclude=settings.force_exclude,
             respect_gitignore=settings.respect_gitignore,
             root=config.root,
+            mirrored_to=settings.output,
         )
     )
     if settings.shard is not None:
         from mapper.running.shards import part
 
         found = list(part(found, settings.shard))
+    mirror = None
+    if settings.output is not None:
+        from mapper.running.mirror import planned
+
+        found, mirror = planned(found, settings.output)
     done = _migrated(found, config, Process(options), executor)
-    return list(watch(len(found), done) if watch else done)
+    results = list(watch(len(found), done) if watch else done)
+    return [*results, *(mirror.write() if mirror else ())]
 
 
 def _migrated(
@@ -224,9 +232,11 @@ def keeper(settings: Settings, *, diff: bool) -> Callable[[FileResult], FileResu
 
 def _target(file: _File, settings: Settings) -> Path:
     """Return the path that a file is written to."""
-    path, root = file.found.path, file.found.root
+    path = file.found.path
     if settings.output is not None:
-        return settings.output / (path.relative_to(root) if root != path else path.name)
+        from mapper.running.mirror import target_of
+
+        return target_of(file.found, settings.output)
     return path.resolve() if path.is_symlink() else path
 
 

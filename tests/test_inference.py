@@ -207,6 +207,8 @@ OTHERS = {
     "a layer of a list": ("y = self.blocks[0]", "y", "layer"),
     "through a module list": ("y = x\nfor layer in self.blocks:\n    y = layer(y)", "y", "Tensor"),
     "through a Sequential": ("y = self.seq(x)", "y", "Tensor"),
+    "a layer of a dict": ("y = self.parts.first(x)", "y", "Tensor"),
+    "a layer of a dict that nobody put there": ("y = self.parts.third(x)", "y", "unknown"),
     "a recurrent layer": ("y = self.rnn(x)", "y", "tuple"),
     "the flag of training": ("y = self.training", "y", "bool"),
     "a layer by a computed name": ("y = getattr(self, f'layer{1}')", "y", "layer"),
@@ -222,6 +224,7 @@ layers = []
 layers.append(nn.Linear(3, 3))
 self.seq = nn.Sequential(*layers)
 self.rnn = nn.LSTM(3, 3)
+self.parts = nn.ModuleDict(dict(first=nn.Linear(3, 3), second=nn.LSTM(3, 3)))
 for i in range(2):
     setattr(self, f'layer{i}', nn.Linear(3, 3))
 """

@@ -214,7 +214,8 @@ class CallResults:
             if item.name == "list":
                 item = evaluator.item(item).without("str")
             self._cells.widen(("item", node), item)
-        return Kind(made.name, made.of, sites=frozenset({node}))
+        behind = [kind.sites for kind in sources if made.of == "torch.nn.ModuleDict"]
+        return Kind(made.name, made.of, sites=frozenset({node}).union(*behind))
 
     def layer(self, evaluator: Evaluator, layer: Kind, given: Given, node: ast.Call) -> Kind:
         """Return what calling a layer gives."""
@@ -592,8 +593,9 @@ class CallResults:
             if item.name == "tuple" and item.elements and len(item.elements) == 2:
                 item = item.elements[1]
             self._cells.widen(("item", node), item)
-        for _, kind in given.keywords.values():
+        for name, (_, kind) in given.keywords.items():
             self._cells.widen(("item", node), kind)
+            self._cells.widen(("key", node, name), kind)
         if given.is_open:
             self._cells.widen(("item", node), UNKNOWN)
         return Kind("dict", sites=frozenset({node}))

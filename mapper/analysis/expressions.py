@@ -124,7 +124,8 @@ class Evaluator:
             case ast.Attribute(value=value, attr=attr):
                 self._store(self.kind(value), attr, kind)
             case ast.Subscript(value=value, slice=index):
-                self._put(self.kind(value), self.kind(index), kind)
+                self.kind(index)
+                self._put(self.kind(value), constant_key(index), kind)
 
     def _bind(self, name: str, kind: Kind) -> None:
         if self.env is not None:
@@ -147,10 +148,17 @@ class Evaluator:
             if isinstance(part.of, ClassInfo):
                 self.cells.widen(("attribute", part.of, attr), kind)
 
-    def _put(self, owner: Kind, index: Kind, kind: Kind) -> None:
+    def _put(self, owner: Kind, key: str | None, kind: Kind) -> None:
         for part in owner.alternatives():
             for site in part.sites:
                 self.cells.widen(("item", site), kind)
+                self.cells.widen(("key", site, key), kind)
+
+    def _keyed(self, owner: Kind, key: str) -> Kind:
+        """Return what a dict of modules holds under a key."""
+        found = join(self._read(("key", site, key)) for site in owner.sites)
+        anywhere = join(self._read(("key", site, None)) for site in owner.sites)
+        return UNKNOWN if found == NEVER else join((found, anywhere))
 
     # --- attributes ---------------------------------------------------------------------------
 
@@ -177,7 +185,9 @@ class Evaluator:
                 return known or Kind("function", ("method", owner, attr))
             case Kind(name="module list") if attr not in CONTAINER_METHODS:
                 is_method = attr in MODULE_METHODS or attr in SELF_RETURNING
-                return Kind("function", ("method", owner, attr)) if is_method else UNKNOWN
+                if is_method:
+                    return Kind("function", ("method", owner, attr))
+                return self._keyed(owner, attr)
             case Kind(name="module" | "class" | "function", of=str(name)):
                 return self.named(f"{name}.{attr}")
             case Kind(name="module", of=tuple() as imported):
@@ -358,6 +368,7 @@ class Evaluator:
                 kind = self.item(kind, of_dict=True)
             else:
                 self.kind(key)
+                self.cells.widen(("key", node, constant_key(key)), kind)
             self.cells.widen(("item", node), kind)
         return Kind("dict", sites=frozenset({node}))
 
@@ -662,6 +673,12 @@ def may_have(kind: Kind, attr: str) -> bool:
     if kind.name in ("dtype", "device"):
         return attr in ("type", "index", "is_floating_point", "is_complex", "itemsize")
     return True
+
+
+def constant_key(node: ast.expr) -> str | None:
+    """Return the text that a key is."""
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return node.value if is_text else None  # type: ignore[attr-defined]
 
 
 def constant_index(node: ast.expr) -> int | None:

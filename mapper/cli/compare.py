@@ -201,7 +201,9 @@ def _run(run: Run) -> Iterator[str]:
         rows = [("", f"output{one.at}", *_numbers(one), _ok(one, run.tolerance))
                 for one in run.outputs]  # fmt: skip
     for what, values in (("statistics", run.statistics), ("gradient", run.gradients)):
-        rows += [(name, what, *_numbers(one), _ok(one, run.tolerance)) for name, one in values]
+        for name, one in values:
+            limit = max(run.tolerance, run.allowed.get(name, 0.0) if what == "gradient" else 0.0)
+            rows.append((name, what, *_numbers(one), _ok(one, limit)))
     if rows:
         yield from _table([("layer", "", "largest", "mean", ""), *rows])
     if run.failure is not None:
@@ -296,6 +298,7 @@ def _run_as_json(run: Run) -> dict[str, Any]:
         "outputs": [_difference(one) for one in run.outputs],
         "statistics": {name: _difference(one) for name, one in run.statistics},
         "gradients": {name: _difference(one) for name, one in run.gradients},
+        "allowed": dict(run.allowed),
         "notes": list(run.notes),
     }  # fmt: skip
 

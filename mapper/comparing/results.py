@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mapper.weights.namemap import NameMap
@@ -145,7 +146,8 @@ class Run:
     """Both models run once in one mode.
 
     `statistics` and `gradients` are by torch's names; their differences are in parts of the largest
-    of their kind in the network. `notes` say what could not be compared.
+    of their kind in the network. `allowed` says which gradients may differ by more than the
+    tolerance, and by how much. `notes` say what could not be compared.
     """
 
     mode: str
@@ -155,6 +157,7 @@ class Run:
     outputs: tuple[Difference, ...] = ()
     statistics: tuple[tuple[str, Difference], ...] = ()
     gradients: tuple[tuple[str, Difference], ...] = ()
+    allowed: Mapping[str, float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     first: Culprit | None = None
     failure: Failure | None = None

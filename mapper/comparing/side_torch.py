@@ -196,6 +196,7 @@ class Torch:
             inputs, named = self._inputs(request)
             self._without_dropout()
             handles = self._watch(recorder) if request["layers"] else []
+            handles += self._shake(request.get("noise", {}), request.get("draw", 0))
             with torch.set_grad_enabled(request["train"]):
                 outputs = model(*inputs, **named)
             for handle in handles:
@@ -231,6 +232,24 @@ class Torch:
 
             handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
             handles.append(module.register_forward_hook(leave))
+        return handles
+
+    def _shake(self, noise: dict[str, float], draw: int) -> list[Any]:
+        """Add errors to the outputs of layers, in parts of their largest values."""
+        torch = self.torch
+        random = torch.Generator().manual_seed(draw)
+        handles = []
+        for path, module in self.model.named_modules():
+            if path not in noise or any(True for _ in module.children()):
+                continue
+
+            def shake(_: Any, __: Any, output: Any, part: float = noise[path]) -> Any:
+                if not torch.is_tensor(output) or not output.is_floating_point():
+                    return output
+                drawn = torch.randn(output.shape, generator=random).to(output)
+                return output + part * output.detach().abs().max() * drawn
+
+            handles.append(module.register_forward_hook(shake))
         return handles
 
     def _step(

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mapper.comparing.judging import tolerance_of
+from mapper.comparing.judging import (
+    MARGIN,
+    Record,
+    is_rounding_perhaps,
+    moved_by_noise,
+    tolerance_of,
+)
 from mapper.comparing.measure import difference
+from mapper.comparing.results import Finding, Kind, Run
 
 NAN, INF = math.nan, math.inf
 
@@ -55,3 +64,30 @@ def test_what_is_allowed_grows_with_the_root_of_the_depth() -> None:
     assert [tolerance_of(None, False, depth) for depth in (0, 16, 64)] == [1e-5, 1e-5, 2e-5]
     assert tolerance_of(None, True, 64) == 2e-4
     assert tolerance_of(1e-3, True, 64) == 1e-3
+
+
+# --- gradients near a kink ------------------------------------------------------------------------
+
+
+def record(directory: Path, gradient: float) -> Record:
+    directory.mkdir()
+    np.save(directory / "0.npy", np.array([4.0, gradient]))
+    return Record(directory, {"gradients": {"fc.weight": "0.npy"}})
+
+
+def test_what_a_gradient_is_allowed_is_how_far_torchs_own_moves(tmp_path: Path) -> None:
+    torch = record(tmp_path / "torch", 1.0)
+    shaken = [record(tmp_path / str(i), value) for i, value in enumerate((1.0, 1.4, 0.8))]
+    assert moved_by_noise(torch, shaken) == {"fc.weight": pytest.approx(MARGIN * 0.1)}
+
+
+def test_only_gradients_that_differ_alone_are_put_down_to_rounding() -> None:
+    far = difference(np.ones(2), np.zeros(2))
+    gradient = Finding(Kind.GRADIENT, "fc", "", far)
+    untrained = Finding(Kind.GRADIENT, "fc", "weight is trained in torch alone")
+    output = Finding(Kind.OUTPUT, "", "", far)
+    run = Run("pynative", True, 1e-4)
+    assert not is_rounding_perhaps(run)
+    assert is_rounding_perhaps(replace(run, findings=(gradient, gradient)))
+    assert not is_rounding_perhaps(replace(run, findings=(gradient, output)))
+    assert not is_rounding_perhaps(replace(run, findings=(gradient, untrained)))

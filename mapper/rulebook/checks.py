@@ -164,7 +164,8 @@ def _check_templates(rule: Rule, where: Where) -> None:
             fields = [name for _, name, _, _ in Formatter().parse(write.text) if name is not None]
         except ValueError as error:
             where.at(i, "text").fail(f"not a template: {error}")
-        _each(fields, ("self", *rule.torch.names), where.at(i, "text"))
+        several = [f"*{spec.name}" for spec in rule.torch.parameters if spec.variadic]
+        _each(fields, ("self", *several, *rule.torch.names), where.at(i, "text"))
         try:
             ast.parse(write.text.format_map(dict.fromkeys(fields, "x")), mode="eval")
         except (SyntaxError, ValueError):

@@ -92,7 +92,7 @@ def drawn(rule: Rule, name: str, values: Mapping[str, object], place: int) -> np
         "int": int, "tuple": tuple, "list": list, "len": len,
         "astype": lambda x, dtype: x.astype(dtype),
     }  # fmt: skip
-    made = eval(texts[place % len(texts)], {**known, **values})  # noqa: S307
+    made = eval(texts[place % len(texts)], {**known, **values})
     array = made if isinstance(made, np.ndarray) else random.randn(*shape_of(made))
     return array.astype("float32") if array.dtype.kind == "f" else array
 
@@ -159,7 +159,7 @@ def operands(rule: Rule, call: ast.expr, place: int, names: Mapping[str, Any]) -
         elif is_tensor and isinstance(node, ast.Tuple | ast.List):
             tensors |= {one.id: name for one in node.elts if isinstance(one, ast.Name)}
         else:
-            values[name] = eval(compile(ast.Expression(node), "", "eval"), dict(names))  # noqa: S307
+            values[name] = eval(compile(ast.Expression(node), "", "eval"), dict(names))
     return {
         operand: drawn(rule, name, values, place) if name == tensors.get(operand, name) else None
         for operand, name in tensors.items()
@@ -226,7 +226,7 @@ def function(rule: Rule, example: Example, mode: str, directory: Path) -> None:
             holder = SimpleNamespace(training=training)
             arrays = operands(rule, call, place, {**torch_names, "self": holder})
             tensors = {k: torch.tensor(v) for k, v in arrays.items()}
-            expected = eval(example.before, {**torch_names, **tensors, "self": holder})  # noqa: S307
+            expected = eval(example.before, {**torch_names, **tensors, "self": holder})
             module = cell(example.after, list(arrays), directory)
             inputs = [mindspore.Tensor(v) for v in arrays.values()]
             found = module.Form().set_train(training)(*inputs)
@@ -251,8 +251,8 @@ def layer(rule: Rule, example: Example) -> None:
         **{one.arg: value_of(one.value, torch_names) for one in call.keywords if one.arg},
     )
     bound.apply_defaults()
-    before = eval(example.before, dict(torch_names))  # noqa: S307
-    after = eval(example.after, dict(names))  # noqa: S307
+    before = eval(example.before, dict(torch_names))
+    after = eval(example.after, dict(names))
     carry_weights(rule, before, after)
     inputs = rule.torch.inputs or ("input",)
     places = max([len(texts) for texts in rule.inputs.values()], default=1)
@@ -273,7 +273,7 @@ def layer(rule: Rule, example: Example) -> None:
 
 
 def value_of(node: ast.expr, names: Mapping[str, Any]) -> object:
-    return eval(compile(ast.Expression(node), "", "eval"), dict(names))  # noqa: S307
+    return eval(compile(ast.Expression(node), "", "eval"), dict(names))
 
 
 def carry_weights(rule: Rule, before: Any, after: Any) -> None:

@@ -26,7 +26,7 @@ from mapper.proving.request import ProofRequest, ProofResult, Read
 from mapper.proving.sampling import LIKELY, Seen
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
-from mapper.rulebook.schema import Effect, Rule
+from mapper.rulebook.schema import Effect, Kind, Rule
 from mapper.writing.edited_text import EditedText
 from mapper.writing.layout import LayoutError
 from mapper.writing.render import render
@@ -199,9 +199,13 @@ class CallRewriter:
         seen: Mapping[str, Seen],
     ) -> ProofResult:
         rule = bound.rule
-        if way is not None:
+        is_method = way is not None and way.is_method
+        if way is not None and not is_method:
             spelling = spelling.under(decided.target, call.func)
-        before: ast.expr = _written_out(call, bound, way)
+        read = bound.qualified if is_method else _read_torch(rule.torch.api, call.func, bound)
+        before: ast.expr = call.func
+        if rule.kind is not Kind.ATTRIBUTE:
+            before = _written_out(call, bound, way.receiver if way else None)
         after = text if fixed is None else as_one(fixed, text, ast.unparse(call.func))
         if rule.strategy is None and (operands := _operands(bound)):
             before, after = operands.replaced(before), operands.replaced_in(after)
@@ -210,7 +214,7 @@ class CallRewriter:
                 rule=rule,
                 before=before,
                 after=after,
-                read_before=_read_torch(rule.torch.api, call.func, bound),
+                read_before=read,
                 read_after=spelling.read,
                 version=self._version,
                 assumed={**decided.unsafe, **decided.fixed},
@@ -223,21 +227,22 @@ class CallRewriter:
         )
 
 
-def _written_out(call: ast.Call, bound: BoundCall, way: Way | None) -> ast.Call:
+def _written_out(call: ast.Call, bound: BoundCall, receiver: ast.expr | None) -> ast.Call:
     """Return the call with each argument under its name, also those out of a `**`.
 
-    What a method is called on stays where it is; a variadic parameter's arguments stay positional.
+    What goes to a variadic parameter has no name, nor has what stands before it.
     """
-    receiver = way.receiver if way else None
-    given = {name: one for name, one in bound.arguments.items() if one.value is not receiver}
-    variadic = [spec.name for spec in bound.rule.torch.parameters if spec.variadic]
-    if not variadic or variadic[0] not in given:
-        return ast.Call(call.func, [], [ast.keyword(n, one.value) for n, one in given.items()])
-    several = given.pop(variadic[0]).value
-    assert isinstance(several, ast.Tuple)
-    first = [one.value for one in given.values() if one.positional]
-    keywords = [ast.keyword(n, one.value) for n, one in given.items() if not one.positional]
-    return ast.Call(call.func, [*first, *several.elts], keywords)
+    values = {name: argument.value for name, argument in bound.arguments.items()}
+    own = {name: value for name, value in values.items() if value is not receiver}
+    names = bound.rule.torch.parameters
+    variadic = next((i for i, one in enumerate(names) if one.variadic), 0)
+    several = own.pop(names[variadic].name, None) if names and names[variadic].variadic else None
+    args = [own.pop(one.name) for one in names[:variadic] if one.name in own] if several else []
+    if isinstance(several, ast.Tuple) and not hasattr(several, "lineno"):
+        args += several.elts
+    elif several is not None:
+        args.append(several)
+    return ast.Call(call.func, args, [ast.keyword(name, value) for name, value in own.items()])
 
 
 class _Operands(ast.NodeTransformer):

@@ -187,11 +187,12 @@ def _entry(file: Path) -> Entry | None:
         return None
     text = _text_of(file, data)
     if text is None:
-        return Entry(file, _words(data), by_text=True, is_read=False)
-    return Entry(file, _words(text), _holds(text, _BY_TEXT))
+        return Entry(file, import_words(data), by_text=True, is_read=False)
+    return Entry(file, import_words(text), _holds(text, _BY_TEXT))
 
 
-def _words(text: bytes) -> frozenset[str]:
+def import_words(text: bytes) -> frozenset[str]:
+    """Return the words in the import statements of a text, and perhaps more."""
     inside = b" ".join([*_IMPORT.findall(text), *_FROM.findall(text)])
     return frozenset(word.decode("utf-8", "replace") for word in _WORD.findall(inside))
 

@@ -78,8 +78,8 @@ class Migrator:
             if not _leave_faulty(module, drafts):
                 raise InternalError(f"the rewritten text does not compile: {fault}")
             edits = self._write(module, drafts, settle)
-        notes = off.notes() if off else ()
-        return Migration(tuple(draft.site for draft in drafts), tuple(edits), notes)
+        notes = [*(off.notes() if off else ()), *_unasked(module, edits)]
+        return Migration(tuple(draft.site for draft in drafts), tuple(edits), tuple(notes))
 
     def _canonical(self, name: str) -> str | None:
         rule = self._rulebook.working(name)
@@ -130,6 +130,15 @@ class Migrator:
             return WholeImports(module)
         gone = [one.reference for one in drafts if one.is_written and not one.stays]
         return Imports(module, gone, self._counterpart)
+
+
+def _unasked(module: ParsedModule, edits: Sequence[Edit]) -> list[Note]:
+    """Say what other files were not asked about, where the module came without a path."""
+    if not edits or not module.names.unasked:
+        return []
+    names = ", ".join(f"`{name}`" for name in sorted(module.names.unasked))
+    words = f"whether other files import {names} from here is not known: give it its file name"
+    return [Note(1, f"{words} (--stdin-filename)")]
 
 
 def _nothing() -> None:

@@ -163,9 +163,8 @@ def _settings(tree: ast.Module, path: Path | None) -> Iterator[Setting]:
                 module = _torch(facts, chain, name, path)
                 if module is not None:
                     yield Setting(module, file, chain.levels[0].lineno)
-    for text, line in facts.strings:
-        if text.startswith("torch.") and _is_patched(facts, text):
-            yield Setting(text, file, line)
+    patched = _patched(facts) if any(t.startswith("torch.") for t, _ in facts.strings) else ()
+    yield from (Setting(text, file, line) for text, line in patched)
 
 
 def _set_through(facts: Facts, chain: Chain) -> Iterator[tuple[str, ...]]:
@@ -208,14 +207,13 @@ def _called(call: ast.Call) -> str:
     return ""
 
 
-def _is_patched(facts: Facts, text: str) -> bool:
-    """Say whether a string is what `mock.patch("torch.nn.Conv2d")` or `setattr` are given."""
-    return any(
-        isinstance(node, ast.Call)
-        and _called(node) in _SETTERS
-        and any(isinstance(one, ast.Constant) and one.value == text for one in node.args[:1])
-        for node in facts.parents
-    )
+def _patched(facts: Facts) -> Iterator[tuple[str, int]]:
+    """Yield the names that `mock.patch("torch.nn.Conv2d")` or `setattr` are given as strings."""
+    for node in facts.parents:
+        match node:
+            case ast.Call(args=[ast.Constant(value=str(text)), *_]) if _called(node) in _SETTERS:
+                if text.startswith("torch."):
+                    yield text, node.lineno
 
 
 def _torch(facts: Facts, chain: Chain, set_: tuple[str, ...], path: Path | None) -> str | None:

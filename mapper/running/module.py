@@ -35,6 +35,8 @@ class Migration:
     sites: tuple[Site, ...] = ()
     edits: tuple[Edit, ...] = ()
     notes: tuple[Note, ...] = ()
+    unasked: tuple[str, ...] = ()
+    """Names that other files may take from it, which could not be looked at."""
 
 
 class InternalError(Exception):
@@ -78,8 +80,10 @@ class Migrator:
             if not _leave_faulty(module, drafts):
                 raise InternalError(f"the rewritten text does not compile: {fault}")
             edits = self._write(module, drafts, settle)
-        notes = [*(off.notes() if off else ()), *_unasked(module, edits)]
-        return Migration(tuple(draft.site for draft in drafts), tuple(edits), tuple(notes))
+        notes = off.notes() if off else ()
+        return Migration(
+            tuple(draft.site for draft in drafts), tuple(edits), notes, _unasked(module, edits)
+        )
 
     def _canonical(self, name: str) -> str | None:
         rule = self._rulebook.working(name)
@@ -132,13 +136,9 @@ class Migrator:
         return Imports(module, gone, self._counterpart)
 
 
-def _unasked(module: ParsedModule, edits: Sequence[Edit]) -> list[Note]:
-    """Say what other files were not asked about, where the module came without a path."""
-    if not edits or not module.names.unasked:
-        return []
-    names = ", ".join(f"`{name}`" for name in sorted(module.names.unasked))
-    words = f"whether other files import {names} from here is not known: give it its file name"
-    return [Note(1, f"{words} (--stdin-filename)")]
+def _unasked(module: ParsedModule, edits: Sequence[Edit]) -> tuple[str, ...]:
+    """Return the names that other files were not asked about, where the module has no path."""
+    return tuple(sorted(module.names.unasked)) if edits else ()
 
 
 def _nothing() -> None:

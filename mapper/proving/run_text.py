@@ -381,7 +381,7 @@ class Interpreter:
         names: list[ast.expr] = [ast.Name(name) for name in marked]
         try:
             return evaluate(ast.Call(node.func, names, []), marked)
-        except (ArithmeticError, TypeError, ValueError) as error:
+        except UnknownError as error:  # Python itself refuses: float('a')
             raise RaisesError(str(error)) from error
 
     def _applied(

@@ -62,6 +62,7 @@ COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "abs": abs,
     "bool": bool,
+    "float": float,
     "int": int,
     "len": len,
     "list": list,
@@ -76,7 +77,9 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
 
 
 TYPES: Mapping[str, type] = {one.__name__: one for one in (bool, float, int, list, str, tuple)}
-NUMERIC = frozenset({"abs", "bool", "int", "math.ceil", "math.floor", "max", "min", "round"})
+NUMERIC = frozenset(
+    {"abs", "bool", "float", "int", "math.ceil", "math.floor", "max", "min", "round"}
+)
 
 
 _HARMLESS = FUNCTIONS.keys() | {"isinstance", "range"}

@@ -32,7 +32,9 @@ def declared(call: BoundCall) -> Plan:
     """
     values = _values(call)
     for refusal in call.rule.manual:
-        if refusal.when.holds(values, call.rank):
+        holds = refusal.when.holds(values, call.rank)
+        is_lost = any(name in call.rule.drop for name in refusal.when.names())
+        if holds or (holds is None and is_lost):  # what is dropped is not in the text to be proved
             raise ManualError(refusal.text)
     plan = _templated(call, values) if call.rule.write else _carried(call, values)
     for name, reason in call.rule.drop.items():

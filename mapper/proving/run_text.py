@@ -379,7 +379,10 @@ class Interpreter:
             return FUNCTIONS[called](*given)
         marked = {f"argument {i}": value for i, value in enumerate(given)}
         names: list[ast.expr] = [ast.Name(name) for name in marked]
-        return evaluate(ast.Call(node.func, names, []), marked)
+        try:
+            return evaluate(ast.Call(node.func, names, []), marked)
+        except UnknownError as error:  # Python itself refuses: float('a')
+            raise RaisesError(str(error)) from error
 
     def _applied(
         self, function: Any, args: Sequence[Any], keywords: Mapping[str, Any], node: ast.Call

@@ -118,6 +118,8 @@ class Finder:
         match node:
             case ast.Tuple() | ast.List():
                 return True
+            case ast.Call(func=ast.Call(func=func)):  # a layer that is built and called
+                return self._api(func) is not None
             case ast.Call(func=func):
                 return self._api(func) is not None or symbol(func) in FUNCTIONS
             case ast.Attribute(attr=attr):

@@ -165,8 +165,9 @@ class Rulebook:
             for entry in scan(_text(path), path):
                 self._enter(index.by_id, [entry.id] if entry.id else [], entry, "id")
                 self._enter(index.by_api, entry.spellings, entry, "torch.aliases")
-                if entry.target:
-                    index.by_target.setdefault(entry.target, entry)
+                known = index.by_target.get(entry.target)
+                if entry.target and (known is None or known.kind is Kind.SIGNATURE):
+                    index.by_target[entry.target] = entry
         return index
 
     def _enter(self, index: dict[str, Entry], names: Iterable[str], entry: Entry, key: str) -> None:

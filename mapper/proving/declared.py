@@ -123,6 +123,8 @@ class _Proof:
         if not self._rule.torch.computes:
             self._check_calls()
             return ProofResult(Proof("rule"))
+        if self._is_renamed():
+            return ProofResult(Proof("rule"))
         wanted = self._wanted()
         sampler = ValueSampler(wanted, self._request.assumed, self._request.seen)
         cases, good, raised = self._expected(sampler)
@@ -144,6 +146,26 @@ class _Proof:
             kind, sum(case.cases for case in cases), first.input_shape, first.output_shape, error
         )
         return ProofResult(proof, first.parameters, tuple(assumptions))
+
+    def _is_renamed(self) -> bool:
+        """Say whether only the name of a function or method is another one.
+
+        The same formula of the same arguments gives the same: no argument decides anything.
+        """
+        torch, mindspore = self._rule.torch, self._rule.mindspore
+        if torch.state or torch.computes != mindspore.computes or self._rule.write:
+            return False
+        apis = self._torch.get(torch.api), self._mindspore.get(mindspore.api)
+        texts = self._before, self._after
+        sides = []
+        for finder, text, api in zip((self._finder, self._other_finder), texts, apis, strict=True):
+            if not isinstance(text, ast.Call) or api is None:
+                return False
+            is_method = finder.is_method(text.func)
+            receiver = ast.dump(text.func.value) if is_method else ""  # type: ignore[attr-defined]
+            given = sorted((name, ast.dump(node)) for name, node in finder.bound(text, api))
+            sides.append((receiver, given))
+        return sides[0] == sides[1]
 
     # --- what is there ---
 

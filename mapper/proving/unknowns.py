@@ -60,9 +60,15 @@ class Finder:
 
     def arguments(self, node: ast.expr, api: Api) -> dict[str, ast.expr]:
         """Return the expression that each parameter gets, as far as the call can be bound."""
-        if not isinstance(node, ast.Call):
-            return {}
-        return {spec.name: part for spec, part in _bound(node, api.parameters) if spec is not None}
+        return dict(self.bound(node, api)) if isinstance(node, ast.Call) else {}
+
+    def bound(self, node: ast.Call, api: Api) -> list[tuple[str, ast.expr]]:
+        """Return each argument of a call with its parameter's name, a variadic one's repeatedly."""
+        return [(spec.name, part) for spec, part in _bound(node, api.parameters) if spec]
+
+    def is_method(self, function: ast.expr) -> bool:
+        """Say whether a call's function is a method of what it is read from."""
+        return isinstance(function, ast.Attribute) and self._read(function) is None
 
     def _api(self, node: ast.expr) -> Api | None:
         """Return the API that a name means, or that a method is."""

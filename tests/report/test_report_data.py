@@ -69,7 +69,7 @@ def test_json_has_the_keys_of_the_contract_in_their_order(run: Run) -> None:
     assert list(report["target"]) == ["mindspore", "device", "recipe"]
     summary = "files changed failed sites migrated unsafe shape_only manual uncovered ignored"
     assert list(report["summary"]) == summary.split()
-    assert list(report["files"][0]) == ["path", "status", "message", "sites"]
+    assert list(report["files"][0]) == ["path", "status", "message", "notes", "sites"]
     site = report["files"][0]["sites"][0]
     keys = "rule api target status line column end_line end_column cell before after message"
     assert list(site) == [*keys.split(), "assumptions", "parameters", "proof"]

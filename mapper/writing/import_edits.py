@@ -97,6 +97,8 @@ class Imports:
         for helper, local in self._helpers.items():
             if dotted == local:
                 return helper
+        if not all(part.isidentifier() for part in dotted.split(".")):
+            return None  # a method of a result: `ops.norm(x).clamp`
         targets = [swap.target for swap in self._swaps.values() if swap.local == root]
         targets += [module for module, local in self._used.items() if local == root]
         target = targets[-1] if targets else None

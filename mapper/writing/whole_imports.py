@@ -72,6 +72,8 @@ class WholeImports:
         for helper, local in self._helpers.items():
             if text == local:
                 return helper
+        if not all(part.isidentifier() for part in text.split(".")):
+            return None  # a method of a result: `ops.norm(x).clamp`
         for name, local in self._used.items():
             if local == root:
                 return f"{name}.{rest}" if rest else name

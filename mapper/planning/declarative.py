@@ -224,9 +224,9 @@ def _templated(call: BoundCall, values: Mapping[str, object]) -> Plan:
     write = _chosen(call, values, plan)
     template = Template.parse(write.text)
     specs = call.rule.torch.parameters
-    plan.template = template.filled(
-        {spec.name: spec.default_text for spec in specs if not call.given(spec.name)}
-    )
+    missing = [spec for spec in specs if not call.given(spec.name)]
+    texts = {spec.name: spec.default_text for spec in missing}
+    plan.template = template.filled(texts | {f"*{spec.name}": "" for spec in missing})
     for name in {name for name in template.operands if template.operands.count(name) > 1}:
         if call.given(name):
             call.repeat(name)

@@ -162,9 +162,10 @@ def _check_templates(rule: Rule, where: Where) -> None:
         _each(write.when.names(), rule.torch.names, where.at(i, "when"))
         try:
             fields = [name for _, name, _, _ in Formatter().parse(write.text) if name is not None]
+            names = [name.removeprefix("*") for name in fields]  # `{*size}`: one after another
         except ValueError as error:
             where.at(i, "text").fail(f"not a template: {error}")
-        _each(fields, ("self", *rule.torch.names), where.at(i, "text"))
+        _each(names, ("self", *rule.torch.names), where.at(i, "text"))
         try:
             ast.parse(write.text.format_map(dict.fromkeys(fields, "x")), mode="eval")
         except (SyntaxError, ValueError):

@@ -24,7 +24,7 @@ from mapper.proving.request import ProofRequest, ProofResult, Read
 from mapper.proving.sampling import LIKELY, Seen
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
-from mapper.rulebook.schema import Effect, Rule
+from mapper.rulebook.schema import Effect, Kind, Rule
 from mapper.writing.edited_text import EditedText
 from mapper.writing.layout import LayoutError
 from mapper.writing.render import render
@@ -197,14 +197,20 @@ class CallRewriter:
         seen: Mapping[str, Seen],
     ) -> ProofResult:
         rule = bound.rule
-        if way is not None:
+        is_method = way is not None and way.is_method
+        if way is not None and not is_method:
             spelling = spelling.under(decided.target, call.func)
+        read = bound.qualified if is_method else _read_torch(rule.torch.api, call.func, bound)
         return self._prover.prove(
             ProofRequest(
                 rule=rule,
-                before=_written_out(call, bound.arguments),
+                before=(
+                    call.func
+                    if rule.kind is Kind.ATTRIBUTE
+                    else _written_out(call, bound, way.receiver if way else None)
+                ),
                 after=text if fixed is None else as_one(fixed, text, ast.unparse(call.func)),
-                read_before=_read_torch(rule.torch.api, call.func, bound),
+                read_before=read,
                 read_after=spelling.read,
                 version=self._version,
                 assumed={**decided.unsafe, **decided.fixed},
@@ -217,10 +223,22 @@ class CallRewriter:
         )
 
 
-def _written_out(call: ast.Call, arguments: Mapping[str, Argument]) -> ast.Call:
-    """Return the call with each argument under its name, also those out of a `**`."""
-    keywords = [ast.keyword(name, argument.value) for name, argument in arguments.items()]
-    return ast.Call(call.func, [], keywords)
+def _written_out(call: ast.Call, bound: BoundCall, receiver: ast.expr | None) -> ast.Call:
+    """Return the call with each argument under its name, also those out of a `**`.
+
+    What goes to a variadic parameter has no name, nor has what stands before it.
+    """
+    values = {name: argument.value for name, argument in bound.arguments.items()}
+    own = {name: value for name, value in values.items() if value is not receiver}
+    names = bound.rule.torch.parameters
+    variadic = next((i for i, one in enumerate(names) if one.variadic), 0)
+    several = own.pop(names[variadic].name, None) if names and names[variadic].variadic else None
+    args = [own.pop(one.name) for one in names[:variadic] if one.name in own] if several else []
+    if isinstance(several, ast.Tuple) and not hasattr(several, "lineno"):
+        args += several.elts
+    elif several is not None:
+        args.append(several)
+    return ast.Call(call.func, args, [ast.keyword(name, value) for name, value in own.items()])
 
 
 def _read_torch(api: str, function: ast.expr, bound: BoundCall) -> Read:

@@ -285,7 +285,7 @@ class Drafter:
         assert isinstance(reference.node, ast.Attribute)
         way = Way(receiver=reference.node.value)
         call = reference.call if rule.kind is Kind.METHOD else None
-        call = call or ast.Call(reference.node, [], [])
+        call = call or ast.copy_location(ast.Call(reference.node, [], []), reference.node)
         spelling = _spelling(self._imports, reference)
         done = self._calls.rewrite(self.module, call, reference.scope, rule, spelling, way)
         draft.site = _judged(draft.site, done, ())

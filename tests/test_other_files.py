@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -320,3 +321,16 @@ NAMED = {
 @pytest.mark.parametrize("case", table("named", one_file(NAMED, OWN), "layers.py"))
 def test_the_name_of_the_object_does_not_matter(case: Case, after: dict[Case, str]) -> None:
     assert "mindspore" in after[case]
+
+
+def test_standard_input_without_a_name_says_what_was_not_checked(tmp_path: Path) -> None:
+    found = tm2ms("migrate", "-", "--output-format", "json", cwd=tmp_path, stdin=ALIAS.encode())
+    (file,) = json.loads(found.stdout)["files"]
+    assert "`C`, `nn`" in file["notes"][0]["message"]
+    assert "--stdin-filename" in file["notes"][0]["message"]
+
+
+def test_standard_input_with_a_name_is_checked(tmp_path: Path) -> None:
+    write(tmp_path, {"layers.py": ALIAS, "main.py": "from layers import C\n"})
+    found = tm2ms("migrate", "--stdin-filename", "layers.py", cwd=tmp_path, stdin=ALIAS.encode())
+    assert found.stdout.decode() == ALIAS

@@ -95,6 +95,19 @@ class Aliases:
                 return False
         return False
 
+    def is_only_the_callers(self, name: str, at: ast.stmt, function: ast.AST) -> bool:
+        """Say whether a parameter still holds what it was given, under no other name in here."""
+        before = [
+            statement
+            for _, body, index in _bodies_around(at, function)
+            for statement in body[:index]
+        ]
+        return all(
+            _assigned(part, name) is None and self._gives_nothing(statement, name)
+            for statement in before
+            for part in walk(statement)
+        )
+
     def _gives_nothing(self, statement: ast.stmt, name: str) -> bool:
         """Say whether a statement neither gives the name's Tensor away nor binds it to others'."""
         for part in walk(statement):

@@ -204,9 +204,17 @@ def is_repeatable(node: ast.expr) -> bool:
     """Say whether evaluating twice is harmless: no call but our own few, no walrus."""
     return not any(
         isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
-        or (isinstance(n, ast.Call) and symbol(n.func) not in _HARMLESS)
+        or (isinstance(n, ast.Call) and not _is_harmless(n))
         for n in walk(node)
     )
+
+
+def _is_harmless(call: ast.Call) -> bool:
+    """Say whether a call only reads: a few functions, and the size of what a name holds."""
+    match call.func:
+        case ast.Attribute(value=ast.Name() | ast.Attribute(), attr="size" | "dim" | "numel"):
+            return not call.keywords
+    return symbol(call.func) in _HARMLESS
 
 
 def _parts(node: ast.expr) -> list[ast.expr] | None:

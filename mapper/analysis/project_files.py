@@ -7,9 +7,9 @@ import or a string. Everything below is looked at, excluded folders too, save wh
 environments, installed packages, caches. Files are parsed and never run.
 
 Before a file is parsed, its bytes are asked whether it can import the module in question. That test
-errs towards yes: between `import` and a module's name there can only be names, dots, commas,
-brackets, line ends and comments. What is not ASCII is brought to the form in which Python compares
-names, and a notebook's JSON is decoded first.
+errs towards yes: between `import` and a module's name there can only be names, dots, commas, and in
+brackets or behind a backslash line ends and comments. What is not ASCII is brought to the form in
+which Python compares names, and a notebook's JSON is decoded first.
 """
 
 from __future__ import annotations
@@ -40,8 +40,11 @@ _INSTALLED = {"site-packages", "dist-packages"}
 _LONGEST = 300  # characters of a string that may be a path
 
 # Each starts with a literal, which `re` is quick to find.
-_IMPORT = re.compile(rb"import((?:[\w\s.,()*\\;\x80-\xff]++|#[^\r\n]*+)*+)")
-_FROM = re.compile(rb"from([\w\s.\\\x80-\xff]++)")
+_IMPORT = re.compile(
+    rb"import((?:[\w \t\f.,*\x80-\xff]++|\\\r?+\n|\\\r"
+    rb"|\((?:[\w\s.,*\\\x80-\xff]++|#[^\r\n]*+)*+)*+)"
+)
+_FROM = re.compile(rb"from((?:[\w \t\f.\x80-\xff]++|\\\r?+\n|\\\r)++)")
 _WORD = re.compile(rb"[\w\x80-\xff]+|\*")
 _LOADERS = (
     b"import_module", b"__import__", b"run_path", b"run_module", b"load_source", b"eval", b"exec",
@@ -187,11 +190,12 @@ def _entry(file: Path) -> Entry | None:
         return None
     text = _text_of(file, data)
     if text is None:
-        return Entry(file, _words(data), by_text=True, is_read=False)
-    return Entry(file, _words(text), _holds(text, _BY_TEXT))
+        return Entry(file, import_words(data), by_text=True, is_read=False)
+    return Entry(file, import_words(text), _holds(text, _BY_TEXT))
 
 
-def _words(text: bytes) -> frozenset[str]:
+def import_words(text: bytes) -> frozenset[str]:
+    """Return the words in the import statements of a text, and perhaps more."""
     inside = b" ".join([*_IMPORT.findall(text), *_FROM.findall(text)])
     return frozenset(word.decode("utf-8", "replace") for word in _WORD.findall(inside))
 

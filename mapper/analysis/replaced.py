@@ -11,20 +11,20 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
+from mapper import limits
 from mapper.analysis import project
-from mapper.analysis.project_files import Entry, entries, parse, plain_text, root_of
+from mapper.analysis.project_files import Entry, entries, import_words, parse, plain_text, root_of
 from mapper.analysis.project_uses import Chain, Facts, dotted, facts_of
 from mapper.model.record import record
 
 _SETTERS = ("setattr", "delattr", "__setattr__", "__delattr__", "object", "patch")
 _CHANGES = ("update", "setdefault", "pop", "clear", "popitem", "__setitem__", "__delitem__")
 _MARKS = re.compile(rb"(?:set|del)attr|__dict__|vars\(|patch")
-_ANY_KEY = re.compile(
-    rb"(?:set|del)attr(?:__)?\s*\(\s*(?!self\b|cls\b)[\w.\s]*,\s*(?![\"'])|_\.update|\)\.update"
-)
+_ANY_KEY = re.compile(rb"(?:set|del)attr(?:__)?\s*\(\s*(\w+)[\w.\s]*,\s*(?![\"'])")
+_UPDATED = re.compile(rb"(?:__|vars\([\w.\s]*\))\.update")
 _HOPS = 4
 
 
@@ -123,9 +123,10 @@ def _patterns(words: str) -> tuple[re.Pattern[bytes], ...]:
     wanted = words.encode()
     return (
         re.compile(
-            rb"(?:%s)\w*[\s\\]*(?:[,)\]](?:[\w\s.,\\()\[\]*]|#[^\r\n]*)*)?"
-            rb"(?:=(?!=)|:[^=\r\n]*=|\bin\b)" % wanted
+            rb"(?:%s)\w*+[\s\\]*+(?:[,)\]](?:[\w\s.,\\()\[\]*]++|#[^\r\n]*+)*+)?+"
+            rb"(?:=(?!=)|:[^=\r\n]*+=)" % wanted
         ),
+        re.compile(rb"(?:%s)\w*+[\s\\)\]]*+in\b" % wanted),
         re.compile(rb"del[\s(\\][\w\s.,()\\]*(?:%s)" % wanted),
         re.compile(rb"as(?<=\Was)[\s(\\][\w\s.()\\]*(?:%s)" % wanted),
     )
@@ -138,20 +139,32 @@ def _may_set(text: bytes, words: str) -> bool:
     if not _MARKS.search(text):
         return False
     is_named = re.search(rb"(?:%s)\w*[\"']" % words.encode(), text)
-    return is_named is not None or _ANY_KEY.search(text) is not None
+    if is_named is not None or _UPDATED.search(text):
+        return True
+    return any(_may_be_module(text, name) for name in set(_ANY_KEY.findall(text)))
+
+
+def _may_be_module(text: bytes, name: bytes) -> bool:
+    """Say whether a name is imported, or is another name of something: `lib = nn`."""
+    if name.decode("utf-8", "replace") in import_words(text):
+        return True
+    end = rb"[ \t]*(?:[\r\n;#=)]|\Z)"
+    alias = rb"\b%s[ \t]*(?::[^=\r\n]*)?:?=[ \t]*[\w.]+%s" % (re.escape(name), end)
+    return re.search(alias, text) is not None
 
 
 def _settings(tree: ast.Module, path: Path | None) -> Iterator[Setting]:
     facts, file = facts_of(tree), path.name if path else "this file"
-    for chains in list(facts.chains.values()):
+    for root, chains in facts.chains.items():
+        if next(_targets(facts, root, _HOPS), None) is None:
+            continue
         for chain in chains:
             for name in _set_through(facts, chain):
                 module = _torch(facts, chain, name, path)
                 if module is not None:
                     yield Setting(module, file, chain.levels[0].lineno)
-    for text, line in facts.strings:
-        if text.startswith("torch.") and _is_patched(facts, text):
-            yield Setting(text, file, line)
+    patched = _patched(facts) if any(t.startswith("torch.") for t, _ in facts.strings) else ()
+    yield from (Setting(text, file, line) for text, line in patched)
 
 
 def _set_through(facts: Facts, chain: Chain) -> Iterator[tuple[str, ...]]:
@@ -194,14 +207,13 @@ def _called(call: ast.Call) -> str:
     return ""
 
 
-def _is_patched(facts: Facts, text: str) -> bool:
-    """Say whether a string is what `mock.patch("torch.nn.Conv2d")` or `setattr` are given."""
-    return any(
-        isinstance(node, ast.Call)
-        and _called(node) in _SETTERS
-        and any(isinstance(one, ast.Constant) and one.value == text for one in node.args[:1])
-        for node in facts.parents
-    )
+def _patched(facts: Facts) -> Iterator[tuple[str, int]]:
+    """Yield the names that `mock.patch("torch.nn.Conv2d")` or `setattr` are given as strings."""
+    for node in facts.parents:
+        match node:
+            case ast.Call(args=[ast.Constant(value=str(text)), *_]) if _called(node) in _SETTERS:
+                if text.startswith("torch."):
+                    yield text, node.lineno
 
 
 def _torch(facts: Facts, chain: Chain, set_: tuple[str, ...], path: Path | None) -> str | None:
@@ -225,9 +237,17 @@ def _targets(facts: Facts, name: str, hops: int) -> Iterator[str]:
             yield dotted(one.module, one.name)
         elif one.local == name:
             yield one.module if one.is_renamed else name
-    if hops:
-        for root, chains in list(facts.chains.items()):
-            for chain in chains:
-                if root != name and name in facts.aliases(chain):
-                    behind = chain.attributes
-                    yield from (".".join([t, *behind]) for t in _targets(facts, root, hops - 1))
+    for root, behind in _assigned(facts).get(name, ()) if hops else ():
+        yield from (".".join([t, *behind]) for t in _targets(facts, root, hops - 1))
+
+
+@lru_cache(limits.PARSED_FILES)
+def _assigned(facts: Facts) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """Return for each name the chains that are assigned to it: their root, and what is behind."""
+    found = defaultdict[str, list[tuple[str, tuple[str, ...]]]](list)
+    for root, chains in facts.chains.items():
+        for chain in chains:
+            for alias in facts.aliases(chain):
+                if alias != root and len(found[alias]) < limits.PROJECT_CALLERS:
+                    found[alias].append((root, chain.attributes))
+    return found

@@ -100,6 +100,7 @@ class Names:
         self._settings: tuple[Setting, ...] | None = None
         self.words = re.compile(words) if words else None
         self.path = path
+        self.unasked = set[str]()
         self.canonical = canonical
         self.scopes = Scopes(tree, walrus, has_borrowing, lines)
         self._wanted: dict[tuple[Scope, str], bool] = {}
@@ -130,9 +131,19 @@ class Names:
                 if self.words.search(name) or not binding.alias or not self.is_wanted(binding):
                     continue
                 api = self.canonical(self._target(binding, module, 0) or "")
-                if api is not None and is_taken(self.path, name):
+                if api is not None and self.is_taken(name):
                     root = ast.copy_location(ast.Name(name, ast.Load()), binding.alias)
                     yield Reference(api, root, None, module, root, module, ())
+
+    def is_taken(self, name: str) -> bool:
+        """Say whether another file may take a name of the module's from here.
+
+        Without a path nobody can be asked: that is noted in `unasked`, for the report to say.
+        """
+        if self.path is not None:
+            return is_taken(self.path, name)
+        self.unasked.add(name)
+        return False
 
     def brings_torch(self, binding: Binding) -> bool:
         """Say whether a binding imports torch, or a name of torch's through another file."""

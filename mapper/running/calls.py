@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mapper.analysis.bind import Argument, bind
 from mapper.analysis.dicts import known_keys
@@ -201,15 +203,17 @@ class CallRewriter:
         if way is not None and not is_method:
             spelling = spelling.under(decided.target, call.func)
         read = bound.qualified if is_method else _read_torch(rule.torch.api, call.func, bound)
+        before: ast.expr = call.func
+        if rule.kind is not Kind.ATTRIBUTE:
+            before = _written_out(call, bound, way.receiver if way else None)
+        after = text if fixed is None else as_one(fixed, text, ast.unparse(call.func))
+        if rule.strategy is None and (operands := _operands(bound)):
+            before, after = operands.replaced(before), operands.replaced_in(after)
         return self._prover.prove(
             ProofRequest(
                 rule=rule,
-                before=(
-                    call.func
-                    if rule.kind is Kind.ATTRIBUTE
-                    else _written_out(call, bound, way.receiver if way else None)
-                ),
-                after=text if fixed is None else as_one(fixed, text, ast.unparse(call.func)),
+                before=before,
+                after=after,
                 read_before=read,
                 read_after=spelling.read,
                 version=self._version,
@@ -239,6 +243,46 @@ def _written_out(call: ast.Call, bound: BoundCall, receiver: ast.expr | None) ->
     elif several is not None:
         args.append(several)
     return ast.Call(call.func, args, [ast.keyword(name, value) for name, value in own.items()])
+
+
+class _Operands(ast.NodeTransformer):
+    """Puts names in the place of expressions that both texts compute with, whatever they are."""
+
+    def __init__(self, expressions: Sequence[ast.expr]) -> None:
+        dumps = dict.fromkeys(map(ast.dump, expressions))
+        self._names = {dump: f"operand_{index}_" for index, dump in enumerate(dumps)}
+
+    def replaced(self, node: ast.expr) -> ast.expr:
+        """Return an expression with the names in place."""
+        found: ast.expr = self.visit(copy.deepcopy(node))
+        return found
+
+    def replaced_in(self, text: str) -> str:
+        """Return the text of an expression with the names in place."""
+        return ast.unparse(self.replaced(ast.parse(f"({text}\n)", mode="eval").body))
+
+    def visit(self, node: ast.AST) -> Any:
+        """Exchange a whole expression, the outermost one that is known."""
+        name = self._names.get(ast.dump(node)) if isinstance(node, ast.expr) else None
+        return ast.Name(name, ast.Load()) if name else self.generic_visit(node)
+
+
+def _operands(bound: BoundCall) -> _Operands | None:
+    """Return the Tensors that a call computes with, where they are more than a name.
+
+    The calls in them are sites of their own, with proofs of their own.
+    """
+    found = list[ast.expr]()
+    for name, argument in bound.arguments.items():
+        spec = bound.rule.torch.parameter(name)
+        if spec is None or "Tensor" not in spec.annotation:
+            continue
+        value = argument.value
+        parts = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
+        found += [
+            part for part in parts if not isinstance(part, ast.Name | ast.Constant | ast.Starred)
+        ]
+    return _Operands(found) if found else None
 
 
 def _read_torch(api: str, function: ast.expr, bound: BoundCall) -> Read:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 from mapper.analysis.bind import BindError
 from mapper.analysis.module import ParsedModule
-from mapper.analysis.project import is_taken
 from mapper.analysis.resolve import Reference
 from mapper.analysis.walk import walk
 from mapper.files.suppressions import Suppressions
@@ -373,7 +372,7 @@ class Drafter:
     def _others_problem(self, subclass: Subclass) -> str | None:
         """Say why something else may rely on the subclass being torch's."""
         module, name = self.module, subclass.node.name
-        if module.path is not None and is_taken(module.path, name):
+        if module.names.is_taken(name):
             return "other files import it and may derive from it"
         for node in walk(module.tree):
             if isinstance(node, ast.ClassDef):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mapper.rulebook.selection import Selection
     from mapper.running.module import Migrator
 
+STREAM = "<stdin>"
+"""The name of standard input that came without one."""
+
 REPORT_BUG = "please report it with the file at hand; the file is left as it was"
 
 
@@ -136,7 +139,15 @@ def _module(task: Task, options: Options) -> FileResult:
     source = decode(task.data)
     off = _switches(source.text, task.place, options)
     found = migrator(options).migrate(source.text, source.newline, off, _place(task))
-    return _result(task, source, found.sites, found.notes, splice(source.text, found.edits))
+    notes = [*found.notes, *_unasked(task, found.unasked)]
+    return _result(task, source, found.sites, notes, splice(source.text, found.edits))
+
+
+def _unasked(task: Task, names: Iterable[str]) -> list[Note]:
+    """Say what other files were not asked about, where a stream came without a name."""
+    words = ", ".join(f"`{name}`" for name in names) if task.path == STREAM else ""
+    said = f"whether other files import {words} from here is not known: name it (--stdin-filename)"
+    return [Note(1, said)] if words else []
 
 
 def _place(task: Task) -> Path | None:

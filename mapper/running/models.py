@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mapper.analysis.find import find_methods
 from mapper.analysis.inference import Inference
+from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
+from mapper.analysis.scopes import FUNCTIONS
 from mapper.model.results import Proof, Status
+from mapper.planning.forms.class_checks import ClassChecks
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.units import Hindrance, Units
 from mapper.running.drafts import Draft, Drafter
@@ -24,6 +27,7 @@ class Models:
         for one in self._classes:
             drafts.extend(_forward(drafter, one))
         inference = Inference(drafter.module)
+        self._problems = list(_problems(drafter.module, self._classes, inference))
         drafts.extend(map(drafter.method, find_methods(drafter.module, inference)))
         self.drafts = sorted(drafts, key=lambda one: (one.node.lineno, one.node.col_offset))
         self._tree = drafter.module.tree
@@ -37,10 +41,10 @@ class Models:
                 unit.has_sites = True
                 if not draft.is_written:
                     unit.hindrances.append(_hindrance(draft))
-        for one in self._classes:
-            unit = units.at(one.node.lineno)
+        for line, words in self._problems:
+            unit = units.at(line)
             if unit is not None:
-                unit.hindrances.extend(Hindrance(line, words) for line, words in one.problems)
+                unit.hindrances.append(Hindrance(line, words))
         stays = units.settle()
         for draft in self.drafts:
             unit = units.at(draft.node.lineno)
@@ -48,6 +52,19 @@ class Models:
                 why = stays[unit]
                 message = f"{unit.words} stays torch's: line {why.line}: {why.words}"
                 draft.uncover(message) if why.is_uncovered else draft.leave(message)
+
+
+def _problems(
+    module: ParsedModule, classes: Sequence[ModuleClass], inference: Inference
+) -> Iterator[tuple[int, str]]:
+    """Yield what would be silently different: in classes, and in functions of the file."""
+    checks = ClassChecks(inference)
+    for one in classes:
+        yield from one.problems
+        yield from checks.of_class(one)
+    for scope in module.names.scopes.all:
+        if isinstance(scope.node, FUNCTIONS):
+            yield from checks.of_function(scope.node)
 
 
 def _forward(drafter: Drafter, one: ModuleClass) -> list[Draft]:

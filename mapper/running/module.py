@@ -35,6 +35,8 @@ class Migration:
     sites: tuple[Site, ...] = ()
     edits: tuple[Edit, ...] = ()
     notes: tuple[Note, ...] = ()
+    unasked: tuple[str, ...] = ()
+    """Names that other files may take from it, which could not be looked at."""
 
 
 class InternalError(Exception):
@@ -79,7 +81,9 @@ class Migrator:
                 raise InternalError(f"the rewritten text does not compile: {fault}")
             edits = self._write(module, drafts, settle)
         notes = off.notes() if off else ()
-        return Migration(tuple(draft.site for draft in drafts), tuple(edits), notes)
+        return Migration(
+            tuple(draft.site for draft in drafts), tuple(edits), notes, _unasked(module, edits)
+        )
 
     def _canonical(self, name: str) -> str | None:
         rule = self._rulebook.working(name)
@@ -130,6 +134,11 @@ class Migrator:
             return WholeImports(module)
         gone = [one.reference for one in drafts if one.is_written and not one.stays]
         return Imports(module, gone, self._counterpart)
+
+
+def _unasked(module: ParsedModule, edits: Sequence[Edit]) -> tuple[str, ...]:
+    """Return the names that other files were not asked about, where the module has no path."""
+    return tuple(sorted(module.names.unasked)) if edits else ()
 
 
 def _nothing() -> None:

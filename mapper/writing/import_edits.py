@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from mapper.analysis.lines import folded, lines_with
 from mapper.analysis.module import ParsedModule
-from mapper.analysis.project import is_taken
 from mapper.analysis.resolve import Reference, dotted_name
 from mapper.analysis.scopes import Binding, Scope, spans
 from mapper.analysis.torch_names import is_torch
@@ -184,8 +183,7 @@ class Imports:
             self._swaps[home, local] = Swap(own, target, *new)
 
     def _is_handed_on(self, local: str) -> bool:
-        path = self._module.path
-        return path is not None and is_taken(path, local)
+        return self._module.names.is_taken(local)
 
     def _is_taken(self, names: Iterable[str]) -> bool:
         return any(map(self._module.names.is_bound, names))

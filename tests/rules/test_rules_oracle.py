@@ -23,7 +23,15 @@ def resolve(qualified_name: str) -> object:
 def parameters(api: object) -> list[tuple[str, object]]:
     target = api.__init__ if inspect.isclass(api) else api
     found = inspect.signature(target).parameters.values()  # type: ignore[arg-type]
-    return [(p.name, p.default) for p in found if p.name != "self"]
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found):
+        pytest.skip("the signature says nothing: (*args, **kwargs)")
+    return [(p.name, default(p)) for p in found if p.name != "self"]
+
+
+def default(parameter: inspect.Parameter) -> object:
+    """Return a default; that of a function goes by its name (`activation=relu`)."""
+    value = parameter.default
+    return value.__name__ if inspect.isfunction(value) else value
 
 
 def declared(spec: ParameterSpec) -> tuple[str, object]:

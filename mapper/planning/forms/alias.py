@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapper.analysis.callers import Uses, passed, visible_calls
-from mapper.analysis.project import is_taken
 from mapper.analysis.resolve import Names, Reference
 from mapper.analysis.scopes import FUNCTIONS, Binding, Scope
 from mapper.analysis.walk import children, walk
@@ -64,7 +63,7 @@ def find_aliases(references: Sequence[Reference], names: Names, uses: Uses) -> l
     return [
         alias
         for (scope, name), held in groups.items()
-        if (alias := _alias(scope, name, held, names.path, uses, below[scope]))
+        if (alias := _alias(scope, name, held, names, uses, below[scope]))
     ]
 
 
@@ -126,7 +125,7 @@ def _default(reference: Reference, names: Names) -> tuple[Scope, str] | None:
 
 
 def _alias(
-    scope: Scope, name: str, held: list[Held], path: Path | None, uses_of: Uses, below: _Below
+    scope: Scope, name: str, held: list[Held], names: Names, uses_of: Uses, below: _Below
 ) -> Alias | None:
     """Follow a name; None when it is never called here, so that there is nothing to follow."""
     uses = _Uses(scope, name, below)
@@ -137,14 +136,14 @@ def _alias(
         problem = f"`{name}` stands for a class in {len(held)} places, and at most {MOST} are tried"
     elif uses.is_rebound:
         problem = f"`{name}` is also bound in an inner scope"
-    elif scope.kind == "module" and path is not None and is_taken(path, name):
+    elif scope.kind == "module" and names.is_taken(name):
         problem = f"other files import `{name}`"
     elif uses.others:
         problem = f"`{name}` is also used for something else than a call (line {uses.others[0]})"
     elif other := _other_binding(scope, name, held):
         problem = f"`{name}` may also hold something that is no torch convolution (line {other})"
     elif any(binding.kind == "parameter" for binding in scope.bindings[name]):
-        problem = _callers_problem(scope, name, path, uses_of)
+        problem = _callers_problem(scope, name, names.path, uses_of)
     return Alias(name, tuple(held), tuple(uses.calls), problem)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.projects import ALIAS, TAKING, write
 from tests.shell import tm2ms
@@ -27,12 +26,15 @@ def restored() -> Iterator[None]:
         sys.modules.pop(name, None)
 
 
-def shape(root: Path, main: str) -> tuple[type, tuple[int, ...]]:
+def shape(root: Path, main: str) -> tuple[str, tuple[int, ...]]:
     """Run a program, and return the class of its layer and the shape of what that computes."""
+    import torch
+
     sys.modules.pop("layers", None)
     sys.path[:0] = [str(root)]
     layer: Any = runpy.run_path(str(root / main))["layer"]
-    return type(layer), tuple(layer(torch.zeros(1, 3, 5, 5)).shape)
+    name = f"{type(layer).__module__}.{type(layer).__qualname__}"
+    return name, tuple(layer(torch.zeros(1, 3, 5, 5)).shape)
 
 
 @pytest.mark.parametrize("files", RUN.values(), ids=RUN)
@@ -44,4 +46,4 @@ def test_a_program_works_as_before(files: dict[str, str], tmp_path: Path) -> Non
     ]
     assert tm2ms("migrate", "layers.py", cwd=roots[1]).returncode == 1
     before, after = (shape(root, main) for root in roots)
-    assert before == after == (torch.nn.Conv2d, (1, 4, 5, 5))
+    assert before == after == ("torch.nn.modules.conv.Conv2d", (1, 4, 5, 5))

@@ -1,0 +1,306 @@
+"""What keeps a class, or a function that it calls, from computing the same as a MindSpore Cell.
+
+Each is a trap in which MindSpore computes something else without a word: what torch changes in
+place is rebound, a container loses the names of its parameters or skips its children. What cannot
+be shown to be harmless is a reason to leave the class torch's.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from mapper.analysis.aliasing import Aliases
+from mapper.analysis.cells import ClassInfo
+from mapper.analysis.inference import Inference
+from mapper.analysis.kinds import Kind
+from mapper.analysis.scopes import DEFINITIONS, FUNCTIONS
+from mapper.planning.forms.scaffold import ModuleClass
+
+Problem = tuple[int, str]
+
+_OWN_OF_MODULE = frozenset(
+    (
+        "__call__", "__delattr__", "__getattr__", "__setattr__", "_apply", "_load_from_state_dict",
+        "_save_to_state_dict", "add_module", "apply", "buffers", "children", "cuda", "cpu", "eval",
+        "load_state_dict", "modules", "named_buffers", "named_children", "named_modules",
+        "named_parameters", "parameters", "register_buffer", "register_parameter",
+        "requires_grad_", "state_dict", "to", "train", "type", "zero_grad",
+    )
+)  # fmt: skip
+"""Methods of torch.nn.Module that torch itself calls, or that others call on every module."""
+
+_LAYER_NAMES = frozenset(
+    (
+        "to", "compile", "apply", "state_dict", "buffers", "get_flags", "recompute", "shard",
+        "cast_inputs",
+    )
+)  # fmt: skip
+"""Methods of a Cell: a layer may not be kept under such a name."""
+
+
+class ClassChecks:
+    """Finds, in one file, what a Cell would do otherwise than a torch module, and silently."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self._aliases = Aliases(inference)
+        self._changing: dict[ast.AST, bool] = {}
+
+    def of_class(self, one: ModuleClass) -> Iterator[Problem]:
+        """Yield why a class cannot become a Cell."""
+        for statement in one.node.body:
+            if isinstance(statement, FUNCTIONS) and statement.name in _OWN_OF_MODULE:
+                yield (
+                    statement.lineno,
+                    f"`{statement.name}` replaces a method of torch.nn.Module, which a Cell does "
+                    "not call: write it for MindSpore by hand",
+                )
+        buffers = _buffers(one.node)
+        for node in ast.walk(one.node):
+            match node:
+                case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                    if name in buffers:
+                        yield (
+                            node.lineno,
+                            f"the buffer `{name}` is assigned to, which raises in MindSpore: make "
+                            "it a Parameter with requires_grad=False",
+                        )
+                    elif name in _LAYER_NAMES:
+                        yield node.lineno, f"a Cell has a method `{name}`: give it another name"
+        if one.root == "torch.nn.Sequential":
+            yield from _sequential(one)
+
+    def of_function(self, function: ast.AST) -> Iterator[Problem]:
+        """Yield what a function changes in place that somebody else may see."""
+        for statement in ast.walk(function):
+            if isinstance(statement, ast.AugAssign):
+                yield from self._augmented(statement, function)
+            elif isinstance(statement, ast.Assign | ast.Delete):
+                yield from self._stored(statement, function)
+            if isinstance(statement, ast.stmt) and not isinstance(statement, DEFINITIONS):
+                yield from self._layers_in_place(statement, function)
+
+    # --- x += y, x[i] = v ---------------------------------------------------------------------
+
+    def _augmented(self, statement: ast.AugAssign, function: ast.AST) -> Iterator[Problem]:
+        target = statement.target
+        match target:
+            case ast.Name(id=name):
+                if not self._is_tensor(target, statement, function):
+                    return
+                if not self._aliases.is_private(name, statement, function):
+                    yield (
+                        statement.lineno,
+                        f"`{ast.unparse(statement)[:60]}` changes a Tensor that may have another "
+                        f"name, which MindSpore does not: write `{name} = {name} …` where no "
+                        "other name is meant to change",
+                    )
+            case ast.Attribute() if self._inference.kind(_loaded(target)).is_tensor:
+                yield (
+                    statement.lineno,
+                    f"`{ast.unparse(target)}` is a Tensor that is changed in place: write it as "
+                    "an assignment, for a Parameter with requires_grad=False",
+                )
+            case ast.Subscript(value=ast.Name(id=name) as value):
+                if self._inference.kind(value).is_tensor and not self._aliases.is_private(
+                    name, statement, function
+                ):
+                    yield statement.lineno, _ELEMENT.format(ast.unparse(target))
+
+    def _is_tensor(self, target: ast.Name, statement: ast.AugAssign, function: ast.AST) -> bool:
+        """Say whether the name may hold a Tensor: what is known not to is no concern."""
+        kinds = [self._inference.kind(target), self._inference.kind(statement.value)]
+        kinds += [
+            self._inference.kind(node)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Name) and node.id == target.id
+        ]
+        return any(part.is_tensor for kind in kinds for part in kind.alternatives())
+
+    def _stored(self, statement: ast.Assign | ast.Delete, function: ast.AST) -> Iterator[Problem]:
+        for target in statement.targets:
+            match target:
+                case ast.Subscript(value=ast.Name(id=name) as value):
+                    if self._inference.kind(value).is_tensor and not self._aliases.is_private(
+                        name, statement, function
+                    ):
+                        yield statement.lineno, _ELEMENT.format(ast.unparse(target))
+
+    # --- layers that change their input -------------------------------------------------------
+
+    def _layers_in_place(self, statement: ast.stmt, function: ast.AST) -> Iterator[Problem]:
+        for call in _own_calls(statement):
+            if not call.args or not self._changes_input(call):
+                continue
+            given = call.args[0]
+            if self._is_lost(given, statement, function):
+                continue
+            yield (
+                call.lineno,
+                f"`{ast.unparse(call)[:60]}` changes its input in torch (inplace=True), which may "
+                "be seen afterwards; MindSpore leaves the input as it is: write it without "
+                "inplace where both are meant to be the same",
+            )
+
+    def _changes_input(self, call: ast.Call) -> bool:
+        for keyword in call.keywords:
+            if keyword.arg == "inplace":
+                return not (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
+        return any(map(self._may_change, self._inference.kind(call.func).alternatives()))
+
+    def _may_change(self, layer: Kind) -> bool:
+        """Say whether a layer may change its first input in place."""
+        if not layer.is_layer:
+            return False
+        if layer.changes:
+            return True
+        if isinstance(layer.of, ClassInfo):
+            return self._class_changes(layer.of)
+        if layer.of == "torch.nn.Sequential":
+            children = list(layer.elements or ())
+            for child in children:
+                parts = list(child.alternatives())
+                if any(map(self._may_change, parts)):
+                    return True
+                if not all(_is_transparent(part) for part in parts):
+                    return False
+        return False
+
+    def _class_changes(self, info: ClassInfo) -> bool:
+        """Say whether the `forward` of a class changes its first input."""
+        method = info.method("forward")
+        if method is None:
+            return False
+        if method.node not in self._changing:
+            self._changing[method.node] = False  # while it is asked for within itself
+            self._changing[method.node] = self._forward_changes(method.node)
+        return self._changing[method.node]
+
+    def _forward_changes(self, function: ast.AST) -> bool:
+        parameters = [one.arg for one in function.args.args[1:]]  # type: ignore[attr-defined]
+        if not parameters:
+            return False
+        for statement in getattr(function, "body", ()):
+            for call in _own_calls(statement):
+                match call.args[:1]:
+                    case [ast.Name(id=name)] if name == parameters[0] and self._changes_input(call):
+                        return True
+            if _binds(statement, parameters[0]):
+                return False
+        return False
+
+    def _is_lost(self, given: ast.expr, statement: ast.stmt, function: ast.AST) -> bool:
+        """Say whether nobody sees the Tensor that a call is given, after the call."""
+        if self._aliases.is_fresh(given):
+            return True
+        if not isinstance(given, ast.Name):
+            return False
+        if self._aliases.is_private(given.id, statement, function):
+            is_over = _binds(statement, given.id) or not _is_read_later(given, function)
+            return is_over and not _is_read_beside(given, statement)
+        is_parameter = given.id in _parameters(function) and self._aliases.is_only_the_callers(
+            given.id, statement, function
+        )
+        is_over = _binds(statement, given.id) or not _is_read_later(given, function)
+        return is_parameter and is_over and not _is_read_beside(given, statement)
+
+
+_ELEMENT = (
+    "`{}` is assigned to in a Tensor that may have another name: in graph mode MindSpore changes "
+    "only this name"
+)
+
+
+def _own_calls(statement: ast.stmt) -> Iterator[ast.Call]:
+    """Yield the calls in a statement, those of statements inside it left out."""
+    stack: list[ast.AST] = [
+        child for child in ast.iter_child_nodes(statement) if not isinstance(child, ast.stmt)
+    ]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Call):
+            yield node
+        stack.extend(one for one in ast.iter_child_nodes(node) if not isinstance(one, ast.stmt))
+
+
+def _is_transparent(layer: Kind) -> bool:
+    """Say whether a layer may hand its input on as it is."""
+    word = layer.of.rpartition(".")[2] if isinstance(layer.of, str) else ""
+    return word in ("Identity", "Sequential", "Flatten", "Unflatten") or word.startswith("Dropout")
+
+
+def _binds(statement: ast.stmt, name: str) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=found)]):
+            return found == name
+    return False
+
+
+def _parameters(function: ast.AST) -> list[str]:
+    arguments = getattr(function, "args", None)
+    return [one.arg for one in arguments.args] if isinstance(arguments, ast.arguments) else []
+
+
+def _is_read_beside(given: ast.Name, statement: ast.stmt) -> bool:
+    """Say whether the statement reads the name at another place, too: `x + self.block(x)`."""
+    return any(
+        isinstance(node, ast.Name)
+        and node is not given
+        and node.id == given.id
+        and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(statement)
+    )
+
+
+def _is_read_later(given: ast.Name, function: ast.AST) -> bool:
+    """Say whether the name is read behind a place, or anywhere where it stands in a loop."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.For | ast.While | ast.AsyncFor) and any(
+            part is given for part in ast.walk(node)
+        ):
+            return True
+    place = (given.lineno, given.col_offset)
+    return any(
+        isinstance(node, ast.Name)
+        and node.id == given.id
+        and isinstance(node.ctx, ast.Load)
+        and (node.lineno, node.col_offset) > place
+        for node in ast.walk(function)
+    )
+
+
+def _loaded(target: ast.Attribute) -> ast.expr:
+    return target
+
+
+def _buffers(node: ast.ClassDef) -> set[str]:
+    """Return the names that a class registers as buffers."""
+    found = set[str]()
+    for part in ast.walk(node):
+        match part:
+            case ast.Call(
+                func=ast.Attribute(attr="register_buffer"), args=[ast.Constant(value=str(name)), *_]
+            ):
+                found.add(name)
+    return found
+
+
+def _sequential(one: ModuleClass) -> Iterator[Problem]:
+    """Yield where a subclass of Sequential gets children that SequentialCell would skip."""
+    if one.method("forward") is not None:
+        return
+    for node in ast.walk(one.node):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                yield (
+                    node.lineno,
+                    f"`self.{name}` is set in a subclass of Sequential, whose children MindSpore "
+                    "skips when they are set by attribute: pass them to `super().__init__`",
+                )
+            case ast.Call(func=ast.Attribute(attr="add_module")):
+                yield (
+                    node.lineno,
+                    "add_module in a subclass of Sequential: MindSpore skips children that are "
+                    "added so: pass them to `super().__init__(OrderedDict(…))`",
+                )

@@ -1,0 +1,388 @@
+"""Public models, migrated whole and judged: `python benchmarks/models.py TREE… [--only NAME…]`.
+
+A tree is a checkout, or a package unpacked from its wheel; the models of `model_list.py` whose tree
+is given are migrated into a temporary directory, and both versions run: in evaluation and training,
+in PyNative and GRAPH_MODE. **This executes the code of the trees.** With `--inventory`, nothing is
+run: for each tree the files with models are counted, how many are whole, and for the others the
+names that are missing by how many files each would complete.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from model_list import MODELS, Model  # noqa: E402
+
+from mapper.analysis.inference import Inference, Project  # noqa: E402
+from mapper.analysis.module import ParsedModule  # noqa: E402
+from mapper.analysis.resolve import Names  # noqa: E402
+from mapper.comparing.compare import Frameworks  # noqa: E402
+from mapper.comparing.request import Interpreters, Request, parse_input  # noqa: E402
+from mapper.comparing.results import Comparison, Run, SideError  # noqa: E402
+from mapper.files.source import LineIndex  # noqa: E402
+from mapper.model.options import Options  # noqa: E402
+from mapper.model.results import FileResult, FileStatus, Site, Status  # noqa: E402
+from mapper.running.file import Task, process  # noqa: E402
+
+WHOLE = Options(is_whole=True)
+MODES = ("pynative", "graph")
+WRITTEN = (Status.MIGRATED, Status.SHAPE_ONLY)
+LIMITS = {False: 1e-5, True: 1e-4}  # of the output's scale, in evaluation and training
+_CONSEQUENCE = re.compile(r".* stays torch's: (line \d+: .*)", re.DOTALL)
+_TORCH = re.compile(r"\btorch(vision|audio)?\b")
+
+
+# --- migrating ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Migrated:
+    """The files of a model after the migration."""
+
+    results: list[FileResult] = field(default_factory=list)
+    torch: tuple[str, ...] = ()
+    """Files that are written and name torch still."""
+
+    @property
+    def sites(self) -> Counter[str]:
+        """Return how many sites ended in which status."""
+        return Counter(str(site.status) for one in self.results for site in one.sites)
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether all of them are MindSpore's alone."""
+        return all(is_whole(one) for one in self.results)
+
+    @property
+    def reason(self) -> str:
+        """Return the first thing that is in the way."""
+        return next((words for one in self.results for words in hindrances(one)), "")
+
+
+def is_whole(result: FileResult) -> bool:
+    """Say whether no torch is left in a file, and no site needs a person."""
+    if result.status is FileStatus.FAILED:
+        return False
+    text = result.before if result.after is None else result.after
+    done = all(site.status in WRITTEN for site in result.sites)
+    return done and not imports_torch(text or "")
+
+
+def imports_torch(text: str) -> bool:
+    """Say whether a module imports torch, or something that needs it."""
+    try:
+        tree = parsed(text)
+    except SyntaxError:
+        return True
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        if any(name.partition(".")[0] == "torch" for name in names):
+            return True
+    return False
+
+
+def parsed(text: str) -> ast.Module:
+    """Parse a text without Python's warnings about it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text.lstrip("\ufeff"))
+
+
+def hindrances(result: FileResult) -> Iterator[str]:
+    """Yield why a file is not whole: what is in the way itself, before what stays for its sake."""
+    if result.status is FileStatus.FAILED:
+        yield f"{result.path}: {result.message}"
+        return
+    left = [site for site in result.sites if site.status not in WRITTEN]
+    for site in left:
+        if not _CONSEQUENCE.fullmatch(site.message):
+            source = " ".join(site.before.split())
+            yield f"{result.path}:{site.span.line}: {source[:50]}: {site.message}"
+    for site in left:
+        if found := _CONSEQUENCE.fullmatch(site.message):
+            yield f"{result.path}: {found[1]}"
+    if not left and not is_whole(result):
+        yield f"{result.path}: torch is imported still, and no site says why"
+
+
+def migrate(model: Model, tree: Path, directory: Path) -> Migrated:
+    """Write both versions of a model's files below `before` and `after` of a directory."""
+    root = (tree / model.root).resolve()
+    source = directory / "source"
+    for name, text in model.stubs.items():
+        write(source / name, text.encode())
+    for name in (*model.files, *model.beside):
+        write(source / name, (root / name).read_bytes())
+    migrated = Migrated()
+    for name in (*model.files, *model.beside, *model.stubs):
+        data = (source / name).read_bytes()
+        result = process(Task(name, data, str(source)), WHOLE)
+        after = data if name in model.stubs else result.encoded() or data
+        before = data
+        if model.taken and name in model.files:
+            before, after = (taken_out(text.decode(), model) for text in (data, after))
+        write(directory / "before" / name, before)
+        write(directory / "after" / name, after)
+        if name in model.files:
+            migrated.results.append(result)
+            if imports_torch(after.decode()):
+                migrated.torch += (name,)
+    return migrated
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file and the directories above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def taken_out(text: str, model: Model) -> bytes:
+    """Return the named definitions of a script, with the imports that they use."""
+    tree = parsed(text)
+    kept = [node for node in tree.body if getattr(node, "name", None) in model.taken]
+    used = {node.id for one in kept for node in ast.walk(one) if isinstance(node, ast.Name)}
+    parts = []
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if getattr(node, "module", "") == "__future__":
+                continue
+            node.names = [one for one in node.names
+                          if (one.asname or one.name.partition(".")[0]) in used]  # fmt: skip
+            if node.names:
+                parts.append(ast.unparse(node))
+    parts.append(model.constants)
+    parts += [ast.get_source_segment(text, node) or "" for node in kept]
+    return "\n\n".join(parts).encode()
+
+
+# --- judging ------------------------------------------------------------------------------------
+
+
+def judge(model: Model, directory: Path, frameworks: Frameworks) -> Comparison | str:
+    """Return what differs between the two versions, or why they cannot be compared."""
+    request = Request(
+        directory / "before",
+        directory / "after",
+        model.expression,
+        tuple(map(parse_input, model.inputs)),
+        train=True,
+        modes=MODES,
+    )
+    try:
+        return frameworks.compare(request)
+    except SideError as error:
+        return said(str(error.failure), error.failure.traceback)
+
+
+def said(message: str, traceback: Sequence[str]) -> str:
+    """Return the last line of an error, and the last place in the model's code."""
+    place = next((line.strip() for line in reversed(traceback) if "line " in line), "")
+    place = re.sub(r'File "[^"]*/', 'File "', place)
+    first = next((line for line in message.splitlines() if line.strip()), "")
+    return f"{first} ({place})" if place else first
+
+
+def cell(run: Run) -> str:
+    """Return how far the outputs of a run are apart, or in a word what went wrong."""
+    if run.failure is not None:
+        return "fails"
+    worst = max((one.largest for one in run.outputs), default=0.0)
+    if not run.agrees:
+        return f"differs ({worst:.0e})"
+    return f"{worst:.0e}" if worst <= LIMITS[run.train] else f"{worst:.0e} (deep)"
+
+
+def reason(comparison: Comparison) -> str:
+    """Return the first thing in which two models differ."""
+    for run in comparison.runs:
+        where = f"{run.mode}, {'training' if run.train else 'evaluation'}: "
+        if run.first is not None:
+            return where + str(run.first)
+        if run.failure is not None:
+            return where + said(str(run.failure), run.failure.traceback)
+    return ""
+
+
+COLUMNS = ("model", "sites", "whole", "eval", "eval, graph", "train", "train, graph", "reason")
+
+
+def row(model: Model, tree: Path, frameworks: Frameworks, keep: Path | None) -> list[str]:
+    """Migrate and judge one model."""
+    with tempfile.TemporaryDirectory(prefix="tm2ms-") as temporary:
+        directory = Path(temporary)
+        if keep is not None:
+            directory = keep / re.sub(r"\W+", "_", model.name)
+        migrated = migrate(model, tree, directory)
+        sites = ", ".join(f"{n} {name}" for name, n in migrated.sites.most_common())
+        head = [model.name, sites, "yes" if migrated.is_whole else "no"]
+        if migrated.torch:
+            return [*head, *["–"] * 4, migrated.reason]
+        judged = judge(model, directory, frameworks)
+        if isinstance(judged, str):
+            return [*head, *["–"] * 4, judged]
+        cells = [cell(run) for run in judged.runs]
+        return [*head, *cells, reason(judged) or ("" if migrated.is_whole else migrated.reason)]
+
+
+def line(cells: Iterable[str], width: int = 300) -> str:
+    """Return one line of a Markdown table."""
+    plain = (" ".join(one.split()).replace("|", "\\|") for one in cells)
+    return f"| {' | '.join(one if len(one) <= width else one[:width] + '…' for one in plain)} |"
+
+
+def judged(options: argparse.Namespace) -> bool:
+    """Print the table of the models, and return whether all agree."""
+    trees = {tree.resolve().name: tree for tree in options.trees}
+    wanted = [one for one in MODELS if one.tree in trees]
+    if options.only:
+        wanted = [one for one in wanted if any(text in one.name for text in options.only)]
+    agree = 0
+    print(line(COLUMNS), line(["---"] * len(COLUMNS)), sep="\n", flush=True)
+    with Frameworks(Interpreters(options.torch, options.mindspore)) as frameworks:
+        for model in wanted:
+            start = time.perf_counter()
+            cells = row(model, trees[model.tree], frameworks, options.keep)
+            agree += cells[2] == "yes" and not cells[-1]
+            print(line(cells), flush=True)
+            if options.times:
+                print(f"{model.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    print(f"\n{agree} of {len(wanted)} are whole and agree.")
+    missing = {one.tree for one in MODELS} - trees.keys()
+    if missing:
+        print(f"No tree was given for {', '.join(sorted(missing))}.")
+    return agree == len(wanted)
+
+
+# --- the inventory ------------------------------------------------------------------------------
+
+
+@dataclass
+class Inventory:
+    """The model files of one tree."""
+
+    name: str
+    files: int = 0
+    whole: int = 0
+    alone: Counter[str] = field(default_factory=Counter)
+    """Names that a file lacks and nothing else: what each would complete."""
+    all: Counter[str] = field(default_factory=Counter)
+    """Names that a file lacks, with others or alone."""
+
+
+def has_model(path: Path, text: str, project: Project) -> bool:
+    """Say whether a file defines a class that derives from torch.nn.Module."""
+    try:
+        tree = parsed(text)
+        names = Names(tree, lambda name: None, path=path)
+        module = ParsedModule(text, tree, names, LineIndex(text), path=path)
+        return bool(Inference(module, project).classes)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+
+
+def missing(result: FileResult) -> frozenset[str]:
+    """Return what a file lacks: names, and in words where a name is not what is in the way."""
+    found = {_name(site) for site in result.sites if site.status not in WRITTEN}
+    found.discard("")
+    if not found:
+        words = next(hindrances(result), "").partition(": ")[2]
+        found = {re.sub(r"`[^`]*`|\d+", "…", words)[:80]}
+    return frozenset(found)
+
+
+def _name(site: Site) -> str:
+    if _CONSEQUENCE.fullmatch(site.message):
+        return ""
+    return site.api if site.status is Status.UNCOVERED else f"{site.api} ({site.status})"
+
+
+def inventory(tree: Path) -> Inventory:
+    """Migrate the model files of a tree in memory and count."""
+    found = Inventory(tree.resolve().name)
+    project = Project()
+    for path in sorted(tree.rglob("*.py")):
+        data = path.read_bytes()
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            continue
+        if not path.is_file() or not has_model(path.resolve(), text, project):
+            continue
+        found.files += 1
+        result = process(Task(str(path.relative_to(tree)), data, str(tree.resolve())), WHOLE)
+        if is_whole(result):
+            found.whole += 1
+            continue
+        names = missing(result)
+        found.all.update(names)
+        if len(names) == 1:
+            found.alone.update(names)
+    return found
+
+
+def inventories(trees: Sequence[Path], most: int) -> None:
+    """Print the inventory of each tree, and of all."""
+    total = Inventory("all")
+    print("| tree | model files | whole |", "|---|---|---|", sep="\n")
+    for tree in trees:
+        one = inventory(tree)
+        total.files += one.files
+        total.whole += one.whole
+        total.alone.update(one.alone)
+        total.all.update(one.all)
+        print(line([one.name, str(one.files), str(one.whole)]), flush=True)
+        if most and len(trees) > 1 and one.all:
+            print(_names(one, 5), end="\n\n")
+    share = total.whole / max(total.files, 1)
+    print(line(["all", str(total.files), f"{total.whole} ({share:.0%})"]))
+    print("\n| missing | completes | lacked by |", "|---|---|---|", sep="\n")
+    for name in _ranked(total)[:most]:
+        print(line([name, str(total.alone[name]), str(total.all[name])]))
+
+
+def _ranked(one: Inventory) -> list[str]:
+    return sorted(one.all, key=lambda name: (-one.alone[name], -one.all[name], name))
+
+
+def _names(one: Inventory, most: int) -> str:
+    words: Mapping[str, str] = {
+        name: f"{name} ({one.alone[name]} of {one.all[name]})" for name in _ranked(one)[:most]
+    }
+    return "  lacks " + "; ".join(words.values())
+
+
+def main() -> int:
+    """Print the table, or the inventory."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("trees", nargs="+", type=Path)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="models whose name has this")
+    parser.add_argument("--keep", type=Path, help="write both versions here, and leave them")
+    parser.add_argument("--times", action="store_true", help="say how long each took")
+    parser.add_argument("--torch", default=sys.executable, help="the Python that has torch")
+    parser.add_argument("--mindspore", default=sys.executable, help="the Python with MindSpore")
+    parser.add_argument("--inventory", action="store_true", help="count files; run nothing")
+    parser.add_argument("--most", type=int, default=40, help="names of the inventory")
+    options = parser.parse_args()
+    if options.inventory:
+        inventories(options.trees, options.most)
+        return 0
+    return 0 if judged(options) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,7 +24,9 @@ from mapper.planning.forms.type_test import both, is_type_test, tests_already
 from mapper.planning.remarks import attribute_reads, remarks
 from mapper.proving.request import DisprovedError
 from mapper.rulebook.loader import Rulebook
+from mapper.rulebook.mapping import counterpart
 from mapper.rulebook.schema import Kind, Rule
+from mapper.running.built import built_by
 from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
@@ -130,14 +132,19 @@ class Drafter:
     def new(self, reference: Reference, node: ast.expr, through: str | None = None) -> Draft:
         """Return the draft of a site of which nothing is decided yet, unless it is switched off."""
         rule = self._rulebook.by_api(reference.api)
+        other = counterpart(reference.api) if rule is None else None
+        target = rule.mindspore.api if rule else other.api if other else ""
+        owner, attribute = built_by(reference, node, self.module.names)
         site = Site(
             rule=rule.id if rule else UNCOVERED,
             api=reference.api,
-            target=(rule.mindspore.api or None) if rule else None,
+            target=target or None,
             status=Status.MANUAL,
             span=_span(self.module, node),
             before=self.module.source(node),
             through=through,
+            owner=owner,
+            attribute=attribute,
         )
         off = self._off
         if off and (reason := off.reason(site.rule, reference.api, site.span)) is not None:
@@ -174,7 +181,7 @@ class Drafter:
         if draft.site.status is Status.IGNORED:
             return draft
         if rule is None:
-            draft.uncover(f"no rule is there for `{reference.api}` yet")
+            draft.uncover(_no_rule(reference.api))
             return draft
         try:
             _check_place(reference, rule)
@@ -267,7 +274,7 @@ class Drafter:
             return draft
         try:
             if rule is None:
-                draft.uncover(f"no rule is there for `{reference.api}` yet")
+                draft.uncover(_no_rule(reference.api))
             elif not isinstance(getattr(reference.node, "ctx", None), ast.Load):
                 raise ManualError(f"`{draft.site.before}` is assigned to: write it by hand")
             elif rule.kind is Kind.MANUAL:
@@ -432,6 +439,12 @@ class Drafter:
         reference, target = draft.reference, draft.site.target
         assert target is not None
         self.put(draft, lambda final, edited: final.spell(target, reference), words)
+
+
+def _no_rule(api: str) -> str:
+    """Say that a name has no rule, and what its counterpart may be."""
+    other = counterpart(api)
+    return f"no rule yet for `{api}`" + (f"; {other.words}" if other else "")
 
 
 def _is_named(reference: Reference) -> bool:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mapper.files.prefilter import may_mention_conv
+from mapper.files.prefilter import may_hold_torch, may_mention_conv
 from mapper.files.source import Source, SourceError, check_size, decode, not_python, splice
 from mapper.files.suppressions import MARK, mentions
 from mapper.limits import LARGEST_NOTEBOOK, LARGEST_SOURCE
@@ -57,7 +57,8 @@ def process(task: Task, options: Options) -> FileResult:
 
 
 def _process(task: Task, options: Options) -> FileResult:
-    if not may_mention_conv(task.data):
+    is_candidate = may_hold_torch if options.is_whole else may_mention_conv
+    if not is_candidate(task.data):
         return FileResult(task.path, FileStatus.UNCHANGED, notes=_useless_comments(task, options))
     try:
         if task.path.endswith(".ipynb"):

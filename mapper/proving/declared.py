@@ -9,6 +9,7 @@ raise in MindSpore.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -119,12 +120,13 @@ class _Proof:
         Raises:
             DisprovedError: there is none.
         """
-        self._check_names()
         if not self._rule.torch.computes:
+            self._check_free_names()
             self._check_calls()
             return ProofResult(Proof("rule"))
         if self._is_renamed():
             return ProofResult(Proof("rule"))
+        self._check_names()
         wanted = self._wanted()
         sampler = ValueSampler(wanted, self._request.assumed, self._request.seen)
         cases, good, raised = self._expected(sampler)
@@ -181,6 +183,28 @@ class _Proof:
         for name in new:
             if name not in self._unknowns and not self._is_inside(name):
                 raise DisprovedError(f"`{name}` is not known, and not in the text before")
+
+    def _check_free_names(self) -> None:
+        """Refuse a text that nothing is computed of, if it has names from elsewhere.
+
+        What it does with them is the rule's word: there is no formula for it.
+        """
+        names = [node for node in ast.walk(self._after) if isinstance(node, ast.Name)]
+        known = {node.id for node in ast.walk(self._before) if isinstance(node, ast.Name)}
+        known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        known |= {node.arg for node in ast.walk(self._after) if isinstance(node, ast.arg)}
+        known |= self._names_of_mindspore()
+        for node in names:
+            if node.id not in known and not hasattr(builtins, node.id):
+                raise DisprovedError(f"`{node.id}` is not known, and not in the text before")
+
+    def _names_of_mindspore(self) -> set[str]:
+        """Return the first names of what is MindSpore's in the text after: `ms` of `ms.ops.abs`."""
+        found = set[str]()
+        for node in ast.walk(self._after):
+            if isinstance(node, ast.Name | ast.Attribute) and self._request.read_after(node):
+                found.add(ast.unparse(node).partition(".")[0])
+        return found
 
     def _is_inside(self, name: str) -> bool:
         """Say whether it stands in the text before where torch computes nothing with it."""

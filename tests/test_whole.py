@@ -1,0 +1,41 @@
+"""Files that are migrated whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from mapper.model.options import Options
+from mapper.model.results import Status
+from mapper.running.file import Task, process
+
+WHOLE = Options(is_whole=True)
+
+FREE_NAMES = {
+    "a method that no rule is about": (
+        "import torch.nn as nn\n\n\ndef reset(m):\n    nn.init.normal_(m.weight, std=0.02)\n",
+        "m.weight.set_data(initializer(Normal(0.02), m.weight.shape, m.weight.dtype))",
+    ),
+    "names that the text binds itself": (
+        "import torch.nn as nn\n\n\nclass A(nn.Module):\n    def reset(self):\n"
+        "        for m in self.modules():\n            print(m)\n",
+        "for m in [cell for _, cell in self.cells_and_names()]:",
+    ),
+    "an argument that is computed": (
+        "import torch.nn as nn\n\n\ndef reset(m, gain):\n    nn.init.orthogonal_(m.weight, gain)\n",
+        "m.weight.set_data(initializer(Orthogonal(gain), m.weight.shape, m.weight.dtype))",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FREE_NAMES.values(), ids=FREE_NAMES.keys())
+def test_what_no_formula_is_there_for_is_written_as_the_rule_says(case: tuple[str, str]) -> None:
+    before, after = case
+    result = process(Task("model.py", before.encode()), WHOLE)
+    assert {site.status for site in result.sites} == {Status.MIGRATED}
+    assert after in (result.after or "")
+    assert "torch" not in (result.after or "")
+
+
+def test_a_file_without_convolutions_is_read() -> None:
+    result = process(Task("f.py", b"import torch\n\ny = torch.relu(x)\n"), WHOLE)
+    assert [site.api for site in result.sites] == ["torch.relu"]

@@ -39,3 +39,12 @@ def test_what_no_formula_is_there_for_is_written_as_the_rule_says(case: tuple[st
 def test_a_file_without_convolutions_is_read() -> None:
     result = process(Task("f.py", b"import torch\n\ny = torch.relu(x)\n"), WHOLE)
     assert [site.api for site in result.sites] == ["torch.relu"]
+
+
+def test_parts_of_a_sequence_are_tried_as_what_it_holds() -> None:
+    text = (
+        "import torch.nn.functional as F\n\n\ndef f(x, y):\n    d = y.size(2) - x.size(2)\n"
+        "    return F.pad(x, [d // 2, d - d // 2])\n"
+    )
+    result = process(Task("f.py", text.encode()), WHOLE)
+    assert "ops.pad(x, [d // 2, d - d // 2])" in (result.after or "")

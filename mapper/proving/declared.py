@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from mapper.analysis.evaluate import symbol
 from mapper.model.record import record
 from mapper.model.results import Parameter, Proof
 from mapper.proving import wording
-from mapper.proving.annotations import is_tensor, takes_many_tensors
+from mapper.proving.annotations import is_tensor, kinds, takes_many_tensors
 from mapper.proving.apis import Api, Apis, Form, RaisesError
 from mapper.proving.compare import DifferenceError, fill, gap, paired, shape_of, state_gap
 from mapper.proving.inputs import SHAPES, draw
@@ -97,6 +98,9 @@ class _Proof:
         self._other_finder = Finder(mindspore, request.read_after)
         self._unknowns = self._finder.find(self._before)
         self._root = self._find_root()
+        self._starred = {
+            symbol(node.value) for node in ast.walk(self._before) if isinstance(node, ast.Starred)
+        }
 
     def key(self) -> object:
         """Return all that the result depends on."""
@@ -121,12 +125,15 @@ class _Proof:
             DisprovedError: there is none.
         """
         if not self._rule.torch.computes:
-            self._check_free_names()
-            self._check_calls()
-            return ProofResult(Proof("rule"))
-        if self._is_renamed():
+            if self._rule.write:  # what a template does is the rule's word
+                self._check_free_names()
+            else:
+                self._check_names()
+                self._check_calls()
             return ProofResult(Proof("rule"))
         self._check_names()
+        if self._is_renamed():
+            return ProofResult(Proof("rule"))
         wanted = self._wanted()
         sampler = ValueSampler(wanted, self._request.assumed, self._request.seen)
         cases, good, raised = self._expected(sampler)
@@ -244,7 +251,10 @@ class _Proof:
             conditions += [write.when.text for write in self._rule.write]
             extra += self._rule.samples.get(spec.name, ())
             extra += borders(conditions, spec.name)
-        return Wanted(one.name, spec.annotation, spec.default, one.is_whole, tuple(extra))
+        if not one.is_whole:  # a number in a sequence, or in what is computed
+            numbers = [kind for kind in kinds(spec.annotation) if kind in ("int", "float", "bool")]
+            return Wanted(one.name, " | ".join(numbers or ["int"]), None, False)
+        return Wanted(one.name, spec.annotation, spec.default, True, tuple(extra))
 
     # --- trials ---
 

@@ -109,8 +109,9 @@ def _unet(name: str, bilinear: bool) -> Model:
 def _script(
     name: str, taken: str, expression: str, given: str, constants: str = "", draws: bool = False
 ) -> Model:
-    return Model(name, "examples", ("main.py",), f"main:{expression}", (given,),
-                 root=name.partition(" ")[0], taken=(taken,), constants=constants, draws=draws)  # fmt: skip
+    root = name.partition(" ")[0]
+    return Model(name, "examples", ("main.py",), f"main:{expression}", (given,), root=root,
+                 taken=(taken,), constants=constants, draws=draws)  # fmt: skip
 
 
 def _torchvision(name: str, expression: str, *more: str, given: str = "2,3,64,64") -> Model:

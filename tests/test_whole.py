@@ -48,3 +48,15 @@ def test_parts_of_a_sequence_are_tried_as_what_it_holds() -> None:
     )
     result = process(Task("f.py", text.encode()), WHOLE)
     assert "ops.pad(x, [d // 2, d - d // 2])" in (result.after or "")
+
+
+def test_layers_in_containers_are_no_names_of_torch() -> None:
+    text = (
+        "import torch.nn as nn\n\n\nclass A(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.parts = nn.ModuleDict(dict(first=nn.Linear(2, 3)))\n\n"
+        "    def forward(self, x):\n        return self.parts.first(x)\n"
+    )
+    result = process(Task("model.py", text.encode()), WHOLE)
+    assert "torch.nn.ModuleDict.first" not in {site.api for site in result.sites}
+    assert "torch" not in (result.after or "")

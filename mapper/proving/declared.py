@@ -125,10 +125,8 @@ class _Proof:
             DisprovedError: there is none.
         """
         if not self._rule.torch.computes:
-            if self._rule.write:  # what a template does is the rule's word
-                self._check_free_names()
-            else:
-                self._check_names()
+            self._check_free_names()
+            if not self._rule.write:  # what a template calls is the rule's word
                 self._check_calls()
             return ProofResult(Proof("rule"))
         self._check_names()

@@ -70,6 +70,14 @@ MODULE_ATTRIBUTES = frozenset(
 )
 """The public methods and attributes of torch.nn.Module."""
 
+_LIST = frozenset(("append", "extend", "insert", "pop"))
+CONTAINERS = {
+    "torch.nn.Sequential": _LIST,
+    "torch.nn.ModuleList": _LIST,
+    "torch.nn.ModuleDict": frozenset(("clear", "items", "keys", "pop", "update", "values")),
+}
+"""What containers have beside it; any other name is a layer in them, as it is in MindSpore."""
+
 
 def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Reference]:
     """Yield the methods and attributes that are read from Tensors, layers and sizes."""
@@ -97,7 +105,9 @@ def _owners(kind: Kind, name: str) -> Iterator[str]:
             if not any(_defines(one, name) for one in alternatives):
                 yield MODULE
         else:
-            yield from (one.of for one in alternatives if isinstance(one.of, str))
+            for one in alternatives:
+                if isinstance(one.of, str) and name in CONTAINERS.get(one.of, (name,)):
+                    yield one.of
 
 
 def _defines(kind: Kind, name: str) -> bool:

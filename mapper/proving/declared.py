@@ -9,11 +9,13 @@ raise in MindSpore.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mapper.analysis.evaluate import symbol
 from mapper.model.record import record
 from mapper.model.results import Parameter, Proof
 from mapper.proving import wording
@@ -96,6 +98,9 @@ class _Proof:
         self._other_finder = Finder(mindspore, request.read_after)
         self._unknowns = self._finder.find(self._before)
         self._root = self._find_root()
+        self._starred = {
+            symbol(node.value) for node in ast.walk(self._before) if isinstance(node, ast.Starred)
+        }
 
     def key(self) -> object:
         """Return all that the result depends on."""
@@ -120,8 +125,8 @@ class _Proof:
             DisprovedError: there is none.
         """
         if not self._rule.torch.computes:
-            if not self._rule.write:  # what a template names is the rule's own
-                self._check_names()
+            self._check_free_names()
+            if not self._rule.write:  # what a template calls is the rule's word
                 self._check_calls()
             return ProofResult(Proof("rule"))
         self._check_names()
@@ -183,6 +188,28 @@ class _Proof:
         for name in new:
             if name not in self._unknowns and not self._is_inside(name):
                 raise DisprovedError(f"`{name}` is not known, and not in the text before")
+
+    def _check_free_names(self) -> None:
+        """Refuse a text that nothing is computed of, if it has names from elsewhere.
+
+        What it does with them is the rule's word: there is no formula for it.
+        """
+        names = [node for node in ast.walk(self._after) if isinstance(node, ast.Name)]
+        known = {node.id for node in ast.walk(self._before) if isinstance(node, ast.Name)}
+        known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        known |= {node.arg for node in ast.walk(self._after) if isinstance(node, ast.arg)}
+        known |= self._names_of_mindspore()
+        for node in names:
+            if node.id not in known and not hasattr(builtins, node.id):
+                raise DisprovedError(f"`{node.id}` is not known, and not in the text before")
+
+    def _names_of_mindspore(self) -> set[str]:
+        """Return the first names of what is MindSpore's in the text after: `ms` of `ms.ops.abs`."""
+        found = set[str]()
+        for node in ast.walk(self._after):
+            if isinstance(node, ast.Name | ast.Attribute) and self._request.read_after(node):
+                found.add(ast.unparse(node).partition(".")[0])
+        return found
 
     def _is_inside(self, name: str) -> bool:
         """Say whether it stands in the text before where torch computes nothing with it."""

@@ -1,0 +1,62 @@
+"""Files that are migrated whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from mapper.model.options import Options
+from mapper.model.results import Status
+from mapper.running.file import Task, process
+
+WHOLE = Options(is_whole=True)
+
+FREE_NAMES = {
+    "a method that no rule is about": (
+        "import torch.nn as nn\n\n\ndef reset(m):\n    nn.init.normal_(m.weight, std=0.02)\n",
+        "m.weight.set_data(initializer(Normal(0.02), m.weight.shape, m.weight.dtype))",
+    ),
+    "names that the text binds itself": (
+        "import torch.nn as nn\n\n\nclass A(nn.Module):\n    def reset(self):\n"
+        "        for m in self.modules():\n            print(m)\n",
+        "for m in [cell for _, cell in self.cells_and_names()]:",
+    ),
+    "an argument that is computed": (
+        "import torch.nn as nn\n\n\ndef reset(m, gain):\n    nn.init.orthogonal_(m.weight, gain)\n",
+        "m.weight.set_data(initializer(Orthogonal(gain), m.weight.shape, m.weight.dtype))",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FREE_NAMES.values(), ids=FREE_NAMES.keys())
+def test_what_no_formula_is_there_for_is_written_as_the_rule_says(case: tuple[str, str]) -> None:
+    before, after = case
+    result = process(Task("model.py", before.encode()), WHOLE)
+    assert {site.status for site in result.sites} == {Status.MIGRATED}
+    assert after in (result.after or "")
+    assert "torch" not in (result.after or "")
+
+
+def test_a_file_without_convolutions_is_read() -> None:
+    result = process(Task("f.py", b"import torch\n\ny = torch.relu(x)\n"), WHOLE)
+    assert [site.api for site in result.sites] == ["torch.relu"]
+
+
+def test_parts_of_a_sequence_are_tried_as_what_it_holds() -> None:
+    text = (
+        "import torch.nn.functional as F\n\n\ndef f(x, y):\n    d = y.size(2) - x.size(2)\n"
+        "    return F.pad(x, [d // 2, d - d // 2])\n"
+    )
+    result = process(Task("f.py", text.encode()), WHOLE)
+    assert "ops.pad(x, [d // 2, d - d // 2])" in (result.after or "")
+
+
+def test_layers_in_containers_are_no_names_of_torch() -> None:
+    text = (
+        "import torch.nn as nn\n\n\nclass A(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.parts = nn.ModuleDict(dict(first=nn.Linear(2, 3)))\n\n"
+        "    def forward(self, x):\n        return self.parts.first(x)\n"
+    )
+    result = process(Task("model.py", text.encode()), WHOLE)
+    assert "torch.nn.ModuleDict.first" not in {site.api for site in result.sites}
+    assert "torch" not in (result.after or "")

@@ -8,7 +8,7 @@ from mapper.model.options import Options
 from mapper.model.results import Status
 from mapper.running.file import Task, process
 
-WHOLE = Options(is_whole=True)
+WHOLE = Options()
 
 FREE_NAMES = {
     "a method that no rule is about": (

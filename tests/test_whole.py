@@ -60,3 +60,12 @@ def test_layers_in_containers_are_no_names_of_torch() -> None:
     result = process(Task("model.py", text.encode()), WHOLE)
     assert "torch.nn.ModuleDict.first" not in {site.api for site in result.sites}
     assert "torch" not in (result.after or "")
+
+
+def test_calls_inside_of_others_are_taken_as_what_torch_gives() -> None:
+    text = (
+        "import torch.nn.functional as F\n\n\ndef f(x):\n    y = F.relu(x)\n"
+        "    return F.avg_pool2d(y, y.size(2))\n"
+    )
+    result = process(Task("f.py", text.encode()), WHOLE)
+    assert "ops.avg_pool2d(y, y.shape[2], stride=y.shape[2])" in (result.after or "")

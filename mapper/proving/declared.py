@@ -342,13 +342,31 @@ class _Proof:
             return self._run_layers(torch, mindspore, trial, place)
         given = [{name: _copied(value) for name, value in operands.items()} for _ in range(2)]
         with _Torch():
+            shared = self._shared({**trial.values, **given[0]}, before, after)
             expected = self._interpreter(0, {**trial.values, **given[0]}).evaluate(before)
-        found = self._interpreter(1, {**trial.values, **given[1]}).evaluate(after)
+        found = self._interpreter(1, {**trial.values, **given[1], **shared}).evaluate(after)
         error = gap(expected, found)
         for name in operands:
             error = max(error, gap(given[0][name], given[1][name], f"`{name}` afterwards"))
         first = next(iter(operands.values()), None)
         return _Case(1, shape_of(first), shape_of(expected), error, {})
+
+    def _shared(self, values: Values, before: ast.expr, after: ast.expr) -> Values:
+        """Return what torch's calls inside of the text before give that stand in the other, too.
+
+        They are sites of their own, with proofs of their own.
+        """
+        root = self._root[0] if self._root is not None else None
+        inside = {
+            ast.dump(node)
+            for node, _ in self._finder.calls(before)
+            if isinstance(node, ast.Call)
+            and node is not root
+            and ast.dump(node) != ast.dump(before)
+        }
+        interpreter = self._interpreter(0, values)
+        kept = [node for node in ast.walk(after) if inside and ast.dump(node) in inside]
+        return {symbol(node): interpreter.evaluate(node) for node in kept}  # type: ignore[arg-type]
 
     def _interpreter(self, side: int, values: Values) -> Interpreter:
         request = self._request

@@ -15,7 +15,6 @@ from mapper.analysis.kinds import Kind
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
 from mapper.analysis.scopes import SCOPED, Scope, inner_scopes, own_expressions
-from mapper.analysis.torch_names import is_torch
 from mapper.analysis.walk import children
 
 TENSOR, MODULE, SIZE = "torch.Tensor", "torch.nn.Module", "torch.Size"
@@ -130,8 +129,3 @@ def _attributes(
             stack.extend((child, inner, around) for child, inner in inner_scopes(node, scope))
         else:
             stack.extend((child, scope, around) for child in children(node))
-
-
-def is_torch_name(reference: Reference) -> bool:
-    """Say whether a reference is to torch through an import, not through a value's kind."""
-    return reference.root is not None and is_torch(reference.api)

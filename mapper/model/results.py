@@ -99,6 +99,12 @@ class Site:
     owner: str | None = None
     attribute: str | None = None
 
+    def is_written(self, unsafe: bool) -> bool:
+        """Say whether a run writes `after`; `unsafe`: sites of that status are written too."""
+        if self.status is Status.UNSAFE:
+            return unsafe and self.after is not None
+        return self.status in (Status.MIGRATED, Status.SHAPE_ONLY)
+
 
 @record(frozen=True, slots=True)
 class Note:
@@ -158,9 +164,7 @@ class Run:
 
     def is_written(self, site: Site) -> bool:
         """Say whether this site's `after` is in the rewritten text."""
-        if site.status is Status.UNSAFE:
-            return self.unsafe and site.after is not None
-        return site.status in (Status.MIGRATED, Status.SHAPE_ONLY)
+        return site.is_written(self.unsafe)
 
     def needs_person(self, site: Site) -> bool:
         """Say whether something is left to do by hand at this site."""

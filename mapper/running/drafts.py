@@ -211,7 +211,7 @@ class Drafter:
         def text(final: Imports | WholeImports, edited: EditedText) -> str:
             return self._again(call, done, final, edited, _spelling(final, reference), None).text
 
-        draft.text = text if self._is_written(draft.site) else None
+        draft.text = text if draft.site.is_written(self._options.unsafe) else None
 
     def _again(
         self,
@@ -247,10 +247,6 @@ class Drafter:
             after=draft.site.before if is_done else text(self._imports, self._edited),
             message="tests for torch's class and MindSpore's: both may be in the tree",
         )
-
-    def _is_written(self, site: Site) -> bool:
-        unsafe = site.status is Status.UNSAFE and self._options.unsafe
-        return unsafe or site.status in (Status.MIGRATED, Status.SHAPE_ONLY)
 
     def _renamed(self, reference: Reference) -> Draft:
         """Report an import that hands a class on to other files under a name of its own."""
@@ -302,7 +298,7 @@ class Drafter:
             )
             return in_context(again.text, reference.parents[call is reference.call], draft.node)
 
-        draft.text = text if self._is_written(draft.site) else None
+        draft.text = text if draft.site.is_written(self._options.unsafe) else None
 
     # --- classes under another name, and their calls: all or nothing ---
 
@@ -401,7 +397,7 @@ class Drafter:
             apis = " and ".join(f"`{one.rule.torch.api}`" for one in done)
             raise ManualError(f"line {call.lineno} would have to read differently for {apis}")
         draft.site = _judged(draft.site, done[0], [words])
-        if not self._is_written(draft.site):
+        if not draft.site.is_written(self._options.unsafe):
             raise ManualError(draft.site.message)
         first = held[0]
 

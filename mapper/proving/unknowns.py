@@ -104,8 +104,8 @@ class Finder:
                 return
             case ast.Name() | ast.Attribute() if self._is_named(node):
                 return
-            case ast.Attribute(value=base, attr=attr) if (
-                attr in ATTRIBUTES or self._is_attribute(node)
+            case ast.Attribute(value=base, attr=attr) if attr in ATTRIBUTES or self._is_attribute(
+                node
             ):
                 yield from self._find(base, api, TENSOR, True)
                 return

@@ -139,7 +139,8 @@ def _read(found: Found, is_whole: bool) -> _File:
         return _File(found, None, failed(name, f"cannot be read: {error.strerror or error}"))
     if may_concern_us(data, found.name, is_whole):
         return _File(found, data)
-    return _File(found, None, FileResult(name, FileStatus.UNCHANGED))
+    whole = True if is_whole else None
+    return _File(found, None, FileResult(name, FileStatus.UNCHANGED, whole=whole))
 
 
 # --- who does the work --------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def test_a_selection_leaves_what_it_does_not_mean(options: dict[str, object], wa
 
 
 UNKNOWN = {
-    "an id of another tool": ("E501", "`tm2ms rules` lists them"),
+    "a name like no other": ("QQQ", "`tm2ms rules` lists them"),
     "a signature's id": ("TM901", "names no rule"),
     "a typing error": ("torch.nn.Conv2", "did you mean 'torch.nn.Conv2d'?"),
     "another layer": ("torch.nn.Nothing", "names no rule"),

@@ -173,7 +173,7 @@ def taken_out(text: str, model: Model) -> bytes:
 # --- judging ------------------------------------------------------------------------------------
 
 
-def judge(model: Model, directory: Path, frameworks: Frameworks) -> Comparison | str:
+def judge(model: Model, directory: Path, frameworks: Frameworks, stir: bool) -> Comparison | str:
     """Return what differs between the two versions, or why they cannot be compared."""
     request = Request(
         directory / "before",
@@ -182,6 +182,7 @@ def judge(model: Model, directory: Path, frameworks: Frameworks) -> Comparison |
         tuple(map(parse_input, model.inputs)),
         train=True,
         modes=MODES,
+        stir=stir,
     )
     try:
         return frameworks.compare(request)
@@ -197,6 +198,19 @@ def said(message: str, traceback: Sequence[str]) -> str:
     return f"{first} ({place})" if place else first
 
 
+def agrees(run: Run) -> bool:
+    """Say whether outputs, statistics and gradients are torch's, within the limits of the issue.
+
+    The judge also names layers inside whose rounding errors go beyond them.
+    """
+    limit = LIMITS[run.train]
+    if run.failure is not None or any(one.difference is None for one in run.findings):
+        return False
+    gradients = ((one, limit + run.allowed.get(name, 0.0)) for name, one in run.gradients)
+    others = ((one, limit) for one in (*run.outputs, *(one for _, one in run.statistics)))
+    return not any(one.exceeds(most) for one, most in (*gradients, *others))
+
+
 def cell(run: Run, draws: bool) -> str:
     """Return how far the outputs of a run are apart, or in a word what went wrong."""
     if run.failure is not None:
@@ -204,28 +218,30 @@ def cell(run: Run, draws: bool) -> str:
     if draws and run.mode == "graph":
         return "runs, random"
     worst = max((one.largest for one in run.outputs), default=0.0)
-    if not run.agrees:
-        return f"differs ({worst:.0e})"
-    return f"{worst:.0e}" if worst <= LIMITS[run.train] else f"{worst:.0e} (deep)"
+    return f"{worst:.0e}" if agrees(run) else f"differs ({worst:.0e})"
 
 
 def reason(comparison: Comparison, draws: bool) -> str:
     """Return the first thing in which two models differ."""
     for run in comparison.runs:
-        if draws and run.mode == "graph" and run.failure is None:
+        if agrees(run) or (draws and run.mode == "graph" and run.failure is None):
             continue
         where = f"{run.mode}, {'training' if run.train else 'evaluation'}: "
         if run.first is not None:
             return where + str(run.first)
         if run.failure is not None:
             return where + said(str(run.failure), run.failure.traceback)
+        worst = max(run.outputs, key=lambda one: one.largest)
+        return f"{where}the output {worst}"
     return ""
 
 
 COLUMNS = ("model", "sites", "whole", "eval", "eval, graph", "train", "train, graph", "reason")
 
 
-def row(model: Model, tree: Path, frameworks: Frameworks, keep: Path | None) -> list[str]:
+def row(
+    model: Model, tree: Path, frameworks: Frameworks, keep: Path | None, stir: bool
+) -> list[str]:
     """Migrate and judge one model."""
     with tempfile.TemporaryDirectory(prefix="tm2ms-") as temporary:
         directory = Path(temporary)
@@ -234,10 +250,14 @@ def row(model: Model, tree: Path, frameworks: Frameworks, keep: Path | None) -> 
         migrated = migrate(model, tree, directory)
         sites = ", ".join(f"{n} {name}" for name, n in migrated.sites.most_common())
         is_done = migrated.is_whole or (model.taken and not migrated.torch)
-        head = [model.name, sites, "yes" if is_done else "no"]
+        head = [
+            model.name,
+            sites,
+            ("yes" if migrated.is_whole else "its class") if is_done else "no",
+        ]
         if migrated.torch:
             return [*head, *["–"] * 4, migrated.reason]
-        judged = judge(model, directory, frameworks)
+        judged = judge(model, directory, frameworks, stir)
         if isinstance(judged, str):
             return [*head, *["–"] * 4, judged]
         cells = [cell(run, model.draws) for run in judged.runs]
@@ -261,12 +281,12 @@ def judged(options: argparse.Namespace) -> bool:
     with Frameworks(Interpreters(options.torch, options.mindspore)) as frameworks:
         for model in wanted:
             start = time.perf_counter()
-            cells = row(model, trees[model.tree], frameworks, options.keep)
-            agree += cells[2] == "yes" and not cells[-1]
+            cells = row(model, trees[model.tree], frameworks, options.keep, not options.plain)
+            agree += cells[2] != "no" and not cells[-1]
             print(line(cells), flush=True)
             if options.times:
                 print(f"{model.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-    print(f"\n{agree} of {len(wanted)} are whole and agree.")
+    print(f"\n{agree} of {len(wanted)} are whole (of scripts: the class) and agree.")
     missing = {one.tree for one in MODELS} - trees.keys()
     if missing:
         print(f"No tree was given for {', '.join(sorted(missing))}.")
@@ -377,6 +397,7 @@ def main() -> int:
     parser.add_argument("trees", nargs="+", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="models whose name has this")
     parser.add_argument("--keep", type=Path, help="write both versions here, and leave them")
+    parser.add_argument("--plain", action="store_true", help="the weights as torch draws them")
     parser.add_argument("--times", action="store_true", help="say how long each took")
     parser.add_argument("--torch", default=sys.executable, help="the Python that has torch")
     parser.add_argument("--mindspore", default=sys.executable, help="the Python with MindSpore")

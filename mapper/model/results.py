@@ -1,6 +1,6 @@
 """The words of the program: what happened at a site, in a file, and how it was proved.
 
-Plain frozen dataclasses that pickle; every other room speaks in them and this one knows no other.
+Plain frozen dataclasses that pickle; every other package speaks in them, and this one knows none.
 """
 
 from __future__ import annotations

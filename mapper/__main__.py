@@ -1,8 +1,8 @@
 """`tm2ms` and `python -m mapper`.
 
-A hook pays for the start every time, and most of it is imports. So a plain `migrate` with paths and
-switches, as hooks give it, is read here, and answered here when the files hold nothing for us; all
-else goes to `mapper.cli.app`, which would say the same.
+A hook starts the program at every commit, and most of the start is imports. So a plain `migrate`
+with paths and switches is parsed here, and answered here when the files hold nothing to migrate;
+all else goes to `mapper.cli.app`, which would answer the same.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-
-from mapper.running import garbage
 
 TYPE_CHECKING = False  # as `typing` has it, which takes its time to import
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ _SWITCHES = {
 
 def main() -> None:
     """Run the command line."""
-    garbage.rest()
     plain = plainly(sys.argv[1:])
     if plain is not None and not any(name.endswith("_COMPLETE") for name in os.environ):
         sys.exit(_migrate(*plain))

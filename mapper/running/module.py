@@ -1,4 +1,4 @@
-"""One module: from its text to sites, edits and proofs."""
+"""Migrates one module: from its text to sites, edits and proofs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import read_names, wanted_lines
 from mapper.files import regular
+from mapper.files.prefilter import CONV
 from mapper.files.source import Edit, LineIndex, SourceError, decode, splice
 from mapper.files.suppressions import Suppressions
 from mapper.limits import LARGEST_SOURCE, MOST_TRIED
@@ -27,8 +28,6 @@ from mapper.writing import syntax_check as sound
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.whole_imports import WholeImports
-
-_WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
 
 
 @record(frozen=True, slots=True)
@@ -51,14 +50,14 @@ class InternalError(Exception):
 
 
 class Migrator:
-    """Rewrites modules; what one proof has cost, the next module gets for nothing."""
+    """Rewrites modules; proofs are cached across the modules that one instance rewrites."""
 
     def __init__(self, rulebook: Rulebook, options: Options) -> None:
         self._rulebook = rulebook
         self._options = options
         self._calls = CallRewriter(rulebook, options)
         self._known: dict[Path, Staying] = {}
-        self._words = None if options.is_whole else _WANTED
+        self._words = None if options.is_whole else CONV
 
     def migrate(
         self,
@@ -126,7 +125,7 @@ class Migrator:
 
     def _parse(self, text: str, newline: str, path: Path | None) -> ParsedModule:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the migrated code, and not ours to give
+            warnings.simplefilter("ignore")  # warnings about the migrated code are not reported
             tree = ast.parse(text)
         names = read_names(tree, text, self._canonical, self._words, path)
         return ParsedModule(text, tree, names, LineIndex(text), newline, path)

@@ -1,4 +1,4 @@
-"""Many files: read, migrate here or elsewhere, write; in order, whatever happens to one.
+"""Migrates many files: reads, rewrites here or in workers, writes; in order, even if one fails.
 
 The files stream through: a bounded number is read ahead, each result is written when its turn
 comes, and what is kept of it is what the reports of this run will show.
@@ -25,7 +25,6 @@ from mapper.model.record import record
 from mapper.model.results import FileResult, FileStatus, Status
 from mapper.running.config import Config, Settings
 from mapper.running.file import Task, failed, process
-from mapper.running.garbage import sweep
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -53,9 +52,7 @@ class Process:
 
     def __call__(self, task: Task) -> FileResult:
         """Migrate one file's content."""
-        result = process(task, self.options)
-        sweep(len(task.data))
-        return result
+        return process(task, self.options)
 
 
 def migrate_files(

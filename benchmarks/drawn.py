@@ -88,7 +88,9 @@ def collect(directory: Path) -> Iterator[Drawn]:
     """Yield a tree's rewrites with a sampled proof."""
     for path in sorted(directory.rglob("*.py")):
         if may_mention_conv(data := path.read_bytes()):
-            result = process(Task(path.relative_to(directory).as_posix(), data), Options())
+            result = process(
+                Task(path.relative_to(directory).as_posix(), data), Options(select=("conv",))
+            )
             for site in result.sites:
                 if site.status is Status.MIGRATED and site.proof.kind == "sampled":
                     yield Drawn(directory.name, result, site)

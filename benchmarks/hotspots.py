@@ -58,7 +58,7 @@ def run(tree: str) -> None:
     from mapper.running.tree import migrate_files
 
     config = load(Path.cwd(), {"diff": True, "jobs": 1})
-    results = migrate_files([tree], config, Options())
+    results = migrate_files([tree], config, Options(select=("conv",)))
     render("diff", Run(tuple(results), config.settings.target_version))
 
 

@@ -111,10 +111,10 @@ for name in sys.stdin.read().splitlines():
 """
 _READ = """
 import sys
-from mapper.files.prefilter import may_concern_us
+from mapper.files.candidates import may_concern_us
 for name in sys.stdin.read().splitlines():
     with open(name, "rb") as stream:
-        may_concern_us(stream.read())
+        may_concern_us(stream.read(), None)
 """
 _LIBCST = """
 import sys
@@ -322,7 +322,7 @@ def proofs() -> Iterator[Row]:
         f"nn.Conv2d({3 + k}, 8, {k}, stride={s}, padding={p})"
         for k in (1, 3, 5, 7) for s in (1, 2) for p in (0, 1, 2)
     ] + transposed  # fmt: skip
-    migrator = Migrator(load(), Options())
+    migrator = Migrator(load(), Options(select=("conv",)))
     migrator.migrate("import torch.nn as nn\nnn.Conv1d(3, 8, 3)\n")  # imports and caches
     text = "import torch.nn as nn\n" + "\n".join(calls) + "\n"
     Prover.prove = timed  # type: ignore[method-assign]

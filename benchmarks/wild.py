@@ -50,7 +50,9 @@ def measure(directory: Path) -> Tree:
         data = path.read_bytes()
         tree.figures["files"] += 1
         if may_mention_conv(data):
-            result = process(Task(str(path.relative_to(directory)), data), Options())
+            result = process(
+                Task(str(path.relative_to(directory)), data), Options(select=("conv",))
+            )
             _count_file(tree, result)
     return tree
 
@@ -69,7 +71,7 @@ def _count_file(tree: Tree, result: FileResult) -> None:
         _count_site(tree, site)
     figures["broken"] += not _parses(result.after or "")
     if result.status is FileStatus.CHANGED:
-        again = process(Task(result.path, result.encoded() or b""), Options())
+        again = process(Task(result.path, result.encoded() or b""), Options(select=("conv",)))
         figures["unstable"] += again.status is not FileStatus.UNCHANGED
 
 

@@ -34,7 +34,11 @@ HEADS = {
     2: b"from torch.nn import *\nfrom torch import nn\nfrom torch.nn import Conv2d, Conv1d as C\n",
     3: b"import torch.nn as nn\nclass A(nn.Module):\n    def __init__(self, k=3):\n        ",
 }
-OPTIONS = (Options(), Options(unsafe=True), Options(recipe="table"))
+OPTIONS = (
+    Options(select=("conv",)),
+    Options(unsafe=True, select=("conv",)),
+    Options(recipe="table", select=("conv",)),
+)
 
 
 def one(data: bytes) -> None:

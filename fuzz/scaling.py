@@ -124,7 +124,7 @@ def cost(kind: str, n: int) -> tuple[float, int]:
     text = (KINDS | BOOKS)[kind](n)
     task = Task("x.ipynb" if kind.startswith("notebook") else "x.py", text.encode())
     began = time.process_time()
-    result = process(task, Options())
+    result = process(task, Options(select=("conv",)))
     assert result.message is None, result.message
     return time.process_time() - began, len(text)
 
@@ -138,7 +138,7 @@ def report(kind: str, n: int) -> tuple[float, int]:
 
     form, _, what = kind.removeprefix("report: ").partition(" of ")
     text = KINDS[what](n)
-    few = process(Task("x.py", KINDS[what](50).encode()), Options())
+    few = process(Task("x.py", KINDS[what](50).encode()), Options(select=("conv",)))
     after = few.after and few.after + text
     result = replace(few, before=text, after=after, sites=few.sites * (n // 50 + 1))
     began = time.process_time()

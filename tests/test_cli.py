@@ -36,6 +36,9 @@ def write(name: str, text: str | bytes) -> Path:
 
 
 def tm2ms(*arguments: str, stdin: bytes | None = None) -> Result:
+    """Run one command; `migrate` does convolutions, if nothing else is selected."""
+    if arguments[:1] == ("migrate",) and "--select" not in arguments:
+        arguments = (*arguments, "--select", "conv")
     result = CliRunner().invoke(app, arguments, input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result

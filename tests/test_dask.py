@@ -75,7 +75,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(tree: Path, **flags: object) -> list[FileResult]:
-    return migrate_files(["."], load(tree, {"check": True, **flags}), Options())
+    return migrate_files(["."], load(tree, {"check": True, **flags}), Options(select=("conv",)))
 
 
 def test_a_cluster_gives_what_one_process_gives(cluster: str, tree: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_worker_that_is_killed_in_mid_run_loses_nothing(cluster: str, tree: Pa
             yield result
 
     config = load(tree, {"check": True, "dask": cluster})
-    assert migrate_files(["."], config, Options(), watch) == alone
+    assert migrate_files(["."], config, Options(select=("conv",)), watch) == alone
     assert killed
 
 

@@ -181,9 +181,9 @@ def test_migrate_takes_any_executor_and_leaves_it_open(
     make: Callable[[], Executor], tree: Path
 ) -> None:
     config = load(tree, {"check": True})
-    alone = migrate_files(["."], load(tree, {"check": True, "jobs": 1}), Options())
+    alone = migrate_files(["."], load(tree, {"check": True, "jobs": 1}), Options(select=("conv",)))
     with make() as executor:
-        assert migrate_files(["."], config, Options(), executor=executor) == alone
+        assert migrate_files(["."], config, Options(select=("conv",)), executor=executor) == alone
         assert executor.submit(len, "open").result() == 4
     assert len(alone) == 12
 
@@ -203,7 +203,7 @@ def test_a_crash_while_writing_in_place_loses_one_file_only(
 ) -> None:
     monkeypatch.setattr(room, "POOL_PAYS", 1)
     monkeypatch.setattr(room, "Process", Crashing)
-    results = migrate_files(["."], load(tree, {"jobs": 2}), Options())
+    results = migrate_files(["."], load(tree, {"jobs": 2}), Options(select=("conv",)))
     assert [result.path for result in results if result.message] == ["m05.py"]
     assert Path("m02.py").read_text() == Path("m11.py").read_text() == AFTER
     assert "mindspore" not in Path("m05.py").read_text()
@@ -228,7 +228,14 @@ def test_processes_are_started_only_where_they_pay(
 
     monkeypatch.setattr("mapper.running.workers.processes", counted)
     monkeypatch.setattr(room, "POOL_PAYS", pays)
-    assert len(migrate_files(["."], load(tree, {"jobs": jobs, "check": True}), Options())) == 12
+    assert (
+        len(
+            migrate_files(
+                ["."], load(tree, {"jobs": jobs, "check": True}), Options(select=("conv",))
+            )
+        )
+        == 12
+    )
     assert counts == started
 
 
@@ -253,7 +260,7 @@ def test_texts_are_kept_only_where_a_report_shows_them(
     flags: dict[str, Any], text: str, kept: tuple[bool, bool], tmp_path: Path
 ) -> None:
     (tmp_path / "a.py").write_text(text)
-    (result,) = migrate_files([str(tmp_path)], load(tmp_path, flags), Options())
+    (result,) = migrate_files([str(tmp_path)], load(tmp_path, flags), Options(select=("conv",)))
     assert (result.before is not None, result.after is not None) == kept
     assert result.sites
 

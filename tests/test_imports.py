@@ -741,11 +741,11 @@ def notebook(*cells: str) -> bytes:
 
 
 def cells_after(*cells: str) -> list[str]:
-    result = process(Task("x.ipynb", notebook(*cells)), Options())
+    result = process(Task("x.ipynb", notebook(*cells)), Options(select=("conv",)))
     assert result.status is not FileStatus.FAILED, result.message
     assert result.after is not None
     after = ["".join(cell["source"]) for cell in json.loads(result.after)["cells"]]
-    again = process(Task("x.ipynb", result.after.encode()), Options())
+    again = process(Task("x.ipynb", result.after.encode()), Options(select=("conv",)))
     assert again.status is FileStatus.UNCHANGED
     return after
 
@@ -808,6 +808,6 @@ def test_a_helper_class_goes_into_the_cell_of_the_imports() -> None:
 
 def test_a_notebooks_sites_are_counted_from_their_cell() -> None:
     data = notebook(TORCH, f"x = 1\ny = 2; {CALL}", f"\n{CALL.replace('3)', '1)')}")
-    result = process(Task("x.ipynb", data), Options())
+    result = process(Task("x.ipynb", data), Options(select=("conv",)))
     places = [(site.cell, site.span.line, site.span.column) for site in result.sites]
     assert places == [(1, 2, 12), (2, 2, 5)]

@@ -38,7 +38,7 @@ IS_CHECKED = Run((), "2.10")
 
 @cache
 def result(name: str, recipe: str = "exact") -> FileResult:
-    return process(Task(name, FILES[name].read_bytes()), Options(recipe=recipe))
+    return process(Task(name, FILES[name].read_bytes()), Options(recipe=recipe, select=("conv",)))
 
 
 def output(name: str, recipe: str = "exact") -> bytes:
@@ -91,7 +91,7 @@ def test_no_golden_file_is_left_over() -> None:
 @fixtures
 @pytest.mark.parametrize("recipe", ["exact", "table"])
 def test_a_second_run_changes_nothing(name: str, recipe: str) -> None:
-    again = process(Task(name, output(name, recipe)), Options(recipe=recipe))
+    again = process(Task(name, output(name, recipe)), Options(recipe=recipe, select=("conv",)))
     assert again.status is FileStatus.UNCHANGED
     assert not any(IS_CHECKED.is_written(site) and is_call(site) for site in again.sites)
 

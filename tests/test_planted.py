@@ -394,7 +394,7 @@ def test_a_sabotaged_strategy_ends_as_manual(
 ) -> None:
     text = f"import torch.nn as nn\nc = {call}\n"
     honest = strategies.STRATEGIES[strategy]
-    (site,) = Migrator(load(), Options()).migrate(text).sites
+    (site,) = Migrator(load(), Options(select=("conv",))).migrate(text).sites
     assert site.status is Status.MIGRATED
 
     def sabotaged(call: BoundCall) -> Plan:
@@ -403,7 +403,7 @@ def test_a_sabotaged_strategy_ends_as_manual(
         return plan
 
     monkeypatch.setitem(strategies.STRATEGIES, strategy, sabotaged)
-    found = Migrator(load(), Options()).migrate(text)
+    found = Migrator(load(), Options(select=("conv",))).migrate(text)
     (site,) = found.sites
     assert (site.status, site.after, found.edits) == (Status.MANUAL, None, ())
     assert site.proof.kind == "none"

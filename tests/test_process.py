@@ -19,7 +19,7 @@ NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": TEXT}]})
 
 
 def run(data: bytes, path: str = "x.py") -> FileResult:
-    return process(Task(path, data), Options())
+    return process(Task(path, data), Options(select=("conv",)))
 
 
 REJECTED = {

@@ -43,7 +43,7 @@ def identity(name: str) -> tuple[int, int]:
 
 
 def run(*paths: str, **flags: object) -> list[FileResult]:
-    return migrate_files(paths or ("src",), load(Path.cwd(), flags), Options())
+    return migrate_files(paths or ("src",), load(Path.cwd(), flags), Options(select=("conv",)))
 
 
 def statuses(results: list[FileResult]) -> dict[str, str]:
@@ -160,7 +160,7 @@ def test_the_results_pass_by_in_order() -> None:
             yield result
 
     config = load(Path.cwd(), {"check": True})
-    results = migrate_files(["src"], config, Options(), watch)
+    results = migrate_files(["src"], config, Options(select=("conv",)), watch)
     assert (total, seen) == ([4], [result.path for result in results])
 
 

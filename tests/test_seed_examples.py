@@ -511,6 +511,6 @@ def _migrated(example: Example, recipe: str, folder: Path) -> tuple[Site, str]:
 
 @cache
 def _process(text: str, recipe: str) -> FileResult:
-    result = process(Task("half.py", text.encode()), Options(recipe=recipe))
+    result = process(Task("half.py", text.encode()), Options(recipe=recipe, select=("conv",)))
     assert result.message is None, result.message
     return result

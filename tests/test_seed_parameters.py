@@ -236,7 +236,7 @@ def _rule(seed: str) -> Rule:
 
 def _site(rule: Rule, arguments: str, version: str = "2.10") -> Site:
     call = f"{rule.torch.api.removeprefix('torch.')}({arguments})"
-    options = Options(target_version=version)
+    options = Options(target_version=version, select=("conv",))
     (site,) = Migrator(load(), options).migrate(f"from torch import nn\nnet = {call}\n").sites
     return site
 

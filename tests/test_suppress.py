@@ -17,7 +17,7 @@ HEAD = "import torch.nn as nn\n"
 
 
 def run(text: str, path: str = "a.py", **options: object) -> FileResult:
-    return process(Task(path, text.encode()), Options(**options))  # type: ignore[arg-type]
+    return process(Task(path, text.encode()), Options(**{"select": ("conv",), **options}))  # type: ignore[arg-type]
 
 
 def states(result: FileResult) -> list[str]:

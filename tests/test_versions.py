@@ -36,7 +36,7 @@ def _module(call: str) -> str:
 
 
 def _migrator(version: str) -> Migrator:
-    return Migrator(load(), Options(target_version=version))
+    return Migrator(load(), Options(target_version=version, select=("conv",)))
 
 
 # --- initialisers ---

@@ -10,7 +10,7 @@ from mapper.model.results import Site, Status
 from mapper.rulebook.loader import load
 from mapper.running.module import Migration, Migrator
 
-MIGRATOR = Migrator(load(), Options())
+MIGRATOR = Migrator(load(), Options(select=("conv",)))
 MESSAGES = {Status.MANUAL, Status.UNSAFE}
 
 

@@ -66,5 +66,6 @@ def _executed(rule: Rule, example: Example) -> Result:
 
 @cache
 def _migrator(target: str, recipe: str, is_whole: bool) -> Migrator:
-    options = Options(target_version=target, recipe=recipe, unsafe=True, is_whole=is_whole)
+    select = () if is_whole else ("conv",)
+    options = Options(target_version=target, recipe=recipe, unsafe=True, select=select)
     return Migrator(load(), options)

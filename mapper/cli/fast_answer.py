@@ -1,4 +1,4 @@
-"""The answer that most runs of a hook give: named files, no settings, and no convolution in them.
+"""The answer that most runs of a hook give: named files, no settings, and no torch in them.
 
 It needs none of the machinery, so it is given before any of it is imported. Wherever it is not
 sure, it gives none, and the run goes its usual way.
@@ -13,7 +13,8 @@ import os
 from collections.abc import Collection, Sequence
 
 from mapper.files import regular
-from mapper.files.prefilter import DEFAULT_EXCLUDE, may_concern_us
+from mapper.files.candidates import may_concern_us
+from mapper.files.prefilter import DEFAULT_EXCLUDE
 from mapper.limits import LARGEST_FILE, LARGEST_SETTINGS
 
 _MOST = 1_000  # files; more of them are worth a look at several at a time
@@ -28,7 +29,7 @@ def verdict(paths: Sequence[str], switches: Collection[str]) -> str | None:
     if not all(map(_is_no_concern, paths)):
         return None
     count = len({os.path.realpath(path) for path in paths})
-    return f"{count} file{'' if count == 1 else 's'}: no torch convolutions; 0.0 s"
+    return f"{count} file{'' if count == 1 else 's'}: no torch; 0.0 s"
 
 
 def _has_settings(directory: str) -> bool:
@@ -54,6 +55,6 @@ def _may_be_excluded(path: str) -> bool:
 
 def _is_no_concern(path: str) -> bool:
     try:
-        return not may_concern_us(regular.read(path, LARGEST_FILE))
+        return not may_concern_us(regular.read(path, LARGEST_FILE), path)
     except (OSError, ValueError):
         return False

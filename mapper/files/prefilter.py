@@ -55,16 +55,17 @@ _OTHERS = (
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))")
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-_MARK = b"tm2ms:"  # of a comment that switches sites off
+MARK = b"tm2ms:"
+"""What a comment that switches sites off begins with."""
 
 
-def may_concern_us(data: bytes) -> bool:
-    """Tell quickly whether there could be anything to do in, or to say about, a file."""
-    return may_mention_conv(data) or _MARK in data
+def may_mention_torch(data: bytes) -> bool:
+    """Tell quickly whether a file may name torch; errs towards yes."""
+    return b"torch" in data or (_is_spelled_otherwise(data) and b"torch" in _plain(data))
 
 
 def may_mention_conv(data: bytes) -> bool:
-    """Tell quickly whether a file is a candidate; errs towards yes.
+    """Tell quickly whether a file is a candidate where only convolutions count; errs towards yes.
 
     It is when it may name a convolution, and mentions torch or may take a name from a file of the
     project that comes from torch.

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_CONV = re.compile(
+    r"conv|tm[12]\d*|(?:torch\.)?(?:nn\.|F\.)?(?:modules\.(?:conv\.)?|functional\.)?"
+    r"(?:Lazy)?conv(?:_?transpose)?[123]d",
+    re.IGNORECASE,
+)
+"""The names for `--select` that mean convolutions: the group, ids, torch names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +18,6 @@ class Options:
     """The settings that change what is written.
 
     `reduce`: prove with few channels where there are many, which is faster and as good.
-    `is_whole`: every reference to torch is a site, and a class migrates as one or not at all.
     `input_size`: prove with this spatial size only.
     `root`: where the patterns of `per_file_ignores` start.
     """
@@ -21,8 +28,16 @@ class Options:
     unsafe: bool = False
     reduce: bool = True
     input_size: tuple[int, ...] | None = None
-    is_whole: bool = False
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     root: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether every reference to torch is a site, and a class migrates as one or not.
+
+        It is so unless all that is selected are convolutions: then only they are sites, each on
+        its own.
+        """
+        return not self.select or not all(map(_CONV.fullmatch, self.select))

@@ -1,7 +1,7 @@
 """Which rules are on: `--select`, `--ignore` and per-file-ignores, as a reason for what is off.
 
-A name in them is a rule id, the beginning of one, or a torch API in any of its spellings. Where
-`select` and `ignore` both mean a site, the more specific name wins, as in ruff.
+A name in them is a group of rules, a rule id, the beginning of one, or a torch API in any of its
+spellings. Where `select` and `ignore` both mean a site, the more specific name wins, as in ruff.
 """
 
 from __future__ import annotations
@@ -19,6 +19,30 @@ from mapper.rulebook.loader import Rulebook
 _PREFIXES = ("", "torch.", "torch.nn.", "torch.nn.functional.")
 _WHOLE_API = 100  # more specific than any id
 
+_UNCOVERED = "TM000"
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "conv": ("TM1", "TM2"),
+    "layers": ("TM3",),
+    "functions": ("TM4",),
+    "tensor": ("TM5",),
+    "modules": ("TM6",),
+    "init": ("TM7",),
+}
+"""What the groups are called, and how the ids of their rules begin."""
+
+_FOLLOWS = "TM8"
+"""Constants and imports belong to no group: they follow the site that needs them."""
+
+_GROUP_OF_API = (
+    ("torch.nn.functional.", "functions"),
+    ("torch.nn.init.", "init"),
+    ("torch.nn.Module.", "modules"),
+    ("torch.nn.", "layers"),
+    ("torch.Tensor.", "tensor"),
+    ("torch.", "functions"),
+)
+"""The group of a torch name without a rule, by how it begins."""
+
 
 class SelectionError(Exception):
     """A name that means no rule; the message says which and what is near."""
@@ -26,15 +50,21 @@ class SelectionError(Exception):
 
 @record(frozen=True, slots=True)
 class Name:
-    """What one name means: an id's beginning (`TM1`) or one torch API."""
+    """What one name means: a group, an id's beginning (`TM1`) or one torch API."""
 
     text: str
     prefix: str = ""
     api: str = ""
+    group: str = ""
 
     def matches(self, rule: str, api: str) -> bool:
         """Say whether a site of that rule and API is meant."""
+        if self.group:
+            return self.group == _group_of(api) if rule == _UNCOVERED else self._has(rule)
         return api == self.api if self.api else rule.startswith(self.prefix)
+
+    def _has(self, rule: str) -> bool:
+        return rule.startswith(_GROUPS[self.group])
 
     @property
     def weight(self) -> int:
@@ -54,8 +84,10 @@ def torch_api(rulebook: Rulebook, spelling: str) -> str | None:
 def understood(rulebook: Rulebook, text: str) -> Name | None:
     """Return what a name means, or None when it means nothing."""
     upper = text.upper()
-    if re.fullmatch(r"TM\d{0,3}", upper):
-        known = any(identifier.startswith(upper) for identifier in rulebook.torch_ids())
+    if text.lower() in _GROUPS:
+        return Name(text, group=text.lower())
+    if re.fullmatch(r"TM\d{0,4}", upper):
+        known = any(one.startswith(upper) for one in (_UNCOVERED, *rulebook.torch_ids()))
         return Name(text, prefix=upper) if known else None
     api = torch_api(rulebook, text)
     return Name(text, api=api) if api else None
@@ -76,8 +108,12 @@ def names(rulebook: Rulebook, texts: Iterable[str]) -> tuple[Name, ...]:
     return tuple(found)
 
 
+def _group_of(api: str) -> str:
+    return next((group for start, group in _GROUP_OF_API if api.startswith(start)), "")
+
+
 def _near(rulebook: Rulebook, text: str) -> str:
-    known = [*rulebook.torch_ids(), *rulebook.torch_names()]
+    known = [*_GROUPS, *rulebook.torch_ids(), *rulebook.torch_names()]
     lasts = {name.rpartition(".")[2]: name for name in reversed(known)}
     close = get_close_matches(text, known, n=1) or [
         lasts[last] for last in get_close_matches(text.rpartition(".")[2], lasts, n=1)
@@ -140,7 +176,7 @@ class FileSelection:
                 return f"switched off by per-file-ignores: {pattern!r} names {name.text}"
         chosen = _strongest(self.select, rule, api)
         refused = _strongest(self.ignore, rule, api)
-        if self.select and chosen is None:
+        if self.select and chosen is None and not rule.startswith(_FOLLOWS):
             return f"switched off by select: {', '.join(n.text for n in self.select)} only"
         if refused is not None and (chosen is None or chosen.weight <= refused.weight):
             return f"switched off by ignore: {refused.text}"

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mapper.files.prefilter import may_mention_conv
+from mapper.files.candidates import is_candidate
 from mapper.files.source import Source, SourceError, check_size, decode, not_python, splice
 from mapper.files.suppressions import MARK, mentions
 from mapper.limits import LARGEST_NOTEBOOK, LARGEST_SOURCE
@@ -57,7 +57,7 @@ def process(task: Task, options: Options) -> FileResult:
 
 
 def _process(task: Task, options: Options) -> FileResult:
-    if not may_mention_conv(task.data):
+    if not is_candidate(task.data, task.place, options.is_whole):
         return FileResult(task.path, FileStatus.UNCHANGED, notes=_useless_comments(task, options))
     try:
         if task.path.endswith(".ipynb"):
@@ -126,7 +126,7 @@ def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
         off = _switches(decode(task.data).text, task.place, options)
         return off.notes() if off else ()
     except (SourceError, RecursionError, MemoryError):
-        return ()  # no concern of ours: the file holds no convolution
+        return ()  # no concern of ours: the file holds no site
 
 
 def failed(path: str, message: str) -> FileResult:

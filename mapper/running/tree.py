@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapper.files import regular
+from mapper.files.candidates import may_concern_us
 from mapper.files.discover import Found, discover
 from mapper.files.paths import shown
-from mapper.files.prefilter import may_concern_us
 from mapper.limits import LARGEST_FILE
 from mapper.model.options import Options
 from mapper.model.record import record
@@ -109,7 +109,7 @@ def _migrated(
 
     def read() -> Iterator[Task | FileResult]:
         for one in found:
-            file = _read(one)
+            file = _read(one, work.options.is_whole)
             waiting.append(file)
             yield file.result or _task(file, here)
 
@@ -128,7 +128,7 @@ def _task(file: _File, here: str) -> Task:
     return Task(name, file.data, "" if Path(name).is_absolute() else here)
 
 
-def _read(found: Found) -> _File:
+def _read(found: Found, is_whole: bool) -> _File:
     """Read a file, keeping its content only when there may be something to do in it."""
     name = shown(found.name)
     if found.error is not None:
@@ -137,7 +137,7 @@ def _read(found: Found) -> _File:
         data = regular.read(found.name, LARGEST_FILE)
     except OSError as error:
         return _File(found, None, failed(name, f"cannot be read: {error.strerror or error}"))
-    if may_concern_us(data):
+    if may_concern_us(data, found.name, is_whole):
         return _File(found, data)
     return _File(found, None, FileResult(name, FileStatus.UNCHANGED))
 

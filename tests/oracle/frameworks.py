@@ -67,7 +67,7 @@ def attempt(function: Callable[..., Any], *arguments: object, **keywords: object
 
 def migrate(text: str, options: Options | None = None) -> FileResult:
     """Migrate a module's text along the path of the command line: bytes in, result out."""
-    result = process(Task("module.py", text.encode()), options or Options())
+    result = process(Task("module.py", text.encode()), options or Options(select=("conv",)))
     assert result.message is None, result.message
     assert result.after is not None
     return result

@@ -46,7 +46,7 @@ def test_a_layer_of_the_fixture_computes_the_same(
     block: str, arguments: dict[str, Any], name: str, tmp_path: Path
 ) -> None:
     text = FILE.read_text("utf-8")
-    found = Migrator(load(), Options()).migrate(text)
+    found = Migrator(load(), Options(select=("conv",))).migrate(text)
     modules = [
         import_text(tmp_path, name, source)
         for name, source in (("before", text), ("after", splice(text, found.edits)))
@@ -59,7 +59,7 @@ def test_a_layer_of_the_fixture_computes_the_same(
 
 def test_a_mode_that_the_file_does_not_have_raises(tmp_path: Path) -> None:
     text = FILE.read_text("utf-8")
-    after = splice(text, Migrator(load(), Options()).migrate(text).edits)
+    after = splice(text, Migrator(load(), Options(select=("conv",))).migrate(text).edits)
     module = import_text(tmp_path, "after", after)
     with pytest.raises(KeyError, match="reflect"):
         module.Stage(WIDTH, (3, 5), mode="reflect")

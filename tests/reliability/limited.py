@@ -20,7 +20,7 @@ def main() -> None:
         kind, name = json.loads(line)
         text = hostile.HEAD + getattr(hostile, kind)[name] + "\n"
         began = time.process_time()
-        result = process(Task("hostile.py", text.encode()), Options())
+        result = process(Task("hostile.py", text.encode()), Options(select=("conv",)))
         print(
             json.dumps(
                 {

@@ -16,7 +16,9 @@ def main(paths: list[str]) -> None:
 
     warm = b"import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\nd = nn.ConvTranspose2d(3, 8, 3, k)\n"
     warm += b"e = nn.Conv2d(3  # what needs libcst\n, 8, 3)\n"
-    process(Task("warm.py", warm), Options())  # what is imported late is imported now
+    process(
+        Task("warm.py", warm), Options(select=("conv",))
+    )  # what is imported late is imported now
     events: list[str] = []
     is_on = False
 
@@ -32,7 +34,7 @@ def main(paths: list[str]) -> None:
         data = Path(path).read_bytes()
         events.clear()
         is_on = True
-        result = process(Task(path, data), Options())
+        result = process(Task(path, data), Options(select=("conv",)))
         is_on = False
         sites = [site.status.value for site in result.sites]
         print(json.dumps({"events": events, "file": result.status.value, "sites": sites}))

@@ -99,7 +99,7 @@ def _migrated(
 ) -> tuple[list[Site], list[Any], str]:
     """Return the sites in order, torch's makers, and the migrated module."""
     text = calls.module(written, style)
-    result = migrate(text, Options(target_version=recording.target))
+    result = migrate(text, Options(target_version=recording.target, select=("conv",)))
     name = f"for_torch_{len(recording.modules)}"
     makers = import_text(recording.folder, name, text).LAYERS
     sites = sorted(result.sites, key=lambda site: site.span.line)
@@ -162,7 +162,7 @@ def _obvious(layer: Any) -> tuple[str, dict[str, Any]]:
 def _functions(recording: Recording, cases: Sequence[tuple[str, dict[str, Any]]]) -> None:
     lines = [f"    lambda x, w, b: {text},\n" for text, _ in cases]
     source = f"{HEADER}LAYERS = [\n{''.join(lines)}]\n"
-    result = migrate(source, Options(target_version=recording.target))
+    result = migrate(source, Options(target_version=recording.target, select=("conv",)))
     sides: dict[str, Any] = {}
     exec(source, sides)
     module = len(recording.modules)

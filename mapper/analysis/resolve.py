@@ -33,7 +33,7 @@ from mapper.analysis.scopes import (
     statements_on,
 )
 from mapper.analysis.torch_names import is_torch, is_torch_module
-from mapper.analysis.walk import children
+from mapper.analysis.walk import children, walk
 from mapper.model.record import record
 
 _BORROWING = tuple(map(re.compile, (r"global[ \t\f\\]", r"nonlocal[ \t\f\\]")))
@@ -327,13 +327,25 @@ class Names:
         if self.path is not None and not is_torch(name) and (found := doubt(name, self.path)):
             return found
         if self._settings is None:
-            here = settings_here(self.tree, self._text, self.words.pattern, self.path)
-            there = settings_elsewhere(self.path, self.words.pattern) if self.path else ()
+            words = self.words.pattern if self.words else self._torch_words()
+            here = settings_here(self.tree, self._text, words, self.path)
+            there = settings_elsewhere(self.path, words) if self.path else ()
             self._settings = (*here, *there)
         for one in self._settings:
             if one.sets(api, self.canonical):
                 return f"`{api}` may be another class: {one.file} sets it (line {one.line})"
         return None
+
+    def _torch_words(self) -> str:
+        """Return a pattern of the last names of all that the file takes from torch."""
+        locals_ = {local for _, local, binding in self.imports() if self.brings_torch(binding)}
+        words = {binding.target.rpartition(".")[2] for _, _, binding in self.imports()
+                 if binding.target and is_torch(binding.target)}  # fmt: skip
+        for node in walk(self.tree):
+            if isinstance(node, ast.Attribute) and (chain := _chain(node)) is not None:
+                if chain[0].id in locals_:
+                    words.update(chain[1])
+        return rf"\b(?:{'|'.join(sorted(map(re.escape, words)))})\b"
 
     def _api(self, name: str) -> str | None:
         """Return the wanted API that a qualified name means, also through a project's module."""
@@ -352,7 +364,7 @@ def read_names(
     has_borrowing = _may_borrow(text)
     if words is None:
         walrus = lines_with(text, ":=")
-        return Names(tree, canonical, walrus, has_borrowing, None, path, is_whole=True)
+        return Names(tree, canonical, walrus, has_borrowing, None, path, text=text, is_whole=True)
     lines, walrus = lines_with(text, words), lines_with(text, ":=")
     while True:
         within = None if has_borrowing else lines

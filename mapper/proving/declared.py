@@ -17,7 +17,7 @@ import numpy as np
 from mapper.model.record import record
 from mapper.model.results import Parameter, Proof
 from mapper.proving import wording
-from mapper.proving.annotations import is_tensor, takes_many_tensors
+from mapper.proving.annotations import is_tensor, kinds, takes_many_tensors
 from mapper.proving.apis import Api, Apis, Form, RaisesError
 from mapper.proving.compare import DifferenceError, fill, gap, paired, shape_of, state_gap
 from mapper.proving.inputs import SHAPES, draw
@@ -119,10 +119,12 @@ class _Proof:
         Raises:
             DisprovedError: there is none.
         """
-        self._check_names()
         if not self._rule.torch.computes:
-            self._check_calls()
+            if not self._rule.write:  # what a template names is the rule's own
+                self._check_names()
+                self._check_calls()
             return ProofResult(Proof("rule"))
+        self._check_names()
         if self._is_renamed():
             return ProofResult(Proof("rule"))
         wanted = self._wanted()
@@ -220,7 +222,10 @@ class _Proof:
             conditions += [write.when.text for write in self._rule.write]
             extra += self._rule.samples.get(spec.name, ())
             extra += borders(conditions, spec.name)
-        return Wanted(one.name, spec.annotation, spec.default, one.is_whole, tuple(extra))
+        if not one.is_whole:  # a number in a sequence, or in what is computed
+            numbers = [kind for kind in kinds(spec.annotation) if kind in ("int", "float", "bool")]
+            return Wanted(one.name, " | ".join(numbers or ["int"]), None, False)
+        return Wanted(one.name, spec.annotation, spec.default, True, tuple(extra))
 
     # --- trials ---
 

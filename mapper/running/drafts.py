@@ -167,7 +167,7 @@ class Drafter:
 
     def _single(self, reference: Reference) -> Draft:
         rule = self._rulebook.by_api(reference.api)
-        is_renamed = rule is not None and rule.kind in _RENAMED
+        is_renamed = rule is not None and _is_renamed(rule, reference)
         call = None if is_renamed else reference.call
         draft = self.new(reference, call or reference.node)
         if draft.site.status is Status.IGNORED:
@@ -431,6 +431,11 @@ class Drafter:
         reference, target = draft.reference, draft.site.target
         assert target is not None
         self.put(draft, lambda final, edited: final.spell(target, reference), words)
+
+
+def _is_renamed(rule: Rule, reference: Reference) -> bool:
+    """Say whether only the name is exchanged: a class with a signature is called by its rule."""
+    return rule.kind in _RENAMED and not (reference.call is not None and rule.torch.parameters)
 
 
 def _is_named(reference: Reference) -> bool:

@@ -2,35 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
 
 from mapper.analysis.find import find_methods
 from mapper.analysis.inference import Inference
 from mapper.analysis.module import ParsedModule
+from mapper.analysis.project import origin, takers
 from mapper.analysis.resolve import Reference
-from mapper.analysis.scopes import FUNCTIONS
-from mapper.model.results import Proof, Status
+from mapper.analysis.scopes import FUNCTIONS, Scope
+from mapper.analysis.torch_names import is_torch
+from mapper.model.record import record
+from mapper.model.results import Status
 from mapper.planning.forms.class_checks import ClassChecks
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
+from mapper.planning.forms.training import find_constructions
 from mapper.planning.units import Hindrance, Units
 from mapper.running.drafts import Draft, Drafter
 
-_BY_RULE = Proof("rule")
+
+@record(frozen=True, slots=True)
+class Staying:
+    """What stays torch's in a file: the names of classes and functions, and why.
+
+    `models` are the names that stand in those of them that belong to a model, with the reasons.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+Neighbours = Callable[[Path], Staying]
+"""What stays torch's in another file of the project."""
 
 
 class Models:
-    """The drafts of a file whose classes and functions migrate as wholes."""
+    """The drafts of a file whose classes and functions migrate as wholes.
 
-    def __init__(self, drafter: Drafter, references: Sequence[Reference]) -> None:
-        self._classes = find_classes(drafter.module, references)
+    `neighbours` says of another file of the project which of its classes and functions stay
+    torch's, and why.
+    """
+
+    def __init__(
+        self, drafter: Drafter, references: Sequence[Reference], neighbours: Neighbours
+    ) -> None:
+        module = drafter.module
+        inference = Inference(module)
+        self._tree = module.tree
+        self._classes = find_classes(module, references, [one.node for one in inference.classes])
         drafts = drafter.drafts(references)
         for one in self._classes:
             drafts.extend(_forward(drafter, one))
-        inference = Inference(drafter.module)
-        self._problems = list(_problems(drafter.module, self._classes, inference))
-        drafts.extend(map(drafter.method, find_methods(drafter.module, inference)))
+        drafts.extend(map(drafter.method, find_methods(module, inference)))
+        models = [one.node for one in self._classes]
+        for call, scope in find_constructions(module, inference, models):
+            drafts.append(_trained(drafter, call, scope))
         self.drafts = sorted(drafts, key=lambda one: (one.node.lineno, one.node.col_offset))
-        self._tree = drafter.module.tree
+        self._problems = list(_problems(module, self._classes, inference))
+        self._foreign = _foreign(module, neighbours)
+        names = [
+            one.name
+            for one in module.tree.body
+            if isinstance(one, FUNCTIONS) or (isinstance(one, ast.ClassDef) and one in models)
+        ]
+        self._taken = _taken(module, names, neighbours) if models else {}
+
+    @property
+    def staying(self) -> Staying:
+        """Return what stays torch's in this file."""
+        names = {name: why.words for unit, why in self._stays.items() for name in unit.binds}
+        models = {
+            name: f"{unit.words} of another file stays torch's: {why.words}"
+            for unit, why in self._stays.items()
+            if unit.is_model
+            for name in unit.reads
+        }
+        return Staying(names, models)
 
     def settle(self) -> None:
         """Leave every site of the classes and functions that stay torch's, with the reason."""
@@ -45,7 +94,18 @@ class Models:
             unit = units.at(line)
             if unit is not None:
                 unit.hindrances.append(Hindrance(line, words))
-        stays = units.settle()
+        for unit in units.all:
+            unit.hindrances += [
+                Hindrance(unit.node.lineno, self._taken[name])
+                for name in unit.binds
+                if name in self._taken
+            ]
+            unit.hindrances += [
+                Hindrance(unit.node.lineno, words)
+                for name, words in self._foreign.items()
+                if name in unit.reads
+            ]
+        self._stays = stays = units.settle()
         for draft in self.drafts:
             unit = units.at(draft.node.lineno)
             if unit in stays and draft.is_written:
@@ -65,6 +125,50 @@ def _problems(
     for scope in module.names.scopes.all:
         if isinstance(scope.node, FUNCTIONS):
             yield from checks.of_function(scope.node)
+
+
+def _foreign(module: ParsedModule, neighbours: Neighbours) -> dict[str, str]:
+    """Return the local names of what stays torch's in other files of the project, with why."""
+    found: dict[str, str] = {}
+    if module.path is None:
+        return found
+    for _, local, binding in module.names.imports():
+        target = binding.target or ""
+        if is_torch(target) or not isinstance(binding.statement, ast.ImportFrom):
+            continue
+        behind = origin(target, module.path)
+        if behind is None or behind.file is None or behind.node is None:
+            continue
+        staying, name = neighbours(behind.file).names, behind.node.name
+        if name in staying:
+            found[local] = f"`{name}` of {behind.file.name} stays torch's: {staying[name]}"
+    return found
+
+
+def _taken(module: ParsedModule, names: Sequence[str], neighbours: Neighbours) -> dict[str, str]:
+    """Return which of the names a model of another file uses that stays torch's, with why."""
+    found: dict[str, str] = {}
+    if module.path is None or not module.path.is_file():
+        return found
+    for name in names:
+        for taker in takers(module.path, name) or ():
+            models = neighbours(taker.file).models
+            if name in models:
+                found[name] = models[name]
+    return found
+
+
+def _trained(drafter: Drafter, call: ast.Call, scope: Scope) -> Draft:
+    """Return the draft that sets the mode of a model where it is built."""
+    reference = Reference("torch.nn.Module.training", call, None, scope, None, scope, (call,))
+    draft = drafter.new(reference, call)
+    if draft.site.status is not Status.IGNORED:
+        drafter.put(
+            draft,
+            lambda final, edited: f"{edited.source(call)}.set_train()",
+            "a torch module starts in training mode, a Cell does not",
+        )
+    return draft
 
 
 def _forward(drafter: Drafter, one: ModuleClass) -> list[Draft]:

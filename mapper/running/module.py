@@ -10,16 +10,17 @@ from pathlib import Path
 
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import read_names, wanted_lines
-from mapper.files.source import Edit, LineIndex, splice
+from mapper.files import regular
+from mapper.files.source import Edit, LineIndex, SourceError, decode, splice
 from mapper.files.suppressions import Suppressions
-from mapper.limits import MOST_TRIED
+from mapper.limits import LARGEST_SOURCE, MOST_TRIED
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Note, Site
 from mapper.rulebook.loader import Rulebook
 from mapper.running.calls import CallRewriter
 from mapper.running.drafts import LEFT, Draft, Drafter
-from mapper.running.models import Models
+from mapper.running.models import Models, Staying
 from mapper.writing import syntax_check as sound
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
@@ -50,6 +51,7 @@ class Migrator:
         self._rulebook = rulebook
         self._options = options
         self._calls = CallRewriter(rulebook, options)
+        self._known: dict[Path, Staying] = {}
         self._words = None if options.is_whole else _WANTED
 
     def migrate(
@@ -71,7 +73,7 @@ class Migrator:
         references = list(module.names.references(wanted_lines(text, module.names, self._words)))
         drafter = self._drafter(module, off)
         if self._options.is_whole:
-            models = Models(drafter, references)
+            models = Models(drafter, references, self._staying)
             drafts, settle = models.drafts, models.settle
         else:
             drafts, settle = drafter.drafts(references), _nothing
@@ -84,6 +86,22 @@ class Migrator:
         return Migration(
             tuple(draft.site for draft in drafts), tuple(edits), notes, _unasked(module, edits)
         )
+
+    def _staying(self, file: Path) -> Staying:
+        """Return what stays torch's in another file of the project; nothing while that is asked."""
+        if file not in self._known:
+            self._known[file] = Staying()
+            try:
+                text = decode(regular.read(file, LARGEST_SOURCE)).text
+                module = self._parse(text, "\n", file)
+            except (OSError, SourceError, SyntaxError, RecursionError, MemoryError):
+                return self._known[file]
+            lines = wanted_lines(text, module.names, None)
+            references = list(module.names.references(lines))
+            models = Models(self._drafter(module, None), references, self._staying)
+            models.settle()
+            self._known[file] = models.staying
+        return self._known[file]
 
     def _canonical(self, name: str) -> str | None:
         rule = self._rulebook.working(name)

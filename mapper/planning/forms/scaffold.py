@@ -71,8 +71,13 @@ class ModuleClass:
         return None
 
 
-def find_classes(module: ParsedModule, references: Sequence[Reference]) -> list[ModuleClass]:
-    """Return the classes of the file that are torch modules, those without a torch base last."""
+def find_classes(
+    module: ParsedModule, references: Sequence[Reference], inferred: Sequence[ast.ClassDef]
+) -> list[ModuleClass]:
+    """Return the classes of the file that are torch modules, those without a torch base last.
+
+    `inferred` are those that are so by what other files say of their bases.
+    """
     found: dict[ast.ClassDef, ModuleClass] = {}
     for reference in references:
         parent = reference.parents[0] if reference.parents else None
@@ -93,6 +98,8 @@ def find_classes(module: ParsedModule, references: Sequence[Reference]) -> list[
                 if behind is not None and behind in found:
                     found[node] = ModuleClass(node, None, found[behind].root)
                     is_growing = True
+    for node in inferred:
+        found.setdefault(node, ModuleClass(node, None, MODULE))
     for one in found.values():
         one.problems.extend(_problems(one))
     return list(found.values())

@@ -17,7 +17,8 @@ class Model:
     `files` are below `root` of the tree, and migrated whole. `beside` go with them, migrated as far
     as they are; `stubs` (file -> text) stand on both sides for what is no part of the model.
     `taken`: the file is a script, of which these definitions are taken out after the migration,
-    below the text of `constants`.
+    below the text of `constants`. `draws`: it draws random numbers in evaluation, too; the judge
+    feeds both sides the same ones in PyNative, but GRAPH_MODE draws its own.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Model:
     stubs: Mapping[str, str] = field(default_factory=dict)
     taken: tuple[str, ...] = ()
     constants: str = ""
+    draws: bool = False
 
 
 IMAGES = ("2,3,32,32",)
@@ -104,9 +106,12 @@ def _unet(name: str, bilinear: bool) -> Model:
     return Model(name, "Pytorch-UNet", files, f"unet.unet_model:UNet(3, 2, {bilinear})", IMAGES)
 
 
-def _script(name: str, taken: str, expression: str, given: str, constants: str = "") -> Model:
-    return Model(name, "examples", ("main.py",), f"main:{expression}", (given,),
-                 root=name.partition(" ")[0], taken=(taken,), constants=constants)  # fmt: skip
+def _script(
+    name: str, taken: str, expression: str, given: str, constants: str = "", draws: bool = False
+) -> Model:
+    root = name.partition(" ")[0]
+    return Model(name, "examples", ("main.py",), f"main:{expression}", (given,), root=root,
+                 taken=(taken,), constants=constants, draws=draws)  # fmt: skip
 
 
 def _torchvision(name: str, expression: str, *more: str, given: str = "2,3,64,64") -> Model:
@@ -139,7 +144,7 @@ MODELS = (
           ("2,1,16,16",), root="super_resolution"),
     _script("dcgan generator", "Generator", "Generator(0)", "2,16,1,1", _WIDTHS),
     _script("dcgan discriminator", "Discriminator", "Discriminator(0)", "2,3,64,64", _WIDTHS),
-    _script("vae", "VAE", "VAE()", "2,1,28,28"),
+    _script("vae", "VAE", "VAE()", "2,1,28,28", draws=True),
     Model("fast_neural_style", "examples", ("transformer_net.py",),
           "transformer_net:TransformerNet()", IMAGES, root="fast_neural_style/neural_style"),
     Model("convmixer", "convmixer", ("convmixer.py",),
@@ -148,7 +153,7 @@ MODELS = (
           ("2,4,20",), root="TCN"),
     Model("vanilla_vae", "PyTorch-VAE",
           ("models/types_.py", "models/base.py", "models/vanilla_vae.py"),
-          "models.vanilla_vae:VanillaVAE(3, 8)", ("2,3,64,64",),
+          "models.vanilla_vae:VanillaVAE(3, 8)", ("2,3,64,64",), draws=True,
           stubs={"models/__init__.py": "from .base import *\n"}),
     Model("3d resnet", "3D-ResNets-PyTorch", ("resnet.py",),
           "resnet:generate_model(10, n_classes=5)", ("2,3,8,32,32",), root="models"),

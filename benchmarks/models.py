@@ -197,19 +197,23 @@ def said(message: str, traceback: Sequence[str]) -> str:
     return f"{first} ({place})" if place else first
 
 
-def cell(run: Run) -> str:
+def cell(run: Run, draws: bool) -> str:
     """Return how far the outputs of a run are apart, or in a word what went wrong."""
     if run.failure is not None:
         return "fails"
+    if draws and run.mode == "graph":
+        return "runs, random"
     worst = max((one.largest for one in run.outputs), default=0.0)
     if not run.agrees:
         return f"differs ({worst:.0e})"
     return f"{worst:.0e}" if worst <= LIMITS[run.train] else f"{worst:.0e} (deep)"
 
 
-def reason(comparison: Comparison) -> str:
+def reason(comparison: Comparison, draws: bool) -> str:
     """Return the first thing in which two models differ."""
     for run in comparison.runs:
+        if draws and run.mode == "graph" and run.failure is None:
+            continue
         where = f"{run.mode}, {'training' if run.train else 'evaluation'}: "
         if run.first is not None:
             return where + str(run.first)
@@ -229,14 +233,15 @@ def row(model: Model, tree: Path, frameworks: Frameworks, keep: Path | None) -> 
             directory = keep / re.sub(r"\W+", "_", model.name)
         migrated = migrate(model, tree, directory)
         sites = ", ".join(f"{n} {name}" for name, n in migrated.sites.most_common())
-        head = [model.name, sites, "yes" if migrated.is_whole else "no"]
+        is_done = migrated.is_whole or (model.taken and not migrated.torch)
+        head = [model.name, sites, "yes" if is_done else "no"]
         if migrated.torch:
             return [*head, *["–"] * 4, migrated.reason]
         judged = judge(model, directory, frameworks)
         if isinstance(judged, str):
             return [*head, *["–"] * 4, judged]
-        cells = [cell(run) for run in judged.runs]
-        return [*head, *cells, reason(judged) or ("" if migrated.is_whole else migrated.reason)]
+        cells = [cell(run, model.draws) for run in judged.runs]
+        return [*head, *cells, reason(judged, model.draws) or ("" if is_done else migrated.reason)]
 
 
 def line(cells: Iterable[str], width: int = 300) -> str:

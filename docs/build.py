@@ -20,9 +20,23 @@ FORMATS = {
     "github": ("annotations of a GitHub job; also appends the Markdown to its summary", "text"),
     "gitlab": ("a code-quality report for merge requests", "json"),
     "markdown": ("a comment for a pull request", "markdown"),
-    "json": ("everything, for programs; the schema is `mapper/report/schema.json`", "json"),
+    "json": ("everything, for programs; the schema is `mapper/report/schema2.json`", "json"),
     "sarif": ("SARIF 2.1.0 for code scanning; the rules' help pages are cut here", "json"),
 }
+SCHEMAS = """## From schema 1 to schema 2
+
+`mapper/report/schema1.json` describes what earlier versions wrote, `schema2.json` what is written \
+now. New in schema 2:
+
+- `summary`: `whole`, the files with sites in which no torch is left; `uncovered`.
+- files: `whole` (`null` where `--select` names convolutions only).
+- sites: `class` and `attribute`, for a call that builds a layer of a class (`Net`, `stem`); \
+`body.0` is a layer in its place in a Sequential.
+- the status `uncovered`, with the rule `TM000` and as `target` the counterpart that MindSpore's \
+table names.
+- the proof `rule`: no argument decides a number, and tests hold the rule to both frameworks.
+- what `parameters` lists are all parameters and buffers, not only weights of convolutions."""
+
 _ERROR = re.compile(r"(?<=error )[1-9.]+e-\d\d|(?<=max_abs_error\": )[1-9.]+e-\d\d")
 _SECONDS = re.compile(r"(?<=; )\d+\.\d s")
 
@@ -65,6 +79,7 @@ def formats() -> str:
         out, err, code = tm2ms(*flags, *(() if "model.py" in flags else ("model.py",)))
         parts += [f"## {' '.join(flags[1:])}", _console(flags, code), _fenced(out, "diff")]
         parts += ["and on standard error:", _fenced(err, "text")] if "--statistics" in flags else []
+    parts.append(SCHEMAS)
     parts.append(
         "## html\n\n`tm2ms migrate --check --report report.html model.py` writes one self-contained"
         " page: filters, search, a side-by-side diff and the proof of each site."

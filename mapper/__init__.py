@@ -1,4 +1,4 @@
-"""tm2ms: migrate PyTorch convolutions to MindSpore source, with a proof for every call."""
+"""tm2ms: migrate PyTorch source to MindSpore, with a proof for every call."""
 
 # `os` and `sys` are part of the interpreter; no file of the working directory can take their place.
 # ruff: noqa: PTH109, PTH120

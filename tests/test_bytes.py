@@ -161,8 +161,8 @@ def spliced(text: str, sites: tuple[Site, ...]) -> str:
     """Put the reported rewrites over the reported spans."""
     index = LineIndex(text)
     for site in sorted(sites, key=lambda s: (s.span.line, s.span.column), reverse=True):
-        start = index.offset_at(site.span.line, site.span.column)
-        end = index.offset_at(site.span.end_line, site.span.end_column)
+        start = index.line_start(site.span.line) + site.span.column - 1
+        end = index.line_start(site.span.end_line) + site.span.end_column - 1
         assert text[start:end] == site.before
         if WRITTEN.is_written(site) and site.after is not None:
             text = text[:start] + site.after + text[end:]

@@ -138,8 +138,8 @@ def test_the_untouched_project_has_no_site() -> None:
 def check_spans(text: str, sites: tuple[Site, ...]) -> None:
     index = LineIndex(text)
     for site in sites:
-        start = index.offset_at(site.span.line, site.span.column)
-        end = index.offset_at(site.span.end_line, site.span.end_column)
+        start = index.line_start(site.span.line) + site.span.column - 1
+        end = index.line_start(site.span.end_line) + site.span.end_column - 1
         assert text[start:end] == site.before
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mapper.__main__ import plainly
-from tests.shell import environment, tm2ms
+from tests.shell import COMMAND, environment
 
 PLAIN: dict[str, tuple[str, object]] = {
     "paths": ("migrate a.py b", (["a.py", "b"], {})),
@@ -73,7 +73,9 @@ def test_the_short_way_says_what_the_long_way_says(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     words = ["migrate", *arguments.split(" ")]
-    short = tm2ms(*words, cwd=tmp_path)
+    short = subprocess.run(
+        [*COMMAND, *words], cwd=tmp_path, capture_output=True, check=False, env=environment()
+    )
     code = f"import sys; sys.argv = ['tm2ms', *{words!r}]; from mapper.cli.app import main; main()"
     long = subprocess.run(
         [sys.executable, "-c", code],

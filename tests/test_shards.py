@@ -105,7 +105,7 @@ def report(*paths: str, **changed: Any) -> dict[str, Any]:
     return {
         "tool": "tm2ms",
         "version": "1",
-        "schema": 1,
+        "schema": 2,
         "target": {"mindspore": "2.10", "device": "any", "recipe": "exact"},
         "summary": {"files": len(paths), "sites": 0},
         "files": [{"path": path, "status": "unchanged", "sites": []} for path in paths],
@@ -135,7 +135,7 @@ OTHER_TARGET = {"mindspore": "2.6", "device": "any", "recipe": "exact"}
 WRONG: dict[str, tuple[object, str]] = {
     "another target": (report("b.py", target=OTHER_TARGET), r"b\.json: target is .*2\.6.*a\.json"),
     "another version": (report("b.py", version="2"), r'b\.json: version is "2", but in .*a\.json'),
-    "another schema": (report("b.py", schema=2), r"b\.json: schema 2, where this tm2ms reads 1"),
+    "another schema": (report("b.py", schema=1), r"b\.json: schema 1, where this tm2ms reads 2"),
     "other figures": (report("b.py", summary={"files": 1}), r"b\.json: its summary counts other"),
     "a file twice": (report("b.py", "a.py"), r"a\.py is in .*a\.json and in .*b\.json"),
     "no JSON": ("nope", r"b\.json: not valid JSON"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.files.prefilter import may_mention_conv
+from mapper.files.prefilter import may_hold_torch, may_mention_conv
 from mapper.files.source import Edit, LineIndex, Source, SourceError, decode, splice
 
 ROUND_TRIPS = {
@@ -234,6 +234,22 @@ def test_prefilter(case: tuple[bytes, bool]) -> None:
     assert may_mention_conv(case[0]) is case[1]
 
 
+MAY_HOLD = {
+    "no torch": (b"import mindspore.nn as nn; nn.Conv2d", False),
+    "a function of the project": (b"from package.data import load", False),
+    "torch without a convolution": (b"import torch; torch.zeros(2)", True),
+    "all names of another file": (b"from .parts import *", True),
+    "a model by a class of another file": (b"class A(Base):\n    def forward(self, x):", True),
+    "wide letters": ("import ｔorch".encode(), True),
+    "an escape of a notebook": (rb'{"source": ["import \u0074orch"]}', True),
+}
+
+
+@pytest.mark.parametrize("case", MAY_HOLD.values(), ids=MAY_HOLD.keys())
+def test_where_torch_may_be(case: tuple[bytes, bool]) -> None:
+    assert may_hold_torch(case[0]) is case[1]
+
+
 def test_prefilter_reads_megabytes_in_no_time() -> None:
     data = b"import torch\n" + b"value = convolve(canvas, Convert)  # conv conv\n" * 200_000
     start = time.process_time()
@@ -307,7 +323,7 @@ def test_every_offset_survives_both_kinds_of_position(text: str) -> None:
         before = "".join(lines[: line - 1])
         assert column == offset - len(before) + 1
         assert 1 <= column <= max(len(lines[line - 1]), 1) + (line == len(lines))
-        assert index.offset_at(line, column) == offset
+        assert index.line_start(line) + column - 1 == offset
         wide = len(lines[line - 1][: column - 1].encode())
         assert index.ast_position(offset) == (line, wide)
         assert index.offset(line, wide) == offset

@@ -340,8 +340,13 @@ def binary(op: ast.operator, left: object, right: object) -> object:
     """
     _bounded(left)
     _bounded(right)
-    if isinstance(op, ast.Pow | ast.LShift) and not (isinstance(right, int) and abs(right) < SIZE):
+    is_root = isinstance(op, ast.Pow) and isinstance(right, float) and abs(right) <= 1
+    if isinstance(op, ast.Pow | ast.LShift) and not (
+        is_root or (isinstance(right, int) and abs(right) < SIZE)
+    ):
         raise UnknownError("too large")
+    if is_root and isinstance(left, int | float) and left <= 0:
+        raise UnknownError("a root of what is not positive")
     if isinstance(op, ast.Mod) and isinstance(left, str | bytes):
         raise UnknownError("a formatted string")  # its width may be anything
     sequences = [v for v in (left, right) if isinstance(v, tuple | list | str | bytes)]

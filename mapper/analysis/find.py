@@ -15,7 +15,6 @@ from mapper.analysis.kinds import Kind
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
 from mapper.analysis.scopes import SCOPED, Scope, inner_scopes, own_expressions
-from mapper.analysis.torch_names import is_torch
 from mapper.analysis.walk import children
 
 TENSOR, MODULE, SIZE = "torch.Tensor", "torch.nn.Module", "torch.Size"
@@ -70,6 +69,14 @@ MODULE_ATTRIBUTES = frozenset(
 )
 """The public methods and attributes of torch.nn.Module."""
 
+_LIST = frozenset(("append", "extend", "insert", "pop"))
+CONTAINERS = {
+    "torch.nn.Sequential": _LIST,
+    "torch.nn.ModuleList": _LIST,
+    "torch.nn.ModuleDict": frozenset(("clear", "items", "keys", "pop", "update", "values")),
+}
+"""What containers have beside it; any other name is a layer in them, as it is in MindSpore."""
+
 
 def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Reference]:
     """Yield the methods and attributes that are read from Tensors, layers and sizes."""
@@ -97,7 +104,9 @@ def _owners(kind: Kind, name: str) -> Iterator[str]:
             if not any(_defines(one, name) for one in alternatives):
                 yield MODULE
         else:
-            yield from (one.of for one in alternatives if isinstance(one.of, str))
+            for one in alternatives:
+                if isinstance(one.of, str) and name in CONTAINERS.get(one.of, (name,)):
+                    yield one.of
 
 
 def _defines(kind: Kind, name: str) -> bool:
@@ -120,8 +129,3 @@ def _attributes(
             stack.extend((child, inner, around) for child, inner in inner_scopes(node, scope))
         else:
             stack.extend((child, scope, around) for child in children(node))
-
-
-def is_torch_name(reference: Reference) -> bool:
-    """Say whether a reference is to torch through an import, not through a value's kind."""
-    return reference.root is not None and is_torch(reference.api)

@@ -64,11 +64,6 @@ class Kind:
         """Say whether it is of one kind."""
         return self.name not in ("unknown", "union", "never")
 
-    @property
-    def is_optional(self) -> bool:
-        """Say whether it may be None or one other kind, and nothing else."""
-        return len(self.parts) == 2 and NONE in self.parts
-
     def without(self, *names: str) -> Kind:
         """Return the kind without some alternatives."""
         if self.name in names:

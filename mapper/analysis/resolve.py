@@ -322,7 +322,7 @@ class Names:
 
     def _replaced(self, api: str, name: str) -> str | None:
         """Say where the program gives torch's name, or a module's for it, another value."""
-        if self.words is None:
+        if self.words is None and not self.is_whole:
             return None
         if self.path is not None and not is_torch(name) and (found := doubt(name, self.path)):
             return found
@@ -342,9 +342,9 @@ class Names:
         words = {binding.target.rpartition(".")[2] for _, _, binding in self.imports()
                  if binding.target and is_torch(binding.target)}  # fmt: skip
         for node in walk(self.tree):
-            if isinstance(node, ast.Attribute) and (chain := _chain(node)) is not None:
-                if chain[0].id in locals_:
-                    words.update(chain[1])
+            chain = _chain(node) if isinstance(node, ast.Attribute) else None
+            if chain is not None and chain[0].id in locals_:
+                words.update(chain[1])
         return rf"\b(?:{'|'.join(sorted(map(re.escape, words)))})\b"
 
     def _api(self, name: str) -> str | None:

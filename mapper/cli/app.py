@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="tm2ms",
-    help="Migrate PyTorch convolutions to MindSpore source, with a proof for every call.",
+    help="Migrate PyTorch source to MindSpore, with a proof for every call.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -43,7 +43,7 @@ def _common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Migrate PyTorch convolutions to MindSpore source, with a proof for every call."""
+    """Migrate PyTorch source to MindSpore, with a proof for every call."""
 
 
 _MIGRATE_EPILOG = """\b
@@ -56,8 +56,9 @@ Examples:
   tm2ms migrate - < old.py > new.py       as a filter
 
 \b
-Exit code: 0  nothing is left to do
-           1  a site needs a person, or --check/--diff would change something
+Exit code: 0  every torch reference that has a rule was migrated
+           1  a site needs a person, or --check/--diff would change something,
+              or --require whole and a file is not whole
            2  wrong usage, or a file could not be read, parsed or written
 
 Settings may stand in [tool.tm2ms] of the nearest pyproject.toml.
@@ -90,6 +91,7 @@ def migrate(
     jobs: flags.Jobs = None,
     shard: flags.Shard = None,
     dask: flags.Dask = None,
+    require: flags.Require = None,
     exit_zero: flags.ExitZero = None,
 ) -> None:
     """Rewrite PyTorch source to MindSpore, in place."""

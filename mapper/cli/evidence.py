@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
@@ -25,7 +26,7 @@ def show(expression: str, input_size: str | None, settings: Settings) -> tuple[s
     """Return what to print for one torch call, and the exit code.
 
     Raises:
-        InputError: not a single torch convolution call, or a size that does not suit it.
+        InputError: not a single torch call, or a size that does not suit it.
     """
     site = _site(expression.strip(), _size(input_size), settings)
     lines = [
@@ -46,14 +47,20 @@ def _site(expression: str, size: tuple[int, ...] | None, settings: Settings) -> 
     except SyntaxError as error:
         raise InputError(f"not a Python expression: {error.msg}: {expression}") from error
     version, recipe = settings.target_version, settings.recipe
-    options = Options(version, settings.device, recipe, reduce=False, input_size=size)
+    options = Options(
+        version, settings.device, recipe, reduce=False, input_size=size, select=("conv",)
+    )
+    text = f"{_IMPORTS}\n({expression}\n)"
     try:
-        sites = Migrator(load(), options).migrate(f"{_IMPORTS}\n({expression}\n)").sites
+        sites = Migrator(load(), options).migrate(text).sites
+        if not sites:  # another layer, or a function
+            found = Migrator(load(), replace(options, select=())).migrate(text).sites
+            sites = tuple(site for site in found if site.span.line > 1)
     except ValueError as error:
         raise InputError(f"--input-size does not suit this call: {error}") from error
     if len(sites) != 1:
         raise InputError(
-            f"{len(sites)} torch convolutions in {expression!r}: give one call, such as "
+            f"{len(sites)} torch calls in {expression!r}: give one, such as "
             "'nn.Conv2d(3, 8, 3, padding=1)'"
         )
     return sites[0]
@@ -88,7 +95,9 @@ def _table(site: Site) -> list[str]:
 
 def _error(site: Site) -> str:
     proof = site.proof
-    size = "every value of the symbols tried" if proof.kind == "sampled" else "known arguments"
+    size = "what is not known was tried" if proof.kind == "sampled" else "known arguments"
+    if proof.max_abs_error is None:
+        return f"proved by {proof.kind}"
     return (
         f"largest absolute error {proof.max_abs_error:.3g} over {proof.cases} "
         f"case{'' if proof.cases == 1 else 's'} in float64 ({proof.kind}: {size})"

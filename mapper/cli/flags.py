@@ -122,8 +122,9 @@ Select = Annotated[
         metavar="RULE",
         rich_help_panel=_WHICH,
         autocompletion=_rules,
-        help="Only these: ids (TM101), their beginnings (TM1), torch names (torch.nn.Conv2d); "
-        "separated by commas, or repeated.",
+        help="Only these: groups (conv, layers, functions, tensor, modules, init), ids (TM101), "
+        "their beginnings (TM1), torch names (torch.nn.Conv2d); separated by commas, or repeated. "
+        "conv rewrites convolutions alone.",
     ),
 ]
 Ignore = Annotated[
@@ -254,6 +255,16 @@ Dask = Annotated[
         help="Work on this dask cluster, e.g. tcp://host:8786 (extra tm2ms[dask]).",
     ),
 ]
+Require = Annotated[
+    str | None,
+    typer.Option(
+        "--require",
+        metavar="whole",
+        rich_help_panel=_RUN,
+        autocompletion=_among(("whole",)),
+        help="Exit with 1 when torch is left in a file.",
+    ),
+]
 ExitZero = Annotated[
     bool | None,
     typer.Option(
@@ -265,7 +276,10 @@ ExitZero = Annotated[
 ]
 
 Expression = Annotated[
-    str, typer.Argument(help="A torch call, e.g. 'nn.Conv2d(3, 8, 3)'.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="EXPRESSION", help="A torch call, e.g. 'nn.Conv2d(3, 8, 3)'.", show_default=False
+    ),
 ]
 InputSize = Annotated[
     str | None,

@@ -218,7 +218,8 @@ class Session:
             return 2
         would_change = (self.settings.check or self.settings.diff) and counts["changed"]
         is_open = any(run.needs_person(site) for file in run.files for site in file.sites)
-        return 1 if (would_change or is_open) and not self.settings.exit_zero else 0
+        is_torch = self.settings.require == "whole" and not all(file.whole for file in run.files)
+        return 1 if (would_change or is_open or is_torch) and not self.settings.exit_zero else 0
 
 
 def _options(config: Config) -> Options:
@@ -236,6 +237,8 @@ def _options(config: Config) -> Options:
     )
     for key in ("select", "ignore", "per_file_ignores"):
         _check_names(config, key)
+    if settings.require and not options.is_whole:
+        raise UsageError("--require whole asks for more than the convolutions that are selected")
     return options
 
 

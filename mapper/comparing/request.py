@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from mapper.weights.names import Renames
 
 Array = NDArray[Any]
-MODES = ("pynative", "graph")
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 _SHAPE = re.compile(r"(?P<shape>\d+(?:\s*,\s*\d+)*)?,?(?::(?P<dtype>\w+)(?:<(?P<below>\d+))?)?")
 

@@ -78,9 +78,10 @@ def modules_of(directory: str) -> Iterator[None]:
     finally:
         sys.path[:] = kept
         root = os.path.realpath(directory)
-        for name, module in list(sys.modules.items()):
-            if name not in before and _is_in(module, root):
-                del sys.modules[name]
+        new = [name for name in sys.modules if name not in before]
+        # all are looked at before one goes: a namespace package finds its path by its parent
+        for name in [name for name in new if _is_in(sys.modules[name], root)]:
+            del sys.modules[name]
 
 
 def _is_in(module: Any, root: str) -> bool:

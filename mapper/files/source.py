@@ -179,10 +179,6 @@ class LineIndex:
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
-    def offset_at(self, line: int, column: int) -> int:
-        """Return the character offset of a 1-based line and 1-based character column."""
-        return self.line_start(line) + column - 1
-
     def _wide_characters(self, line: int) -> tuple[list[int], list[int]]:
         """List a line's non-ASCII characters: their character columns and their byte ends."""
         found = self._wide.get(line)

@@ -60,10 +60,10 @@ class _Comment:
             yield Note(self.line, f"`{self.text}`: {name!r} names no rule")
         unused = [n for n, test in self.names.items() if test and n not in self.used]
         if not self.names and not self.used:
-            yield Note(self.line, f"unused `{self.text}`: no torch convolution is there to ignore")
+            yield Note(self.line, f"unused `{self.text}`: nothing is there to ignore")
         elif unused:
             text = f"# {MARK} {self.word}{_brackets(unused)}"
-            yield Note(self.line, f"unused `{text}`: no such torch convolution is there to ignore")
+            yield Note(self.line, f"unused `{text}`: no such site is there to ignore")
 
 
 def _brackets(names: Collection[str]) -> str:

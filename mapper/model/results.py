@@ -1,6 +1,6 @@
 """The words of the program: what happened at a site, in a file, and how it was proved.
 
-Plain frozen dataclasses that pickle; every other room speaks in them and this one knows no other.
+Plain frozen dataclasses that pickle; every other package speaks in them, and this one knows none.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Proof:
     """The engine's evidence for one rewrite.
 
     `kind` is `exact` (every argument that matters was known), `sampled` (symbolic arguments were
-    tried over admissible values) or `none`. The shapes are those of one representative case;
+    tried over admissible values), `rule` (no argument decides a number: the rule itself is held to
+    both frameworks by tests) or `none`. The shapes are those of one representative case;
     `max_abs_error` is the largest over all cases, in float64.
     """
 
@@ -71,13 +72,15 @@ class Proof:
 
 @record(frozen=True, slots=True)
 class Site:
-    """One reference to a torch convolution in a source file, and what became of it.
+    """One reference to torch in a source file, and what became of it.
 
     `before` is the source of the reference or call, `after` the text that replaces it (None when
     there is no rewrite). A site whose status is not written keeps a proposed `after` when one
     exists (`unsafe`). `through` is the local name by which a call reaches the class, where it is
-    not the torch reference itself. `cell` is the index of the notebook cell (0-based), None in a
-    `.py` file; the span is then relative to that cell.
+    not the torch reference itself. `owner` is the class and `attribute` the attribute of `self`
+    that a call builds a layer for (`BasicBlock`, `bn1`; with its place in a Sequential, `body.0`).
+    `cell` is the index of the notebook cell (0-based), None in a `.py` file; the span is then
+    relative to that cell.
     """
 
     rule: str
@@ -93,6 +96,14 @@ class Site:
     proof: Proof = field(default_factory=Proof)
     cell: int | None = None
     through: str | None = None
+    owner: str | None = None
+    attribute: str | None = None
+
+    def is_written(self, unsafe: bool) -> bool:
+        """Say whether a run writes `after`; `unsafe`: sites of that status are written too."""
+        if self.status is Status.UNSAFE:
+            return unsafe and self.after is not None
+        return self.status in (Status.MIGRATED, Status.SHAPE_ONLY)
 
 
 @record(frozen=True, slots=True)
@@ -114,7 +125,8 @@ class FileResult:
 
     `before` and `after` are the decoded texts of the whole file (for a notebook: of its JSON), a
     byte order mark included; both are None when the file was not decoded. `encoding` turns them
-    into the file's bytes. `message` says why a file failed.
+    into the file's bytes. `message` says why a file failed. `whole`: no torch is left in it and no
+    site needs a person; None where that was not asked, since only convolutions were selected.
     """
 
     path: str
@@ -125,6 +137,7 @@ class FileResult:
     before: str | None = None
     after: str | None = None
     encoding: str = "utf-8"
+    whole: bool | None = None
 
     def encoded(self) -> bytes | None:
         """Return the bytes of the rewritten file."""
@@ -151,9 +164,7 @@ class Run:
 
     def is_written(self, site: Site) -> bool:
         """Say whether this site's `after` is in the rewritten text."""
-        if site.status is Status.UNSAFE:
-            return self.unsafe and site.after is not None
-        return site.status in (Status.MIGRATED, Status.SHAPE_ONLY)
+        return site.is_written(self.unsafe)
 
     def needs_person(self, site: Site) -> bool:
         """Say whether something is left to do by hand at this site."""
@@ -168,6 +179,7 @@ class Run:
             "files": len(states),
             "changed": states.count(FileStatus.CHANGED),
             "failed": states.count(FileStatus.FAILED),
+            "whole": sum(bool(file.sites) and file.whole is True for file in self.files),
             "sites": len(sites),
             **{status.replace("-", "_"): sites.count(status) for status in Status},
         }

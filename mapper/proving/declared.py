@@ -9,11 +9,13 @@ raise in MindSpore.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mapper.analysis.evaluate import symbol
 from mapper.model.record import record
 from mapper.model.results import Parameter, Proof
 from mapper.proving import wording
@@ -96,6 +98,9 @@ class _Proof:
         self._other_finder = Finder(mindspore, request.read_after)
         self._unknowns = self._finder.find(self._before)
         self._root = self._find_root()
+        self._starred = {
+            symbol(node.value) for node in ast.walk(self._before) if isinstance(node, ast.Starred)
+        }
 
     def key(self) -> object:
         """Return all that the result depends on."""
@@ -120,8 +125,8 @@ class _Proof:
             DisprovedError: there is none.
         """
         if not self._rule.torch.computes:
-            if not self._rule.write:  # what a template names is the rule's own
-                self._check_names()
+            self._check_free_names()
+            if not self._rule.write:  # what a template calls is the rule's word
                 self._check_calls()
             return ProofResult(Proof("rule"))
         self._check_names()
@@ -196,6 +201,28 @@ class _Proof:
                 if is_own and self._rule.kind is Kind.METHOD and not self._rule.torch.computes:
                     return [receiver, *args, *(one.value for one in named)]
         return [self._after]
+
+    def _check_free_names(self) -> None:
+        """Refuse a text that nothing is computed of, if it has names from elsewhere.
+
+        What it does with them is the rule's word: there is no formula for it.
+        """
+        names = [node for node in ast.walk(self._after) if isinstance(node, ast.Name)]
+        known = {node.id for node in ast.walk(self._before) if isinstance(node, ast.Name)}
+        known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        known |= {node.arg for node in ast.walk(self._after) if isinstance(node, ast.arg)}
+        known |= self._names_of_mindspore()
+        for node in names:
+            if node.id not in known and not hasattr(builtins, node.id):
+                raise DisprovedError(f"`{node.id}` is not known, and not in the text before")
+
+    def _names_of_mindspore(self) -> set[str]:
+        """Return the first names of what is MindSpore's in the text after: `ms` of `ms.ops.abs`."""
+        found = set[str]()
+        for node in ast.walk(self._after):
+            if isinstance(node, ast.Name | ast.Attribute) and self._request.read_after(node):
+                found.add(ast.unparse(node).partition(".")[0])
+        return found
 
     def _is_inside(self, name: str) -> bool:
         """Say whether it stands in the text before where torch computes nothing with it."""
@@ -328,13 +355,31 @@ class _Proof:
             return self._run_layers(torch, mindspore, trial, place)
         given = [{name: _copied(value) for name, value in operands.items()} for _ in range(2)]
         with _Torch():
+            shared = self._shared({**trial.values, **given[0]}, before, after)
             expected = self._interpreter(0, {**trial.values, **given[0]}).evaluate(before)
-        found = self._interpreter(1, {**trial.values, **given[1]}).evaluate(after)
+        found = self._interpreter(1, {**trial.values, **given[1], **shared}).evaluate(after)
         error = gap(expected, found)
         for name in operands:
             error = max(error, gap(given[0][name], given[1][name], f"`{name}` afterwards"))
         first = next(iter(operands.values()), None)
         return _Case(1, shape_of(first), shape_of(expected), error, {})
+
+    def _shared(self, values: Values, before: ast.expr, after: ast.expr) -> Values:
+        """Return what torch's calls inside of the text before give that stand in the other, too.
+
+        They are sites of their own, with proofs of their own.
+        """
+        root = self._root[0] if self._root is not None else None
+        inside = {
+            ast.dump(node)
+            for node, _ in self._finder.calls(before)
+            if isinstance(node, ast.Call)
+            and node is not root
+            and ast.dump(node) != ast.dump(before)
+        }
+        interpreter = self._interpreter(0, values)
+        kept = [node for node in ast.walk(after) if inside and ast.dump(node) in inside]
+        return {symbol(node): interpreter.evaluate(node) for node in kept}  # type: ignore[arg-type]
 
     def _interpreter(self, side: int, values: Values) -> Interpreter:
         request = self._request

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mapper.analysis.evaluate import FUNCTIONS, symbol
 from mapper.model.record import record
-from mapper.proving.apis import Api, Apis
+from mapper.proving.apis import Api, Apis, Form
 from mapper.proving.run_text import ATTRIBUTES, DTYPES, SEQUENCES, Read
 from mapper.rulebook.schema import ParameterSpec
 
@@ -79,6 +79,11 @@ class Finder:
             return self._apis.get(f"{self._apis.framework}.Tensor.{node.attr}")
         return None
 
+    def _is_attribute(self, node: ast.Attribute) -> bool:
+        """Say whether a rule says what the attribute of a Tensor is; a method is none."""
+        api = self._api(node)
+        return api is not None and api.form is Form.ATTRIBUTE
+
     def _is_named(self, node: ast.expr) -> bool:
         if not isinstance(node, ast.Name | ast.Attribute):
             return False
@@ -99,8 +104,8 @@ class Finder:
                 return
             case ast.Name() | ast.Attribute() if self._is_named(node):
                 return
-            case ast.Attribute(value=base, attr=attr) if (
-                attr in ATTRIBUTES or self._api(node) is not None
+            case ast.Attribute(value=base, attr=attr) if attr in ATTRIBUTES or self._is_attribute(
+                node
             ):
                 yield from self._find(base, api, TENSOR, True)
                 return

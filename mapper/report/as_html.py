@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from mapper.report.as_json import document, site_values
 from mapper.report.hunks import hunks
-from mapper.report.summary import verdict
+from mapper.report.inventory import inventory
+from mapper.report.summary import is_partial, verdict
 from mapper.report.view import PLAIN, View
-from mapper.report.visible import json_text, name
+from mapper.report.visible import json_text, name, visible
 
 if TYPE_CHECKING:
     from mapper.model.results import FileResult, Run
@@ -40,6 +41,7 @@ def render(run: Run, view: View = PLAIN) -> str:
         "title": escape(f"tm2ms report: {said}"),
         "verdict": escape(said).replace("--unsafe", "<b>--unsafe</b>"),
         "style": style,
+        "inventory": _left(run),
         "data": embedded(_data(run)),
         "script": script,
     }
@@ -62,7 +64,30 @@ def _hash(text: str) -> str:
 
 def _data(run: Run) -> dict[str, Any]:
     """Return the json report with what the page needs beyond it."""
-    return {**document(run), "files": [_file(run, file) for file in run.files]}
+    what = "torch convolutions" if is_partial(run) else "torch references"
+    return {**document(run), "what": what, "files": [_file(run, file) for file in run.files]}
+
+
+def _left(run: Run) -> str:
+    """Return how many files are whole, and a table of the names that have no rule yet."""
+    found = inventory(run)
+    if not found.files:
+        return ""
+    said = f"{found.whole} of {found.files} files with torch in them are whole"
+    rows = "".join(
+        f"<tr><td><code>{escape(visible(one.api))}</code></td>"
+        f"<td><code>{escape(visible(one.target or ''))}</code></td>"
+        f"<td>{one.sites}</td><td>{one.files}</td><td>{one.alone}</td></tr>\n"
+        for one in found.names
+    )
+    if not rows:
+        return f"<p>{said}.</p>"
+    head = "<th>torch</th><th>counterpart</th><th>sites</th><th>files</th><th>alone in</th>"
+    return (
+        f"<details><summary>{said}; {len(found.names)} names have no rule yet</summary>\n"
+        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table>\n"
+        "<p>Counterparts are those of MindSpore's mapping table.</p></details>"
+    )
 
 
 def _file(run: Run, file: FileResult) -> dict[str, Any]:
@@ -77,6 +102,7 @@ def _file(run: Run, file: FileResult) -> dict[str, Any]:
     return {
         "path": name(file.path),
         "status": str(file.status),
+        "whole": file.whole,
         "message": file.message,
         "sites": sites,
         "notes": notes,

@@ -13,7 +13,7 @@ from mapper.report.visible import json_text, posix
 if TYPE_CHECKING:
     from mapper.model.results import FileResult, Note, Parameter, Proof, Run, Site
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def render(run: Run, view: View = PLAIN) -> str:
@@ -21,9 +21,9 @@ def render(run: Run, view: View = PLAIN) -> str:
     return json_text(document(run)) + "\n"
 
 
-def schema() -> str:
-    """Return the published JSON Schema of this format."""
-    return files("mapper.report").joinpath("schema.json").read_text("utf-8")
+def schema(version: int = SCHEMA) -> str:
+    """Return the published JSON Schema of this format, or of an earlier version of it."""
+    return files("mapper.report").joinpath(f"schema{version}.json").read_text("utf-8")
 
 
 def document(run: Run) -> dict[str, Any]:
@@ -42,6 +42,7 @@ def _file(file: FileResult) -> dict[str, Any]:
     return {
         "path": posix(file.path),
         "status": str(file.status),
+        "whole": file.whole,
         "message": file.message,
         "notes": [_note(note) for note in file.notes],
         "sites": [site_values(site) for site in file.sites],
@@ -69,6 +70,8 @@ def site_values(site: Site) -> dict[str, Any]:
         "end_line": site.span.end_line,
         "end_column": site.span.end_column,
         "cell": site.cell,
+        "class": site.owner,
+        "attribute": site.attribute,
         "before": site.before,
         "after": site.after,
         "message": site.message,

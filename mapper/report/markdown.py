@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mapper.model.results import FileStatus, Status
 from mapper.report.diff import file_diff
+from mapper.report.inventory import PAGE, Name, in_the_way, inventory
 from mapper.report.sites import assumptions, each_site, message, note_location, position, proof_text
-from mapper.report.summary import verdict
+from mapper.report.summary import is_partial, verdict
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import clipped, name, one_line, visible
 
@@ -43,6 +44,7 @@ def render(run: Run, view: View = PLAIN) -> str:
     out = f"{_title(run)}\n\n{prose(verdict(run))}\n\n{_figures(run)}"
     out += _section("Needs a person", left, _todo_row, _TODO, _ROOM // 2)
     out += _section("Failed files", failed, _failure_row, ("file", "why"), _ROOM // 8)
+    out += _left(run)
     for title, pairs in (("Written", done), ("Ignored", rest)):
         out += _folded(title, len(pairs), _list(pairs, _done_row, _DONE, (_ROOM - len(out)) // 2))
     remarks = [(file, note) for file in run.files for note in file.notes]
@@ -65,8 +67,38 @@ def _sorted(run: Run) -> tuple[list[Pair], list[Pair], list[Pair]]:
 def _title(run: Run) -> str:
     counts = run.counts()
     if not counts["sites"]:
-        return "## tm2ms: no torch convolutions found"
-    return f"## tm2ms: {counts['migrated']} of {counts['sites']} convolutions migrated"
+        return f"## tm2ms: no torch {'convolutions ' if is_partial(run) else ''}found"
+    what = "convolutions" if is_partial(run) else "torch references"
+    return f"## tm2ms: {counts['migrated']} of {counts['sites']} {what} migrated"
+
+
+def _left(run: Run) -> str:
+    """Return what keeps the files from being whole, and the names that have no rule yet."""
+    found = inventory(run)
+    if not found.files:
+        return ""
+    out = f"{found.whole} of {found.files} files with torch in them are whole.\n\n"
+    open_ = [file for file in run.files if file.sites and file.whole is False]
+
+    def row(file: FileResult) -> Row:
+        sites = in_the_way(run, file)
+        shown = [f"line {position(site)} {code(one_line(site.before, 60))}" for site in sites[:10]]
+        more = f"… and {len(sites) - 10} more" if len(sites) > 10 else ""
+        return code(name(file.path)), str(len(sites)), "<br>".join([*shown, *filter(None, [more])])
+
+    out += _folded(
+        "Files that are not whole",
+        len(open_),
+        _list(open_, row, ("file", "in the way", "which"), _ROOM // 8),
+    )
+    table = _list(found.names, _name_row, _NAMES, _ROOM // 8)
+    if table:
+        table += f"Counterparts are those of [MindSpore's mapping table]({PAGE}).\n\n"
+    return out + _folded("Names without a rule", len(found.names), table)
+
+
+def _name_row(one: Name) -> Row:
+    return code(one.api), code(one.target or ""), *map(str, (one.sites, one.files, one.alone))
 
 
 def _figures(run: Run) -> str:
@@ -86,6 +118,7 @@ def _remark_row(pair: tuple[FileResult, Note]) -> Row:
 
 
 _TODO = ("where", "call", "why, and what to do")
+_NAMES = ("torch", "counterpart", "sites", "files", "alone in")
 _DONE = ("where", "before", "after", "proof")
 
 

@@ -103,9 +103,20 @@ def _results(run: Run, file: FileResult, rules: list[str]) -> Iterator[Values]:
         }
         if site.status is Status.IGNORED:
             result["suppressions"] = [_suppression(site)]
-        if run.is_written(site) and site.cell is None:
+        if run.is_written(site) and site.after is not None and site.cell is None:
             result["fixes"] = [_fix(file, site)]
-        kept = ("status", "api", "target", "cell", "after", "assumptions", "parameters", "proof")
+        kept = (
+            "status",
+            "api",
+            "target",
+            "cell",
+            "class",
+            "attribute",
+            "after",
+            "assumptions",
+            "parameters",
+            "proof",
+        )
         result["properties"] = {key: values[key] for key in kept}
         yield result
 

@@ -66,6 +66,8 @@ def proof_text(proof: Proof) -> str:
     """Return the evidence in words, or an empty string where there is none."""
     if proof.kind == "none":
         return ""
+    if not proof.cases:
+        return f"by {visible(proof.kind)}"
     words = [visible(proof.kind), f"{proof.cases} case{'' if proof.cases == 1 else 's'}"]
     if proof.input_shape is not None and proof.output_shape is not None:
         words.append(f"{proof.input_shape} → {proof.output_shape}")

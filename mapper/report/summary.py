@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mapper.model.results import FileStatus, Status
+from mapper.report.inventory import inventory
 from mapper.report.sites import each_site
 from mapper.report.view import PLAIN, View
 from mapper.report.visible import name, visible
@@ -22,8 +23,23 @@ def verdict(run: Run, view: View = PLAIN, *, dry: bool = False) -> str:
         files.append(f"{counts['changed']} {'would change' if dry else 'changed'}")
     if counts["failed"]:
         files.append(view.paint(f"{counts['failed']} failed", "bold red"))
-    sites = ", ".join(_sites(run, view)) if counts["sites"] else "no torch convolutions"
-    return f"{', '.join(files)}: {sites}; {_seconds(run.seconds)}"
+    if counts["whole"]:
+        files.append(view.paint(f"{counts['whole']} whole", "green"))
+    sites = ", ".join(_sites(run, view)) if counts["sites"] else _nothing(run)
+    said = f"{', '.join(files)}: {sites}" if sites else ", ".join(files)
+    return f"{said}; {_seconds(run.seconds)}"
+
+
+def is_partial(run: Run) -> bool:
+    """Say whether only convolutions were looked for."""
+    return any(file.whole is None and file.status is not FileStatus.FAILED for file in run.files)
+
+
+def _nothing(run: Run) -> str:
+    """Say that nothing was found, where every file was looked at."""
+    if any(file.status is FileStatus.FAILED for file in run.files):
+        return ""
+    return "no torch convolutions" if is_partial(run) else "no torch"
 
 
 def changes(run: Run, *, dry: bool = False) -> str:
@@ -39,7 +55,7 @@ def changes(run: Run, *, dry: bool = False) -> str:
 def _sites(run: Run, view: View) -> list[str]:
     """Return the figures about sites, those that are zero left out."""
     counts = run.counts()
-    out = [_plural(counts["sites"], "convolution")]
+    out = [_plural(counts["sites"], "convolution" if is_partial(run) else "torch reference")]
     if counts["migrated"]:
         out.append(view.paint(f"{counts['migrated']} migrated", "green") + _proofs(run))
     if counts["shape_only"]:
@@ -59,7 +75,8 @@ def _sites(run: Run, view: View) -> list[str]:
 
 def _proofs(run: Run) -> str:
     kinds = Counter(site.proof.kind for _, site in each_site(run) if site.status is Status.MIGRATED)
-    known = [f"{kinds[kind]} {kind}" for kind in ("exact", "sampled") if kinds[kind]]
+    words = {"exact": "by numbers", "sampled": "by samples", "rule": "by rule"}
+    known = [f"{kinds[kind]} {words[kind]}" for kind in words if kinds[kind]]
     return f" ({', '.join(known)})" if known else ""
 
 
@@ -88,7 +105,21 @@ def statistics(run: Run) -> str:
         for key, count in order
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "".join(f"{_row(row, widths)}\n" for row in rows)
+    return "".join(f"{_row(row, widths)}\n" for row in rows) + _names(run)
+
+
+def _names(run: Run) -> str:
+    """Return a table of the torch names without a rule, those in most files first."""
+    found = inventory(run)
+    if not found.names:
+        return ""
+    rows = [["without a rule", "MindSpore's table names", "sites", "files", "alone in"]]
+    rows += [
+        [visible(one.api), visible(one.target or ""), *map(str, (one.sites, one.files, one.alone))]
+        for one in found.names
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n" + "".join(f"{_row(row, widths)}\n" for row in rows)
 
 
 def _row(row: list[str], widths: list[int]) -> str:

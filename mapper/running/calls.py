@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from mapper.analysis.bind import Argument, bind
 from mapper.analysis.dicts import known_keys
@@ -249,8 +250,10 @@ class _Operands(ast.NodeTransformer):
     """Puts names in the place of expressions that both texts compute with, whatever they are."""
 
     def __init__(self, expressions: Sequence[ast.expr]) -> None:
-        dumps = dict.fromkeys(map(ast.dump, expressions))
-        self._names = {dump: f"operand_{index}_" for index, dump in enumerate(dumps)}
+        self._names = {
+            ast.dump(one): re.sub(r"\W+", "_", ast.unparse(one))[:60] + f"_{index}"
+            for index, one in enumerate(expressions)
+        }
 
     def replaced(self, node: ast.expr) -> ast.expr:
         """Return an expression with the names in place."""
@@ -267,6 +270,15 @@ class _Operands(ast.NodeTransformer):
         return ast.Name(name, ast.Load()) if name else self.generic_visit(node)
 
 
+def _is_size(node: ast.AST) -> TypeGuard[ast.expr]:
+    """Say whether an expression asks a Tensor for a size, which the other side does otherwise."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("size", "dim", "numel", "nelement")
+    )
+
+
 def _operands(bound: BoundCall) -> _Operands | None:
     """Return the Tensors that a call computes with, where they are more than a name.
 
@@ -274,10 +286,10 @@ def _operands(bound: BoundCall) -> _Operands | None:
     """
     found = list[ast.expr]()
     for name, argument in bound.arguments.items():
-        spec = bound.rule.torch.parameter(name)
+        spec, value = bound.rule.torch.parameter(name), argument.value
         if spec is None or "Tensor" not in spec.annotation:
+            found += [part for part in ast.walk(value) if _is_size(part)]
             continue
-        value = argument.value
         parts = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
         found += [
             part for part in parts if not isinstance(part, ast.Name | ast.Constant | ast.Starred)

@@ -158,6 +158,7 @@ class Settings:
     output_format: str = "full"
     output_file: Path | None = None
     report: tuple[Path, ...] = ()
+    require: str | None = None
     exit_zero: bool = False
     statistics: bool = False
     quiet: bool = False
@@ -186,6 +187,7 @@ _CHECKS: Mapping[str, Check] = {
     "output_format": _one_of(*OUTPUT_FORMATS),
     "output_file": _path,
     "report": _reports,
+    "require": _one_of("whole"),
     "exit_zero": _bool,
     "statistics": _bool,
     "quiet": _bool,
@@ -326,5 +328,7 @@ def _dashed(name: str) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, list | tuple) and all(isinstance(one, Path) for one in value):
+        value = [str(one) for one in value]
     shown = ascii(value)
     return f"{shown[:60]}…" if len(shown) > 60 else shown

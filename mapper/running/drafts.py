@@ -23,7 +23,9 @@ from mapper.planning.forms.type_test import both, is_type_test, tests_already
 from mapper.planning.remarks import attribute_reads, remarks
 from mapper.proving.request import DisprovedError
 from mapper.rulebook.loader import Rulebook
+from mapper.rulebook.mapping import counterpart
 from mapper.rulebook.schema import Kind, Rule
+from mapper.running.built import built_by
 from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
@@ -129,14 +131,19 @@ class Drafter:
     def new(self, reference: Reference, node: ast.expr, through: str | None = None) -> Draft:
         """Return the draft of a site of which nothing is decided yet, unless it is switched off."""
         rule = self._rulebook.by_api(reference.api)
+        other = counterpart(reference.api) if rule is None else None
+        target = rule.mindspore.api if rule else other.api if other else ""
+        owner, attribute = built_by(reference, node, self.module.names)
         site = Site(
             rule=rule.id if rule else UNCOVERED,
             api=reference.api,
-            target=(rule.mindspore.api or None) if rule else None,
+            target=target or None,
             status=Status.MANUAL,
             span=_span(self.module, node),
             before=self.module.source(node),
             through=through,
+            owner=owner,
+            attribute=attribute,
         )
         off = self._off
         if off and (reason := off.reason(site.rule, reference.api, site.span)) is not None:
@@ -173,7 +180,7 @@ class Drafter:
         if draft.site.status is Status.IGNORED:
             return draft
         if rule is None:
-            draft.uncover(f"no rule is there for `{reference.api}` yet")
+            draft.uncover(_no_rule(reference.api))
             return draft
         try:
             _check_place(reference, rule)
@@ -204,7 +211,7 @@ class Drafter:
         def text(final: Imports | WholeImports, edited: EditedText) -> str:
             return self._again(call, done, final, edited, _spelling(final, reference), None).text
 
-        draft.text = text if self._is_written(draft.site) else None
+        draft.text = text if draft.site.is_written(self._options.unsafe) else None
 
     def _again(
         self,
@@ -241,10 +248,6 @@ class Drafter:
             message="tests for torch's class and MindSpore's: both may be in the tree",
         )
 
-    def _is_written(self, site: Site) -> bool:
-        unsafe = site.status is Status.UNSAFE and self._options.unsafe
-        return unsafe or site.status in (Status.MIGRATED, Status.SHAPE_ONLY)
-
     def _renamed(self, reference: Reference) -> Draft:
         """Report an import that hands a class on to other files under a name of its own."""
         assert reference.root is not None
@@ -266,7 +269,7 @@ class Drafter:
             return draft
         try:
             if rule is None:
-                draft.uncover(f"no rule is there for `{reference.api}` yet")
+                draft.uncover(_no_rule(reference.api))
             elif not isinstance(getattr(reference.node, "ctx", None), ast.Load):
                 raise ManualError(f"`{draft.site.before}` is assigned to: write it by hand")
             elif rule.kind is Kind.MANUAL:
@@ -295,7 +298,7 @@ class Drafter:
             )
             return in_context(again.text, reference.parents[call is reference.call], draft.node)
 
-        draft.text = text if self._is_written(draft.site) else None
+        draft.text = text if draft.site.is_written(self._options.unsafe) else None
 
     # --- classes under another name, and their calls: all or nothing ---
 
@@ -394,7 +397,7 @@ class Drafter:
             apis = " and ".join(f"`{one.rule.torch.api}`" for one in done)
             raise ManualError(f"line {call.lineno} would have to read differently for {apis}")
         draft.site = _judged(draft.site, done[0], [words])
-        if not self._is_written(draft.site):
+        if not draft.site.is_written(self._options.unsafe):
             raise ManualError(draft.site.message)
         first = held[0]
 
@@ -436,6 +439,12 @@ class Drafter:
 def _is_renamed(rule: Rule, reference: Reference) -> bool:
     """Say whether only the name is exchanged: a class with a signature is called by its rule."""
     return rule.kind in _RENAMED and not (reference.call is not None and rule.torch.parameters)
+
+
+def _no_rule(api: str) -> str:
+    """Say that a name has no rule, and what its counterpart may be."""
+    other = counterpart(api)
+    return f"no rule yet for `{api}`" + (f"; {other.words}" if other else "")
 
 
 def _is_named(reference: Reference) -> bool:

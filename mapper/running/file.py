@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +13,14 @@ from mapper.files.candidates import is_candidate
 from mapper.files.source import Source, SourceError, check_size, decode, not_python, splice
 from mapper.files.suppressions import MARK, mentions
 from mapper.limits import LARGEST_NOTEBOOK, LARGEST_SOURCE
-from mapper.model.results import FileResult, FileStatus, Note, Site
+from mapper.model.results import FileResult, FileStatus, Note
 
 if TYPE_CHECKING:
     from mapper.files.notebook_module import Joined
     from mapper.files.suppressions import Suppressions
     from mapper.model.options import Options
     from mapper.rulebook.selection import Selection
-    from mapper.running.module import Migrator
+    from mapper.running.module import Migration, Migrator
 
 STREAM = "<stdin>"
 """The name of standard input that came without one."""
@@ -58,7 +58,9 @@ def process(task: Task, options: Options) -> FileResult:
 
 def _process(task: Task, options: Options) -> FileResult:
     if not is_candidate(task.data, task.place, options.is_whole):
-        return FileResult(task.path, FileStatus.UNCHANGED, notes=_useless_comments(task, options))
+        whole = True if options.is_whole else None
+        notes = _useless_comments(task, options)
+        return FileResult(task.path, FileStatus.UNCHANGED, notes=notes, whole=whole)
     try:
         if task.path.endswith(".ipynb"):
             return _notebook(task, options)
@@ -139,8 +141,8 @@ def _module(task: Task, options: Options) -> FileResult:
     source = decode(task.data)
     off = _switches(source.text, task.place, options)
     found = migrator(options).migrate(source.text, source.newline, off, _place(task))
-    notes = [*found.notes, *_unasked(task, found.unasked)]
-    return _result(task, source, found.sites, notes, splice(source.text, found.edits))
+    found = replace(found, notes=(*found.notes, *_unasked(task, found.unasked)))
+    return _result(task, source, splice(source.text, found.edits), found)
 
 
 def _unasked(task: Task, names: Iterable[str]) -> list[Note]:
@@ -156,9 +158,7 @@ def _place(task: Task) -> Path | None:
     return path if path.is_absolute() or path.is_file() else None
 
 
-def _result(
-    task: Task, source: Source, sites: Iterable[Site], notes: Iterable[Note], after: str
-) -> FileResult:
+def _result(task: Task, source: Source, after: str, found: Migration) -> FileResult:
     changed = after != source.text
     if changed:
         source.encode(after)  # what cannot be encoded is better found now than at writing
@@ -166,12 +166,13 @@ def _result(
     return FileResult(
         task.path,
         FileStatus.CHANGED if changed else FileStatus.UNCHANGED,
-        tuple(sites),
+        found.sites,
         None,
-        tuple(notes),
+        found.notes,
         mark + source.text,
         mark + after,
         source.encoding,
+        found.whole,
     )
 
 
@@ -180,9 +181,10 @@ def _notebook(task: Task, options: Options) -> FileResult:
     source, book = _opened(task)
     off = _switches(book.text, task.place, options)
     found = migrator(options).migrate(book.text, book.newline, off, _place(task))
-    sites = map(book.moved_site, found.sites)
-    notes = [*book.notes, *map(book.moved_note, found.notes)]
-    return _result(task, source, sites, notes, book.apply(found.edits))
+    notes = (*book.notes, *map(book.moved_note, found.notes))
+    after = book.apply(found.edits)
+    moved = replace(found, sites=tuple(map(book.moved_site, found.sites)), notes=notes)
+    return _result(task, source, after, moved)
 
 
 def _opened(task: Task) -> tuple[Source, Joined]:

@@ -16,11 +16,13 @@ from mapper.files.suppressions import Suppressions
 from mapper.limits import LARGEST_SOURCE, MOST_TRIED
 from mapper.model.options import Options
 from mapper.model.record import record
-from mapper.model.results import Note, Site
+from mapper.model.results import Note, Site, Status
 from mapper.rulebook.loader import Rulebook
+from mapper.rulebook.schema import Kind
 from mapper.running.calls import CallRewriter
 from mapper.running.drafts import LEFT, Draft, Drafter
 from mapper.running.models import Models, Staying
+from mapper.running.torch_imports import import_sites
 from mapper.writing import syntax_check as sound
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
@@ -31,13 +33,17 @@ _WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
 
 @record(frozen=True, slots=True)
 class Migration:
-    """What became of one module: its sites, and the edits that write it."""
+    """What became of one module: its sites, and the edits that write it.
+
+    `whole`: no torch is left in it and no site needs a person; None where only convolutions count.
+    """
 
     sites: tuple[Site, ...] = ()
     edits: tuple[Edit, ...] = ()
     notes: tuple[Note, ...] = ()
     unasked: tuple[str, ...] = ()
     """Names that other files may take from it, which could not be looked at."""
+    whole: bool | None = None
 
 
 class InternalError(Exception):
@@ -82,10 +88,16 @@ class Migrator:
             if not _leave_faulty(module, drafts):
                 raise InternalError(f"the rewritten text does not compile: {fault}")
             edits = self._write(module, drafts, settle)
+        sites = [draft.site for draft in drafts]
+        whole = None
+        if self._options.is_whole:
+            sites += import_sites(module, self._rulebook, off, drafts, edits)
+            sites.sort(key=lambda site: (site.span.line, site.span.column))
+            is_gone = all(site.status in (Status.MIGRATED, Status.UNSAFE) for site in sites)
+            whole = is_gone and all(draft.is_written for draft in drafts)
         notes = off.notes() if off else ()
-        return Migration(
-            tuple(draft.site for draft in drafts), tuple(edits), notes, _unasked(module, edits)
-        )
+        unasked = _unasked(module, edits)
+        return Migration(tuple(sites), tuple(edits), notes, unasked, whole)
 
     def _staying(self, file: Path) -> Staying:
         """Return what stays torch's in another file of the project; nothing while that is asked."""
@@ -105,7 +117,8 @@ class Migrator:
 
     def _canonical(self, name: str) -> str | None:
         rule = self._rulebook.working(name)
-        return rule.torch.canonical(name) if rule else None
+        is_name = rule is not None and rule.kind is not Kind.MODULE  # more may stand behind those
+        return rule.torch.canonical(name) if rule and is_name else None
 
     def _counterpart(self, torch: str) -> str | None:
         rule = self._rulebook.working(torch)

@@ -93,10 +93,6 @@ class NameMap:
         """Return the pairs by torch's names."""
         return {pair.torch: pair for pair in self.pairs}
 
-    def to_torch(self) -> Mapping[str, Pair]:
-        """Return the pairs by MindSpore's names."""
-        return {pair.mindspore: pair for pair in self.pairs}
-
 
 def nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
     """Return the few names that are most like a name."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mapper.comparing import side
 from mapper.comparing.request import Input, InputError, parse_input, place, read_input
 
 
@@ -88,3 +90,12 @@ def test_what_names_no_module_is_refused(tmp_path: Path, expression: str) -> Non
 def test_a_place_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither a file nor a directory"):
         place(tmp_path / "nothing", "a:b")
+
+
+def test_packages_without_an_init_are_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "unheard" / "of").mkdir(parents=True)
+    (tmp_path / "unheard" / "of" / "model.py").write_text("value = 1\n")
+    for _ in range(2):
+        with side.modules_of(str(tmp_path)):
+            assert side.evaluate("unheard.of.model", "value") == 1
+        assert not [name for name in sys.modules if name.startswith("unheard")]

@@ -83,8 +83,8 @@ def reproduced(result: FileResult, options: Options) -> None:
 def _ends(index: LineIndex, site: Site) -> tuple[int, int]:
     span = site.span
     return (
-        index.offset_at(span.line, span.column),
-        index.offset_at(span.end_line, span.end_column),
+        index.line_start(span.line) + span.column - 1,
+        index.line_start(span.end_line) + span.end_column - 1,
     )
 
 

@@ -43,7 +43,7 @@ def test_json_keeps_to_its_published_schema(run: Run) -> None:
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        (("schema",), 2),
+        (("schema",), 1),
         (("files", 0, "sites", 0, "status"), "done"),
         (("files", 0, "sites", 0, "line"), 0),
         (("files", 0, "sites", 0, "proof", "kind"), "maybe"),
@@ -67,12 +67,14 @@ def test_json_has_the_keys_of_the_contract_in_their_order(run: Run) -> None:
     report = parsed("json", run)
     assert list(report) == ["tool", "version", "schema", "target", "summary", "files"]
     assert list(report["target"]) == ["mindspore", "device", "recipe"]
-    summary = "files changed failed sites migrated unsafe shape_only manual uncovered ignored"
+    summary = "files changed failed whole sites migrated unsafe shape_only manual uncovered ignored"
     assert list(report["summary"]) == summary.split()
-    assert list(report["files"][0]) == ["path", "status", "message", "notes", "sites"]
+    assert list(report["files"][0]) == ["path", "status", "whole", "message", "notes", "sites"]
     site = report["files"][0]["sites"][0]
-    keys = "rule api target status line column end_line end_column cell before after message"
-    assert list(site) == [*keys.split(), "assumptions", "parameters", "proof"]
+    keys = (
+        "rule api target status line column end_line end_column cell class attribute before after"
+    )
+    assert list(site) == [*keys.split(), "message", "assumptions", "parameters", "proof"]
     assert list(site["parameters"]["weight"]) == ["torch", "mindspore", "path"]
     proof = ["kind", "cases", "input_shape", "output_shape", "max_abs_error"]
     assert list(site["proof"]) == proof

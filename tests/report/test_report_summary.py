@@ -30,10 +30,10 @@ MANUAL, UNSAFE = site(Status.MANUAL), site(Status.UNSAFE, "sampled")
     ("sites", "words"),
     [
         ((), "1 file: no torch convolutions; 0.8 s"),
-        ((EXACT,), "1 file, 1 changed: 1 convolution, 1 migrated (1 exact); 0.8 s"),
+        ((EXACT,), "1 file, 1 changed: 1 convolution, 1 migrated (1 by numbers); 0.8 s"),
         (
             (EXACT, EXACT, SAMPLED, MANUAL),
-            "1 file, 1 changed: 4 convolutions, 3 migrated (2 exact, 1 sampled), "
+            "1 file, 1 changed: 4 convolutions, 3 migrated (2 by numbers, 1 by samples), "
             "1 needs a person; 0.8 s",
         ),
         (
@@ -58,7 +58,7 @@ def test_a_dry_run_says_would(run: Run) -> None:
 
 def test_the_sample_in_one_line(run: Run) -> None:
     assert verdict(run) == (
-        "6 files, 4 changed, 1 failed: 10 convolutions, 4 migrated (3 exact, 1 sampled), "
+        "6 files, 4 changed, 1 failed: 10 convolutions, 4 migrated (3 by numbers, 1 by samples), "
         "1 shape-only, 4 need a person (1 of them --unsafe would write), 1 ignored; 0.8 s"
     )
 

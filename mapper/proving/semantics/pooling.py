@@ -180,3 +180,17 @@ def adaptive_max_pool(x: Array, rank: int, sizes: Any) -> Array:
         x = np.stack([y[..., r].max(-1) for r in _regions(y.shape[-1], count)], -1)
         x = np.moveaxis(x, -1, axis)
     return x
+
+
+def adaptive_max_pool_indices(x: Array, rank: int, sizes: Any, dtype: Any = "int64") -> Array:
+    """Return where adaptive_max_pool's values stand in the flat spatial axes."""
+    _, counts = _adaptive(x, rank, sizes)
+    size = x.shape[-rank:]
+    regions = [_regions(n, count) for n, count in zip(size, counts, strict=True)]
+    places = np.arange(prod(size)).reshape(size)
+    found = np.empty((*x.shape[:-rank], *counts), dtype)
+    for position in np.ndindex(*counts):
+        window = tuple(on_axis[i] for on_axis, i in zip(regions, position, strict=True))
+        seen = x[(..., *window)].reshape(*x.shape[:-rank], -1)
+        found[(..., *position)] = places[window].ravel()[seen.argmax(-1)]
+    return found

@@ -3,6 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const BATCH = 100;
+const WHAT = data.what;
 const ORDER = ["migrated", "shape-only", "unsafe", "manual", "uncovered", "ignored"];
 const all = data.files.flatMap((file) => file.sites.map((site) => ({ ...site, file })));
 const chosen = new Set();
@@ -38,7 +39,7 @@ function tiles() {
 
 function head() {
   const { sites, migrated, files, changed, failed } = data.summary;
-  $("headline").textContent = sites ? `${migrated} of ${sites} convolutions migrated` : "No torch convolutions found";
+  $("headline").textContent = sites ? `${migrated} of ${sites} ${WHAT} migrated` : `No ${WHAT} found`;
   $("facts").append(
     fact("MindSpore", data.target.mindspore), fact("Device", data.target.device),
     fact("Recipe", data.target.recipe), fact("Files", String(files)), fact("Changed", String(changed)),

@@ -207,6 +207,9 @@ class CallRewriter:
         before: ast.expr = call.func
         if rule.kind is not Kind.ATTRIBUTE:
             before = _written_out(call, bound, way.receiver if way else None)
+            if way is not None and way.receiver is not None:  # `x.to(device)` may be as `x.cuda`
+                name = rule.torch.api.rpartition(".")[2]
+                before.func = ast.Attribute(way.receiver, name, ast.Load())
         after = text if fixed is None else as_one(fixed, text, ast.unparse(call.func))
         if rule.strategy is None and (operands := _operands(bound)):
             before, after = operands.replaced(before), operands.replaced_in(after)
@@ -251,7 +254,7 @@ class _Operands(ast.NodeTransformer):
 
     def __init__(self, expressions: Sequence[ast.expr]) -> None:
         self._names = {
-            ast.dump(one): re.sub(r"\W+", "_", ast.unparse(one))[:60] + f"_{index}"
+            ast.dump(one): "of_" + re.sub(r"\W+", "_", ast.unparse(one))[:60] + f"_{index}"
             for index, one in enumerate(expressions)
         }
 

@@ -260,9 +260,12 @@ class Drafter:
             )
         return draft
 
-    def method(self, reference: Reference) -> Draft:
-        """Return the draft of a method or attribute of a Tensor, a layer or a size."""
-        rule = self._rulebook.by_api(reference.api)
+    def method(self, reference: Reference, like: str | None = None) -> Draft:
+        """Return the draft of a method or attribute of a Tensor, a layer or a size.
+
+        `like`: the API whose rule is followed, where that is another one's.
+        """
+        rule = self._rulebook.by_api(like or reference.api)
         call = reference.call if rule is not None and rule.kind is not Kind.ATTRIBUTE else None
         draft = self.new(reference, call or reference.node)
         if draft.site.status is Status.IGNORED:

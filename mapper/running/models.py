@@ -55,7 +55,8 @@ class Models:
         drafts = drafter.drafts(references)
         for one in self._classes:
             drafts.extend(_forward(drafter, one))
-        drafts.extend(map(drafter.method, find_methods(module, inference)))
+        for reference in find_methods(module, inference):
+            drafts.append(drafter.method(reference, _placement(reference, inference)))
         models = [one.node for one in self._classes]
         for call, scope in find_constructions(module, inference, models):
             drafts.append(_trained(drafter, call, scope))
@@ -156,6 +157,17 @@ def _taken(module: ParsedModule, names: Sequence[str], neighbours: Neighbours) -
             if name in models:
                 found[name] = models[name]
     return found
+
+
+def _placement(reference: Reference, inference: Inference) -> str | None:
+    """Return the API for which `to` stands where it only moves something: `.to(device)`."""
+    owner, _, name = reference.api.rpartition(".")
+    match reference.call:
+        case ast.Call(args=[ast.expr() as given], keywords=[]) if name == "to":
+            is_named = ast.unparse(given).rpartition(".")[2] == "device"
+            if is_named or inference.kind(given).name in ("device", "str", "int"):
+                return f"{owner}.cuda"
+    return None
 
 
 def _trained(drafter: Drafter, call: ast.Call, scope: Scope) -> Draft:

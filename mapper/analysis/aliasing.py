@@ -83,11 +83,15 @@ class Aliases:
         Then `x += y`, `x.add_(y)` and a layer that works in place may be written `x = x + y` there.
         The name has then got a fresh Tensor before, and no statement since has given it away.
         """
+        return self.is_private_before(name, at, function) and self._gives_nothing(at, name)
+
+    def is_private_before(self, name: str, at: ast.stmt, function: ast.AST) -> bool:
+        """Say whether nobody else holds the Tensor of a name when a statement begins."""
         since: list[ast.stmt] = []
         for owner, body, index in reversed(_bodies_around(at, function)):
             for statement in reversed(body[:index]):
                 if (value := _assigned(statement, name)) is not None and self.is_fresh(value):
-                    return all(self._gives_nothing(one, name) for one in (*since, at))
+                    return all(self._gives_nothing(one, name) for one in since)
                 since.append(statement)
             if isinstance(owner, ast.For | ast.AsyncFor | ast.While):
                 since.extend(body[index:])  # and round again

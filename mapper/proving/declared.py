@@ -30,7 +30,7 @@ from mapper.proving.semantics.making import TooLargeError
 from mapper.proving.unknowns import Finder, Unknown
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
-from mapper.rulebook.schema import Rule
+from mapper.rulebook.schema import Kind, Rule
 
 MIXED = 12  # trials with values mixed at random, beside one for each value
 _REMEMBERED = 4_096  # results
@@ -184,10 +184,23 @@ class _Proof:
 
     def _check_names(self) -> None:
         """Refuse a text after that speaks of what is not in the text before."""
-        new = self._other_finder.find(self._after)
-        for name in new:
-            if name not in self._unknowns and not self._is_inside(name):
-                raise DisprovedError(f"`{name}` is not known, and not in the text before")
+        for part in self._after_parts():
+            for name in self._other_finder.find(part):
+                if name not in self._unknowns and not self._is_inside(name):
+                    raise DisprovedError(f"`{name}` is not known, and not in the text before")
+
+    def _after_parts(self) -> list[ast.expr]:
+        """Return what may be unknown in the text after.
+
+        A method of which nothing is computed, as a Cell's `construct`, is its rule's own: what it
+        is called on and what it is given remain.
+        """
+        match self._after:
+            case ast.Call(func=ast.Attribute(value=receiver, attr=attr), args=args, keywords=named):
+                is_own = attr == self._rule.mindspore.api.rpartition(".")[2]
+                if is_own and self._rule.kind is Kind.METHOD and not self._rule.torch.computes:
+                    return [receiver, *args, *(one.value for one in named)]
+        return [self._after]
 
     def _check_free_names(self) -> None:
         """Refuse a text that nothing is computed of, if it has names from elsewhere.

@@ -144,6 +144,8 @@ class ClassChecks:
             )
 
     def _changes_input(self, call: ast.Call) -> bool:
+        if self._inference.kind(call).is_layer:  # it is made, and called with nothing yet
+            return False
         for keyword in call.keywords:
             if keyword.arg == "inplace":
                 return not (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
@@ -196,14 +198,14 @@ class ClassChecks:
             return True
         if not isinstance(given, ast.Name):
             return False
-        if self._aliases.is_private(given.id, statement, function):
-            is_over = _binds(statement, given.id) or not _is_read_later(given, function)
-            return is_over and not _is_read_beside(given, statement)
-        is_parameter = given.id in _parameters(function) and self._aliases.is_only_the_callers(
+        is_over = _binds(statement, given.id) or not _is_read_later(given, function)
+        if not is_over or _is_read_beside(given, statement):
+            return False
+        if self._aliases.is_private_before(given.id, statement, function):
+            return True
+        return given.id in _parameters(function) and self._aliases.is_only_the_callers(
             given.id, statement, function
         )
-        is_over = _binds(statement, given.id) or not _is_read_later(given, function)
-        return is_parameter and is_over and not _is_read_beside(given, statement)
 
 
 _ELEMENT = (

@@ -32,9 +32,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 _CELL_MAGIC = re.compile(r"[ \t]*%%(\w+)")
 _MAYBE_MAGIC = re.compile(r"(?:^|\r)[ \t]*[%!?,;/]|\?[ \t]*(?:\r|$)|=[ \t]*[%!]", re.MULTILINE)
+CONV_CLASS = r"(?:Lazy)?Conv(?:Transpose)?[123]d"
+CONV_FUNCTION = r"conv(?:_transpose)?[123]d"
 _USED = re.compile(
-    r"(?<![\w.])(?:[^\W\d]\w*(?=\.[^\W\d])|(?:Lazy)?Conv(?:Transpose)?[123]d(?=\()"
-    r"|conv(?:_transpose)?[123]d(?=\())"
+    rf"(?<![\w.])(?:[^\W\d]\w*(?=\.[^\W\d])|{CONV_CLASS}(?=\()|{CONV_FUNCTION}(?=\())"
 )
 _LINE_MAGIC = re.compile(r"[ \t]*(?=[%!?,;/])")
 _TIMED_IMPORT = re.compile(

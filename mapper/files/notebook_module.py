@@ -15,7 +15,7 @@ from mapper.files.source import Edit, LineIndex, Source, check_size, not_python
 from mapper.limits import LARGEST_SOURCE
 from mapper.model.results import Note, Site
 
-_CONV = re.compile(r"\b(?:Lazy)?Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\(")
+_CONV = re.compile(rf"\b{notebook.CONV_CLASS}\b|\b{notebook.CONV_FUNCTION}\(")
 _TORCH = re.compile(rf"{_CONV.pattern}|torch|\bnn\b")
 
 

@@ -39,7 +39,10 @@ DEFAULT_EXCLUDE = (
 )
 
 # A literal first byte lets `re` search three times as fast as `[Cc]onv…`, and hits are as rare.
-_CONV = re.compile(rb"onv(?:_?[Tt]ranspose)?[123]d")
+CONV = r"onv(?:_?[Tt]ranspose)?[123]d"
+"""How the names of convolutions go on after their first letter: `Conv2d`, `conv_transpose1d`."""
+
+_CONV = re.compile(CONV.encode())
 # torch may also come through another file: `from .common import nn`, `from .layers import *`,
 # `layers.Conv2d`; an import goes on after a bracket that is not closed, or a backslash
 _IMPORT = re.compile(rb"\bfrom\b[^\r\n]*?\bimport\b([^\r\n]*)")  # to the end: once a line
@@ -47,9 +50,7 @@ _HANDED_ON = re.compile(rb"\*|\bnn\b|\btorch\b|onv|\([^)]*$|\\[ \t]*$")
 _CUT = re.compile(rb"\bfrom\b[^\r\n]*\\[ \t]*[\r\n]")  # before it says `import`
 _FORWARD = re.compile(rb"\bdef[ \t]+forward\b")
 _DOT = rb"[ \t]*\\?[\r\n \t]*\.[ \t]*\\?[\r\n \t]*"
-_READ = re.compile(
-    rb"\b(\w{1,64})%s(?:\w{1,64}%s){0,4}[Cc]onv(?:_?[Tt]ranspose)?[123]d" % (_DOT, _DOT)
-)
+_READ = re.compile(rb"\b(\w{1,64})%s(?:\w{1,64}%s){0,4}[Cc]%s" % (_DOT, _DOT, CONV.encode()))
 _OTHERS = (
     rb"\b(?:import|from)[ \t]+(?=(?:mindspore|keras|tensorflow|jax|flax|paddle)\b)[^\r\n]*\b%s\b"
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import read_names, wanted_lines
 from mapper.files import regular
+from mapper.files.prefilter import CONV
 from mapper.files.source import Edit, LineIndex, SourceError, decode, splice
 from mapper.files.suppressions import Suppressions
 from mapper.limits import LARGEST_SOURCE, MOST_TRIED
@@ -27,8 +28,6 @@ from mapper.writing import syntax_check as sound
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.whole_imports import WholeImports
-
-_WANTED = r"onv(?:_?[Tt]ranspose)?[123]d"
 
 
 @record(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Migrator:
         self._options = options
         self._calls = CallRewriter(rulebook, options)
         self._known: dict[Path, Staying] = {}
-        self._words = None if options.is_whole else _WANTED
+        self._words = None if options.is_whole else CONV
 
     def migrate(
         self,

@@ -15,6 +15,7 @@ from typing import Any
 
 from mapper.analysis.sequences import SIZE, elements
 from mapper.analysis.walk import walk
+from mapper.model.operators import ARITHMETIC, COMPARE, UNARY
 from mapper.model.record import record
 
 LIMIT = 10**9  # ints beyond this, and sequences or strings longer than SIZE, are not computed
@@ -31,34 +32,7 @@ class Known:
     value: object
 
 
-_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], object]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-    ast.LShift: operator.lshift,
-    ast.RShift: operator.rshift,
-}
-UNARY: Mapping[type[ast.unaryop], Callable[[Any], object]] = {
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Not: operator.not_,
-}
-COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: lambda a, b: operator.contains(b, a),
-    ast.NotIn: lambda a, b: not operator.contains(b, a),
-}
+_BINARY = {**ARITHMETIC, ast.LShift: operator.lshift, ast.RShift: operator.rshift}
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "abs": abs,
     "bool": bool,

@@ -16,15 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mapper.analysis.evaluate import (
-    COMPARE,
-    FUNCTIONS,
-    UNARY,
-    UnknownError,
-    binary,
-    evaluate,
-    symbol,
-)
+from mapper.analysis.evaluate import FUNCTIONS, UnknownError, binary, evaluate, symbol
+from mapper.model.operators import ARITHMETIC, COMPARE, UNARY
 from mapper.model.record import record
 from mapper.proving.apis import Api, Apis, Form, Opaque, RaisesError
 from mapper.proving.semantics.making import Frozen, TooLargeError
@@ -415,13 +408,7 @@ class Interpreter:
 
 
 _ARRAY_OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
+    **ARITHMETIC,
     ast.MatMult: operator.matmul,
     ast.BitAnd: operator.and_,
     ast.BitOr: operator.or_,

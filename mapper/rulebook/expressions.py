@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal, DecimalException
 from functools import lru_cache
 from typing import Any
 
+from mapper.model.operators import ARITHMETIC, COMPARE, UNARY
 from mapper.model.record import record
 
 
@@ -23,32 +23,6 @@ class Reference:
     name: str
 
 
-_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], object]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-}
-_UNARY: Mapping[type[ast.unaryop], Callable[[Any], object]] = {
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Not: operator.not_,
-}
-_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: lambda a, b: a in b,
-    ast.NotIn: lambda a, b: a not in b,
-}
 _TYPES: Mapping[str, type] = {one.__name__: one for one in (bool, float, int, list, str, tuple)}
 _FUNCTIONS: Mapping[str, Callable[..., object]] = {
     **{name: one for name, one in _TYPES.items() if name != "list"},
@@ -125,9 +99,9 @@ def _evaluate(node: ast.expr, values: Mapping[str, object]) -> Any:
             one, other = _same_kind(_evaluate(left, values), _evaluate(right, values))
             if isinstance(op, ast.Div) and isinstance(one, int) and isinstance(other, int):
                 one, other = Decimal(one), Decimal(other)
-            return _BINARY[type(op)](one, other)
+            return ARITHMETIC[type(op)](one, other)
         case ast.UnaryOp(op=op, operand=operand):
-            return _UNARY[type(op)](_evaluate(operand, values))
+            return UNARY[type(op)](_evaluate(operand, values))
         case ast.BoolOp(op=op, values=operands):
             result: Any = None
             for operand in operands:
@@ -136,9 +110,7 @@ def _evaluate(node: ast.expr, values: Mapping[str, object]) -> Any:
                     break
             return result
         case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return _COMPARE[type(op)](
-                *_same_kind(_evaluate(left, values), _evaluate(right, values))
-            )
+            return COMPARE[type(op)](*_same_kind(_evaluate(left, values), _evaluate(right, values)))
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return _evaluate(body if _evaluate(test, values) else orelse, values)
         case ast.Subscript(value=whole, slice=index):
@@ -190,9 +162,9 @@ def _check(node: ast.expr, text: str) -> None:
             return
         case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.BoolOp(values=parts):
             pass
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
             parts = [left, right]
-        case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in UNARY:
             parts = [operand]
         case ast.Compare(left=left, ops=[_], comparators=[right]):
             parts = [left, right]

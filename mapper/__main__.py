@@ -11,8 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mapper.running import garbage
-
 TYPE_CHECKING = False  # as `typing` has it, which takes its time to import
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -31,7 +29,6 @@ _SWITCHES = {
 
 def main() -> None:
     """Run the command line."""
-    garbage.rest()
     plain = plainly(sys.argv[1:])
     if plain is not None and not any(name.endswith("_COMPLETE") for name in os.environ):
         sys.exit(_migrate(*plain))

@@ -25,7 +25,6 @@ from mapper.model.record import record
 from mapper.model.results import FileResult, FileStatus, Status
 from mapper.running.config import Config, Settings
 from mapper.running.file import Task, failed, process
-from mapper.running.garbage import sweep
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -53,9 +52,7 @@ class Process:
 
     def __call__(self, task: Task) -> FileResult:
         """Migrate one file's content."""
-        result = process(task, self.options)
-        sweep(len(task.data))
-        return result
+        return process(task, self.options)
 
 
 def migrate_files(

@@ -1,8 +1,8 @@
 """`tm2ms` and `python -m mapper`.
 
-A hook pays for the start every time, and most of it is imports. So a plain `migrate` with paths and
-switches, as hooks give it, is read here, and answered here when the files hold nothing for us; all
-else goes to `mapper.cli.app`, which would say the same.
+A hook starts the program at every commit, and most of the start is imports. So a plain `migrate`
+with paths and switches is parsed here, and answered here when the files hold nothing to migrate;
+all else goes to `mapper.cli.app`, which would answer the same.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How much is read, and how long anything may take: every bound of a run, with its reason.
 
-A tree may be anybody's. What has no bound here is bounded by what these bounds let in.
+A tree may come from anybody. What has no bound of its own here is bounded through these.
 """
 
 from __future__ import annotations

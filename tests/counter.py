@@ -1,4 +1,4 @@
-"""An independent count of the references to torch convolutions, by another road than the tool's.
+"""An independent count of the references to torch convolutions, by another method than the tool's.
 
 Python's own `symtable` says which scope a name belongs to, and imports are the only way in; what
 the tool finds with its own scope table on selected lines, this finds by walking everything.

@@ -13,7 +13,7 @@ import pytest
 
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus
-from mapper.running import tree as room
+from mapper.running import tree as running
 from mapper.running.config import load
 from mapper.running.file import Task
 from mapper.running.tree import migrate_files
@@ -188,7 +188,7 @@ def test_migrate_takes_any_executor_and_leaves_it_open(
     assert len(alone) == 12
 
 
-class Crashing(room.Process):
+class Crashing(running.Process):
     """Ends the process at one file."""
 
     def __call__(self, task: Task) -> FileResult:
@@ -201,8 +201,8 @@ class Crashing(room.Process):
 def test_a_crash_while_writing_in_place_loses_one_file_only(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "POOL_PAYS", 1)
-    monkeypatch.setattr(room, "Process", Crashing)
+    monkeypatch.setattr(running, "POOL_PAYS", 1)
+    monkeypatch.setattr(running, "Process", Crashing)
     results = migrate_files(["."], load(tree, {"jobs": 2}), Options(select=("conv",)))
     assert [result.path for result in results if result.message] == ["m05.py"]
     assert Path("m02.py").read_text() == Path("m11.py").read_text() == AFTER
@@ -227,7 +227,7 @@ def test_processes_are_started_only_where_they_pay(
         return Inline()
 
     monkeypatch.setattr("mapper.running.workers.processes", counted)
-    monkeypatch.setattr(room, "POOL_PAYS", pays)
+    monkeypatch.setattr(running, "POOL_PAYS", pays)
     assert (
         len(
             migrate_files(

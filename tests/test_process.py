@@ -10,7 +10,7 @@ import pytest
 
 from mapper.model.options import Options
 from mapper.model.results import FileResult, FileStatus, Status
-from mapper.running import file as room
+from mapper.running import file
 from mapper.running.file import Task, process
 
 TEXT = "import torch.nn as nn\nc = nn.Conv2d(3, 8, 3)\n"
@@ -129,7 +129,7 @@ SLIPS = {
 def test_what_goes_wrong_with_us_is_reported_for_its_file(
     monkeypatch: pytest.MonkeyPatch, error: Exception, start: str, name: str
 ) -> None:
-    monkeypatch.setattr(room, "migrator", lambda options: _Broken(error))
+    monkeypatch.setattr(file, "migrator", lambda options: _Broken(error))
     result = run(TEXT.encode())
     assert result.status is FileStatus.FAILED
     assert result.message is not None and result.message.startswith(start)

@@ -1,7 +1,7 @@
 """Whether a Tensor may be seen under another name, so that changing it in place matters.
 
 MindSpore rebinds where torch changes in place: `x += y` must become a plain assignment, which is
-the same only if nobody else holds the Tensor. Everything here is careful: no means not known.
+the same only if nobody else holds the Tensor. Where that cannot be told, somebody else does.
 """
 
 from __future__ import annotations

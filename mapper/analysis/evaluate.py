@@ -1,7 +1,7 @@
 """What is known of an expression: its value, or the symbols that it is made of.
 
-A small evaluator of our own: nothing of the migrated code is ever run. What it does not
-understand is a *symbol*, named by its source text, and the verifier tries values for it.
+Nothing of the migrated code is ever run. What this evaluator does not understand is a *symbol*,
+named by its source text, and the prover tries values for it.
 """
 
 from __future__ import annotations

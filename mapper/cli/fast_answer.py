@@ -1,7 +1,7 @@
-"""The answer that most runs of a hook give: named files, no settings, and no torch in them.
+"""The answer to most runs of a hook: named files, no settings, and nothing to migrate in them.
 
-It needs none of the machinery, so it is given before any of it is imported. Wherever it is not
-sure, it gives none, and the run goes its usual way.
+It is given before the rule database and the parser of the command line are imported. In every case
+of doubt there is no answer here, and the command runs in full.
 """
 
 # Strings, not Paths: importing pathlib takes as long as everything here.

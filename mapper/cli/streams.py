@@ -1,4 +1,4 @@
-"""Standard output as a good neighbour in a pipe."""
+"""Standard output that may be a closed pipe or a full disk: the run ends without a traceback."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Exclude patterns, as ruff has them: a glob in which only `**/` minds the slashes.
+"""Exclude patterns, as in ruff: wildcards match slashes too, `**/` whole directories only.
 
-A pattern may be a stranger's, so none takes long: its braces are written out, and what a wildcard
-has taken is not tried again: the earliest place where what follows fits leaves the most to do with.
+A pattern may come from anybody, so matching takes bounded time: braces are expanded, and what a
+wildcard has matched is not tried again, since the earliest match leaves the most for what follows.
 """
 
 # Strings, not Paths: a walk asks about tens of thousands of them.

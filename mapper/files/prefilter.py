@@ -1,6 +1,6 @@
-"""What is no concern of ours, told at a glance: by a directory's name, and by a file's bytes.
+"""Which directories and files can be skipped, by a directory's name and by a file's bytes.
 
-A run asks this of every file, and a hook at every commit, so it costs next to nothing to import.
+A run asks this of every file, and a hook at every commit, so this module imports next to nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Small classes of fields, made quickly: a process makes some eighty of them at its start.
+"""A dataclass decorator that is quick to apply: a process makes eighty such classes at its start.
 
-`@record(frozen=True, slots=True)` is a dataclass to mypy, which sees to it that none is changed.
-Python compiles no more than `__init__` for each; what compares, hashes and shows them is here once.
+To mypy, `@record(frozen=True, slots=True)` is a frozen dataclass, so it reports assignments. At run
+time only `__init__` is generated for each class; `__eq__`, `__hash__`, `__repr__` are shared.
 """
 
 from __future__ import annotations

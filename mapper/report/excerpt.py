@@ -1,4 +1,4 @@
-"""The piece of source a message points at, with line numbers and carets, as ruff shows it."""
+"""The lines of source a message points at, with line numbers and carets, as ruff shows it."""
 
 from __future__ import annotations
 

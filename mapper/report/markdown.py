@@ -1,7 +1,7 @@
 """The `markdown` format: a pull-request comment with what a person must do on top.
 
-A comment may hold 65,536 characters, so the diff, then the tables, give way to a word on what
-was left out.
+A comment may hold 65,536 characters, so the diff is left out first, then rows of the
+tables, and a line says what is missing.
 """
 
 from __future__ import annotations

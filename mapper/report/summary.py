@@ -1,4 +1,4 @@
-"""The closing words on stderr: one verdict line, and the counts per rule for `--statistics`."""
+"""The summary on stderr: one line with the verdict, and the counts per rule for `--statistics`."""
 
 from __future__ import annotations
 

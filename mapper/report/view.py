@@ -1,6 +1,6 @@
 """How a report is to look: colour, detail, and the help pages of the rules.
 
-rich is not used here: its markup would eat `[idx]` in source text.
+rich is not used here: its markup would swallow `[idx]` in source text.
 """
 
 from __future__ import annotations

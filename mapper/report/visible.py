@@ -1,4 +1,4 @@
-"""What strangers wrote, made safe to show: nothing in a name or a source can forge a line.
+"""Names and sources made safe to show: nothing in them can forge a line of a report.
 
 Control characters, bidi marks, line separators, invisible characters and lone surrogates are
 shown as the escapes Python would use for them (`\\x1b`, `\\u202e`).
@@ -53,7 +53,7 @@ def on_lines(text: str) -> str:
 
 
 def one_line(text: str, most: int = 1_000) -> str:
-    """Return a call of several lines on one, clipped, for places that have no room for more."""
+    """Return a call of several lines on one, clipped, for places where several lines do not fit."""
     return clipped(visible(_BREAK.sub(" ", clipped(text, 2 * most))), most)
 
 

@@ -1,4 +1,4 @@
-"""One call: bound, planned, rendered and proved; the way every rewritten call takes."""
+"""Rewrites one call: binds, plans, renders and proves it. Every rewritten call passes here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sites on their way: what becomes of each reference, before the file's imports are settled."""
+"""Decides what becomes of each torch reference, before the file's imports are settled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file: from its bytes to a result, whatever is in them."""
+"""Migrates one file: from its bytes to a result; nothing in the bytes makes it raise."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
         off = _switches(decode(task.data).text, task.place, options)
         return off.notes() if off else ()
     except (SourceError, RecursionError, MemoryError):
-        return ()  # no concern of ours: the file holds no site
+        return ()  # the file holds no site, so its errors are not reported
 
 
 def failed(path: str, message: str) -> FileResult:

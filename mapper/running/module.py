@@ -1,4 +1,4 @@
-"""One module: from its text to sites, edits and proofs."""
+"""Migrates one module: from its text to sites, edits and proofs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class InternalError(Exception):
 
 
 class Migrator:
-    """Rewrites modules; what one proof has cost, the next module gets for nothing."""
+    """Rewrites modules; proofs are cached across the modules that one instance rewrites."""
 
     def __init__(self, rulebook: Rulebook, options: Options) -> None:
         self._rulebook = rulebook
@@ -125,7 +125,7 @@ class Migrator:
 
     def _parse(self, text: str, newline: str, path: Path | None) -> ParsedModule:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the migrated code, and not ours to give
+            warnings.simplefilter("ignore")  # warnings about the migrated code are not reported
             tree = ast.parse(text)
         names = read_names(tree, text, self._canonical, self._words, path)
         return ParsedModule(text, tree, names, LineIndex(text), newline, path)

@@ -1,4 +1,4 @@
-"""Many files: read, migrate here or elsewhere, write; in order, whatever happens to one.
+"""Migrates many files: reads, rewrites here or in workers, writes; in order, even if one fails.
 
 The files stream through: a bounded number is read ahead, each result is written when its turn
 comes, and what is kept of it is what the reports of this run will show.

@@ -1,9 +1,8 @@
-"""Tasks over any executor: a bounded number at a time, results in order, however a worker ends.
+"""Runs tasks on any executor: a bounded number at a time, results in order, even if a worker dies.
 
-When a worker ends the hard way (killed, out of memory, a crash in C), its executor is broken and
-says of every open task only that it is lost; a cluster gives tasks up after some tries. Those are
-done again here, one at a time in a process with nothing else to do, so that the one task that ends
-it is known, reported and left behind.
+When a worker dies (killed, out of memory, a crash in C), its executor is broken and reports every
+open task as lost; a cluster gives tasks up after some tries. These tasks are run again here, one at
+a time in a process of their own, so that the task that kills it is known, reported and skipped.
 """
 
 from __future__ import annotations

@@ -37,5 +37,5 @@ def compiles(text: str) -> bool:
 
 def _compile(text: str, flags: int = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the migrated code, and not ours to give
+        warnings.simplefilter("ignore")  # warnings about the migrated code are not reported
         compile(text, "<text>", "exec", flags, dont_inherit=True)

@@ -1,4 +1,4 @@
-"""What a layer is to the verifier: the shapes of its parameters and a function of its input."""
+"""What a layer is to the prover: the shapes of its parameters and a function of its input."""
 
 from __future__ import annotations
 

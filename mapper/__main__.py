@@ -11,10 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-TYPE_CHECKING = False  # as `typing` has it, which takes its time to import
-if TYPE_CHECKING:
-    from typing import NoReturn
-
 _SWITCHES = {
     "--check": "check",
     "--diff": "diff",
@@ -35,16 +31,6 @@ def main() -> None:
     from mapper.cli import app as cli
 
     cli.main()
-
-
-def _end(code: int) -> NoReturn:
-    """End at once, with all said: to take every object down would be a tenth of a hook's time."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (AttributeError, OSError, ValueError):  # a stream that is closed, or is none
-        sys.exit(code)
-    os._exit(code)
 
 
 def plainly(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]] | None:
@@ -80,13 +66,12 @@ def _migrate(paths: list[str], given: dict[str, int]) -> int:
 
     try:
         with quiet_pipe():
-            code = Session(load(Path.cwd(), given)).run(paths)
+            return Session(load(Path.cwd(), given)).run(paths)
     except (ConfigError, UsageError) as error:
         from mapper.report.visible import on_lines
 
         print(f"tm2ms: {on_lines(str(error))}", file=sys.stderr)
         return 2
-    _end(code)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,11 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
     """Yield the methods and attributes that are read from Tensors, layers and sizes."""
     for statement, home in module.names.scopes.home.items():
         for node, scope, parents in _attributes(statement, home):
-            for owner in _owners(inference.receiver(node), node.attr):
+            receiver = inference.receiver(node)
+            owners = _owners(receiver, node.attr)
+            if node.attr == "forward" and not receiver.is_known:
+                owners = iter((MODULE,))  # whatever it is, it raises where it is no Cell
+            for owner in owners:
                 above = parents[0]
                 call = above if isinstance(above, ast.Call) and above.func is node else None
                 yield Reference(f"{owner}.{node.attr}", node, call, scope, None, scope, parents)

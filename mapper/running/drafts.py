@@ -55,7 +55,7 @@ class Draft:
     """
 
     reference: Reference
-    node: ast.expr
+    node: ast.expr | ast.stmt
     site: Site
     text: Text | None = None
     stays: bool = False
@@ -128,7 +128,9 @@ class Drafter:
         drafts.extend(map(self._renamed, self.module.names.renamed()))
         return sorted(drafts, key=lambda draft: (draft.node.lineno, draft.node.col_offset))
 
-    def new(self, reference: Reference, node: ast.expr, through: str | None = None) -> Draft:
+    def new(
+        self, reference: Reference, node: ast.expr | ast.stmt, through: str | None = None
+    ) -> Draft:
         """Return the draft of a site of which nothing is decided yet, unless it is switched off."""
         rule = self._rulebook.by_api(reference.api)
         other = counterpart(reference.api) if rule is None else None

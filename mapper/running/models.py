@@ -20,7 +20,10 @@ from mapper.planning.forms.class_checks import ClassChecks
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.training import find_constructions
 from mapper.planning.units import Hindrance, Units
-from mapper.running.drafts import Draft, Drafter
+from mapper.running.drafts import Draft, Drafter, Text
+from mapper.writing.edited_text import EditedText
+from mapper.writing.import_edits import Imports
+from mapper.writing.whole_imports import WholeImports
 
 
 @record(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Models:
             drafts.extend(_forward(drafter, one))
         for reference in find_methods(module, inference):
             drafts.append(drafter.method(reference, _placement(reference, inference)))
+        drafts.extend(_augmented(drafter, inference))
         models = [one.node for one in self._classes]
         for call, scope in find_constructions(module, inference, models):
             drafts.append(_trained(drafter, call, scope))
@@ -157,6 +161,46 @@ def _taken(module: ParsedModule, names: Sequence[str], neighbours: Neighbours) -
             if name in models:
                 found[name] = models[name]
     return found
+
+
+_OPERATORS: Mapping[type[ast.operator], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
+    ast.Pow: "**", ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
+}  # fmt: skip
+
+
+def _augmented(drafter: Drafter, inference: Inference) -> Iterator[Draft]:
+    """Yield the drafts of `x += y` on Tensors, which become plain assignments.
+
+    In graph mode MindSpore adds in place, also to a value that it has computed once for two equal
+    calls: measured, half of the scale off.
+    """
+    module = drafter.module
+    for statement, scope in module.names.scopes.home.items():
+        match statement:
+            case ast.AugAssign(target=ast.Name() as target, op=op, value=value) if type(
+                op
+            ) in _OPERATORS and inference.is_tensor_name(statement, target):
+                reference = Reference(
+                    "torch.Tensor.__iadd__", target, None, scope, None, scope, (statement,)
+                )
+                draft = drafter.new(reference, statement)
+                if draft.site.status is not Status.IGNORED:
+                    drafter.put(draft, _assignment(module, target.id, _OPERATORS[type(op)], value))
+                yield draft
+
+
+def _assignment(module: ParsedModule, name: str, operator: str, value: ast.expr) -> Text:
+    """Return what writes `x += y` as `x = x + y`."""
+    is_loose = not isinstance(
+        value, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant
+    )
+
+    def text(final: Imports | WholeImports, edited: EditedText) -> str:
+        right = edited.source(value)
+        return f"{name} = {name} {operator} " + (f"({right})" if is_loose else right)
+
+    return text
 
 
 def _placement(reference: Reference, inference: Inference) -> str | None:

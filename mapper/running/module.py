@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -43,6 +44,9 @@ class Migration:
     unasked: tuple[str, ...] = ()
     """Names that other files may take from it, which could not be looked at."""
     whole: bool | None = None
+
+
+_IMPORTS_TORCH = re.compile(rb"(?:^|;)[ \t]*(?:from|import)[ \t]+torch\b", re.MULTILINE)
 
 
 class InternalError(Exception):
@@ -103,7 +107,10 @@ class Migrator:
         if file not in self._known:
             self._known[file] = Staying()
             try:
-                text = decode(regular.read(file, LARGEST_SOURCE)).text
+                data = regular.read(file, LARGEST_SOURCE)
+                if not _IMPORTS_TORCH.search(data):
+                    return self._known[file]  # nothing of torch's is in it to stay
+                text = decode(data).text
                 module = self._parse(text, "\n", file)
             except (OSError, SourceError, SyntaxError, RecursionError, MemoryError):
                 return self._known[file]

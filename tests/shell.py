@@ -22,7 +22,7 @@ def tm2ms(
     *arguments: str, cwd: Path, stdin: bytes = b"", **more: str
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one command in a directory; `migrate` does convolutions, if nothing else is selected."""
-    if arguments[:1] == ("migrate",) and "--select" not in arguments:
+    if arguments[:1] == ("migrate",) and not {"--select", "--show-settings"} & {*arguments}:
         arguments = (*arguments, "--select", "conv")
     return subprocess.run(
         [*COMMAND, *arguments],

@@ -9,7 +9,9 @@ from mapper.analysis.resolve import Names, Reference
 _LISTS = ("torch.nn.Sequential", "torch.nn.modules.container.Sequential")
 
 
-def built_by(reference: Reference, node: ast.expr, names: Names) -> tuple[str | None, str | None]:
+def built_by(
+    reference: Reference, node: ast.expr | ast.stmt, names: Names
+) -> tuple[str | None, str | None]:
     """Return the class and the attribute of `self` that a call's layer becomes, if it does.
 
     A layer given to a Sequential in its place has its position behind the attribute: `body.0`.

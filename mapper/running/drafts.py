@@ -520,7 +520,7 @@ def _spell(imports: Imports | WholeImports, reference: Reference, api: str) -> s
     return imports.spell(api, reference)
 
 
-def _span(module: ParsedModule, node: ast.expr) -> Span:
+def _span(module: ParsedModule, node: ast.expr | ast.stmt) -> Span:
     return Span(
         *module.index.position(module.start(node)), *module.index.position(module.end(node))
     )

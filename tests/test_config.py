@@ -153,6 +153,7 @@ def test_every_setting_may_be_written_in_the_file_unless_it_is_a_mode_or_a_place
         "statistics": "true",
         "quiet": "true",
         "verbose": "1",
+        "require": '"whole"',
     }
     assert samples.keys() == config._CHECKS.keys() - config._COMMAND_LINE_ONLY
     write(tmp_path, "[tool.tm2ms]", *(f"{name} = {value}" for name, value in samples.items()))

@@ -8,7 +8,7 @@ from mapper.files.source import splice
 from mapper.model.options import Options
 from mapper.model.results import Site, Status
 from mapper.rulebook.loader import load
-from mapper.rulebook.schema import Device, Limit, Rule
+from mapper.rulebook.schema import Device, Group, Limit, Rule
 from mapper.running.module import Migrator
 
 HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
@@ -76,7 +76,10 @@ def test_any_and_the_other_devices_do_not_have_it(device: str, call: str) -> Non
 
 
 LIMITS = [
-    (rule, limit) for rule in load().rules for limit in rule.limits if limit.device != Device.ANY
+    (rule, limit)
+    for rule in load().rules
+    for limit in rule.limits
+    if limit.device != Device.ANY and rule.group is Group.CONV
 ]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mapper.analysis.resolve import Names, Reference, _may_borrow, read_names, wanted_lines
 from mapper.rulebook.loader import load
+from mapper.rulebook.schema import Kind
 from tests.counter import count
 
 WORDS = r"Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\b"
@@ -15,7 +16,8 @@ WORDS = r"Conv(?:Transpose)?[123]d\b|\bconv(?:_transpose)?[123]d\b"
 
 def canonical(name: str) -> str | None:
     rule = load().by_api(name)
-    return rule.torch.canonical(name) if rule else None
+    is_module = rule is not None and rule.kind is Kind.MODULE
+    return rule.torch.canonical(name) if rule and not is_module else None
 
 
 def named(text: str) -> Names:

@@ -32,11 +32,18 @@ class Known:
     value: object
 
 
+def float_of(value: object) -> float:
+    """Return a number as a float; a string is not read: it may be `nan`."""
+    if not isinstance(value, int | float):
+        raise TypeError("no number")
+    return float(value)
+
+
 _BINARY = {**ARITHMETIC, ast.LShift: operator.lshift, ast.RShift: operator.rshift}
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "abs": abs,
     "bool": bool,
-    "float": float,
+    "float": float_of,
     "int": int,
     "len": len,
     "list": list,

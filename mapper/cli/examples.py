@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,10 +21,10 @@ NEWEST = Options().target_version
 _IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"
 _IN_A_MODULE = """
 class Net(nn.Module):
-    def forward(self, x):
-        return {}
+    def forward(self, {names}):
+        return {use}
 """
-"""Where the examples of methods and attributes stand: `x` is an input, `self` a module."""
+"""Where the examples of methods and attributes stand: their names are inputs, `self` a module."""
 
 
 class ExampleError(Exception):
@@ -39,18 +40,19 @@ class Result:
     text: str
 
 
-def execute(rule: Rule) -> Iterator[Result]:
-    """Migrate each example of a rule, `unsafe` ones too, so that their rewrite can be shown."""
-    for example in rule.examples:
-        yield _executed(rule, example)
+def execute(rule: Rule, example: Example) -> Result:
+    """Migrate an example of a rule, an `unsafe` one too, so that its rewrite can be shown.
 
-
-def _executed(rule: Rule, example: Example) -> Result:
+    Raises:
+        ExampleError: it is not one use of the rule's API.
+    """
     from mapper.files.source import splice
 
     target = str(example.target) if example.target else NEWEST
     is_inside = rule.kind in (Kind.METHOD, Kind.ATTRIBUTE)
-    whole = _IN_A_MODULE.format(example.before) if is_inside else f"{example.before}\n"
+    whole = f"{example.before}\n"
+    if is_inside:
+        whole = _IN_A_MODULE.format(names=_inputs(example.before), use=example.before)
     text = _IMPORTS + whole
     is_whole = rule.group is not Group.CONV
     found = _migrator(target, str(example.recipe), is_whole).migrate(text)
@@ -62,6 +64,23 @@ def _executed(rule: Rule, example: Example) -> Result:
     if len(sites) != 1:
         raise ExampleError(f"{rule.file}: {example.before!r} holds {len(sites)} calls of {rule.id}")
     return Result(example, sites[0], splice(text, found.edits))
+
+
+def _inputs(use: str) -> str:
+    """Return the names in an example that are inputs of the module around it."""
+    known = {"torch", "nn", "F", "self", "super"}
+    nodes = ast.walk(ast.parse(use, mode="eval"))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)} - known
+    return ", ".join(sorted(names) or ["x"])
+
+
+def execute_or_show(rule: Rule) -> Iterator[Result | Example]:
+    """Yield what became of each example, or the example where it is not to be had by itself."""
+    for example in rule.examples:
+        try:
+            yield execute(rule, example)
+        except ExampleError:
+            yield example
 
 
 @cache

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from mapper.cli.examples import execute
+from mapper.cli.examples import Result, execute_or_show
 from mapper.model.results import Status
-from mapper.rulebook.schema import Verdict
+from mapper.rulebook.schema import Example, Verdict
 
 if TYPE_CHECKING:
-    from mapper.cli.examples import Result
+    from mapper.cli.examples import Result, execute_or_show
     from mapper.rulebook.schema import (
         Claim,
         Limit,
@@ -169,10 +169,20 @@ _NAMES = (
 
 
 def _examples(rule: Rule) -> Iterator[str]:
-    shown = [_example(result) for result in execute(rule)]
+    shown = [
+        _example(one) if isinstance(one, Result) else _as_written(one)
+        for one in execute_or_show(rule)
+    ]
     if shown:
         yield _NAMES
         yield from shown
+
+
+def _as_written(example: Example) -> str:
+    """Return an example that is not executed: what the rule says of it."""
+    after = example.after or f"stays: {example.reason}"
+    said = f"by the rule (not executed for this page): `{after}`"
+    return f"```python\n{example.before}\n```\n{said}"
 
 
 def _example(result: Result) -> str:

@@ -35,7 +35,7 @@ class Known:
 def float_of(value: object) -> float:
     """Return a number as a float; a string is not read: it may be `nan`."""
     if not isinstance(value, int | float):
-        raise TypeError("no number")
+        raise UnknownError("a number that is read from a string")
     return float(value)
 
 

@@ -12,6 +12,7 @@ def layer(arguments: str) -> str:
 
 # What is left to a person, whatever it costs Python.
 MANUAL = {
+    "a nan that nobody computes": layer("3, 8, float('nan'), padding=float('nan')"),
     "a power tower": layer("3, 8, 9**9**9**9"),
     "a huge shift": layer("3, 8, 1 << 10**9"),
     "a shift of a shift": layer("3, 8, (1 << 63) << 63"),
@@ -61,7 +62,6 @@ MIGRATED = {
     "a hundred million channels": layer("10**8, 10**8, 3"),
     "a huge stride": layer("3, 8, 3, stride=10**9"),
     "a huge range that nobody counts": layer("3, 8, sum(range(10**12))"),
-    "a nan that nobody computes": layer("3, 8, float('nan'), padding=float('nan')"),
     "a nan by its name": layer("3, 8, torch.nan, stride=torch.inf"),
     "a range that nobody makes a tuple": layer("3, 8, tuple(range(10**12))"),
     "a thousand local names": "\n".join(

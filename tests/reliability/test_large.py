@@ -41,7 +41,7 @@ CASES: dict[str, tuple[str, Build, int, str]] = {
         "x.py",
         lambda: HEAD + f"c = nn.Conv2d(3, 8, 3, bias={' and '.join(['a'] * 20_000)})\n",
         1,
-        "1 migrated (1 exact), 1 needs a person",
+        "1 migrated (1 by numbers), 1 needs a person",
     ),
 }
 SLOW: dict[str, tuple[str, Build, int, str]] = {

@@ -54,7 +54,12 @@ SLOW: dict[str, tuple[str, Build, int, str]] = {
     "the most of short statements": ("x.py", lambda: module("x = 1\n", LARGEST), 1, "1 migrated"),
     "50 MB in one string": ("x.py", lambda: string(50_000_000), 2, TOO_LARGE),
     "a notebook of 50 MB": ("x.ipynb", lambda: notebook(50), 1, "50 migrated"),
-    "a notebook of 120 MB": ("x.ipynb", lambda: notebook(120), 2, "larger than 100 MB; leave it out"),
+    "a notebook of 120 MB": (
+        "x.ipynb",
+        lambda: notebook(120),
+        2,
+        "larger than 100 MB; leave it out",
+    ),
 }
 PARAMETERS = [
     *(pytest.param(*case, id=name) for name, case in CASES.items()),

@@ -15,7 +15,7 @@ from tests.shell import COMMAND, ROOT, environment
 pytestmark = pytest.mark.hook
 
 CONV = "import torch.nn as nn\n\nx = nn.Conv2d(3, 8, 3, padding=1)\n"
-WRITTEN = CONV.replace("torch", "mindspore").replace(
+WRITTEN = CONV.replace("import torch.nn as nn", "from mindspore import nn").replace(
     "3, padding=1", "3, pad_mode='pad', padding=1, has_bias=True"
 )
 MANUAL = "import torch.nn as nn\n\nx = nn.LazyConv2d(8, 3)\n"
@@ -39,7 +39,9 @@ def hook(tmp_path_factory: pytest.TempPathFactory) -> Hook:
     pytest.importorskip("pre_commit", reason="pre-commit is not installed")
     copy, home = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("home")
     for name in git("ls-files", "-z", "-c", "-o", "--exclude-standard", cwd=ROOT).split("\0"):
-        if name.startswith(("mapper", "rules", "pyproject", "README", "LICENSE", ".pre-commit-h")):
+        if name.startswith(
+            ("mapper", "tm2ms", "rules", "pyproject", "README", "LICENSE", ".pre-commit-h")
+        ):
             target = copy / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).exists():

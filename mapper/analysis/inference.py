@@ -196,10 +196,6 @@ class Inference:
         found = self._cells.kinds.get(node, UNKNOWN)
         return UNKNOWN if found == NEVER else found
 
-    def is_tensor_name(self, statement: ast.AugAssign, target: ast.Name) -> bool:
-        """Say whether the target of an augmented assignment is surely a Tensor."""
-        return self.kind(target).is_tensor or self.kind(statement.target).is_tensor
-
     def receiver(self, node: ast.Attribute) -> Kind:
         """Return what an attribute is read from: of a Tensor or None, `x.view` is a Tensor's."""
         kind = self.kind(node.value)

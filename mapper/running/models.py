@@ -178,9 +178,9 @@ def _augmented(drafter: Drafter, inference: Inference) -> Iterator[Draft]:
     module = drafter.module
     for statement, scope in module.names.scopes.home.items():
         match statement:
-            case ast.AugAssign(target=ast.Name() as target, op=op, value=value) if type(
-                op
-            ) in _OPERATORS and inference.is_tensor_name(statement, target):
+            case ast.AugAssign(target=ast.Name() as target, op=op, value=value) if (
+                type(op) in _OPERATORS and inference.kind(target).is_tensor
+            ):
                 reference = Reference(
                     "torch.Tensor.__iadd__", target, None, scope, None, scope, (statement,)
                 )

@@ -96,7 +96,7 @@ class ClassChecks:
                         f"name, which MindSpore does not: write `{name} = {name} …` where no "
                         "other name is meant to change",
                     )
-            case ast.Attribute() if self._inference.kind(_loaded(target)).is_tensor:
+            case ast.Attribute() if self._inference.kind(target).is_tensor:
                 yield (
                     statement.lineno,
                     f"`{ast.unparse(target)}` is a Tensor that is changed in place: write it as "
@@ -270,10 +270,6 @@ def _is_read_later(given: ast.Name, function: ast.AST) -> bool:
         and (node.lineno, node.col_offset) > place
         for node in ast.walk(function)
     )
-
-
-def _loaded(target: ast.Attribute) -> ast.expr:
-    return target
 
 
 def _buffers(node: ast.ClassDef) -> set[str]:

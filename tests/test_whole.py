@@ -11,6 +11,12 @@ from mapper.running.file import Task, process
 WHOLE = Options()
 
 FREE_NAMES = {
+    "a Parameter that is changed through its data": (
+        "import torch.nn as nn\n\n\nclass A(nn.Module):\n    def reset(self):\n"
+        "        for m in self.modules():\n            if isinstance(m, nn.BatchNorm2d):\n"
+        "                m.weight.data.fill_(1)\n                m.bias.data.zero_()\n",
+        "m.beta.set_data(initializer('zeros', m.beta.shape, m.beta.dtype))",
+    ),
     "a method that no rule is about": (
         "import torch.nn as nn\n\n\ndef reset(m):\n    nn.init.normal_(m.weight, std=0.02)\n",
         "m.weight.set_data(initializer(Normal(0.02), m.weight.shape, m.weight.dtype))",

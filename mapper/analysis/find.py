@@ -18,6 +18,25 @@ from mapper.analysis.scopes import SCOPED, Scope, inner_scopes, own_expressions
 from mapper.analysis.walk import children
 
 TENSOR, MODULE, SIZE = "torch.Tensor", "torch.nn.Module", "torch.Size"
+PARAMETER = "torch.nn.Parameter"
+PARAMETER_ATTRIBUTES = frozenset(
+    (
+        "add_",
+        "clamp_",
+        "copy_",
+        "data",
+        "div_",
+        "fill_",
+        "mul_",
+        "normal_",
+        "requires_grad",
+        "sub_",
+        "uniform_",
+        "zero_",
+    )
+)
+"""What a Parameter has otherwise than a Tensor in MindSpore: what changes it becomes set_data."""
+
 SIZE_ATTRIBUTES = frozenset(("numel",))
 """What torch.Size has that a tuple has not."""
 
@@ -84,6 +103,8 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
         for node, scope, parents in _attributes(statement, home):
             receiver = inference.receiver(node)
             owners = _owners(receiver, node.attr)
+            if node.attr in PARAMETER_ATTRIBUTES and _is_parameter(node.value, inference):
+                owners = iter((PARAMETER,))
             if node.attr == "forward" and not receiver.is_known:
                 owners = iter((MODULE,))  # whatever it is, it raises where it is no Cell
             for owner in owners:
@@ -91,6 +112,13 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
                 call = above if isinstance(above, ast.Call) and above.func is node else None
                 yield Reference(f"{owner}.{node.attr}", node, call, scope, None, scope, parents)
                 break
+
+
+def _is_parameter(node: ast.expr, inference: Inference) -> bool:
+    """Say whether an expression is a Parameter, or the `data` of one, which is the same."""
+    if isinstance(node, ast.Attribute) and node.attr == "data":
+        node = node.value
+    return inference.kind(node).without("None").name == "Parameter"
 
 
 def _owners(kind: Kind, name: str) -> Iterator[str]:

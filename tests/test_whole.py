@@ -75,3 +75,22 @@ def test_calls_inside_of_others_are_taken_as_what_torch_gives() -> None:
     )
     result = process(Task("f.py", text.encode()), WHOLE)
     assert "ops.avg_pool2d(y, y.shape[2], stride=y.shape[2])" in (result.after or "")
+
+
+UNKNOWN = {
+    "a result of another package": "import torch.nn as nn\nfrom other import thing\n\n\n"
+    "class A(nn.Module):\n    def forward(self, x):\n        y = thing(x)\n"
+    "        return y.std(1)\n",
+    "a transposition": "import torch.nn as nn\nfrom other import thing\n\n\n"
+    "class A(nn.Module):\n    def forward(self, x):\n"
+    "        return thing(x).transpose(0, 1)\n",
+}
+
+
+@pytest.mark.parametrize("text", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_method_that_would_be_silently_different_is_left_where_its_object_is_unknown(
+    text: str,
+) -> None:
+    result = process(Task("m.py", text.encode()), WHOLE)
+    assert result.after == text
+    assert any("cannot be told" in site.message for site in result.sites)

@@ -18,6 +18,9 @@ from mapper.analysis.scopes import SCOPED, Scope, inner_scopes, own_expressions
 from mapper.analysis.walk import children
 
 TENSOR, MODULE, SIZE = "torch.Tensor", "torch.nn.Module", "torch.Size"
+SILENT = frozenset(("std", "transpose", "var"))
+"""Methods that a MindSpore Tensor has too, and that compute something else without a word."""
+
 PARAMETER = "torch.nn.Parameter"
 PARAMETER_ATTRIBUTES = frozenset(
     (
@@ -107,10 +110,18 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
                 owners = iter((PARAMETER,))
             if node.attr == "forward" and not receiver.is_known:
                 owners = iter((MODULE,))  # whatever it is, it raises where it is no Cell
+            problem = None
+            if node.attr in SILENT and not receiver.is_known and not receiver.is_layer:
+                owners = iter((TENSOR,))
+                problem = (
+                    f"what `{ast.unparse(node.value)}` is cannot be told, and a Tensor's "
+                    f"`{node.attr}` computes something else in MindSpore"
+                )
             for owner in owners:
                 above = parents[0]
                 call = above if isinstance(above, ast.Call) and above.func is node else None
-                yield Reference(f"{owner}.{node.attr}", node, call, scope, None, scope, parents)
+                api = f"{owner}.{node.attr}"
+                yield Reference(api, node, call, scope, None, scope, parents, problem)
                 break
 
 

@@ -273,6 +273,8 @@ class Drafter:
         if draft.site.status is Status.IGNORED:
             return draft
         try:
+            if reference.problem:
+                raise ManualError(f"{reference.problem}: annotate it, or write it by hand")
             if rule is None:
                 draft.uncover(_no_rule(reference.api))
             elif not isinstance(getattr(reference.node, "ctx", None), ast.Load):

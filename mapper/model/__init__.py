@@ -1,1 +1,1 @@
-"""The words of the program."""
+"""The types that every other package uses: results, options, plans."""

@@ -84,7 +84,7 @@ class Template:
 
 
 def _joined(parts: Sequence[str | Api | Operand]) -> tuple[str | Api | Operand, ...]:
-    """Return the parts with the plain texts beside each other as one."""
+    """Return the parts with adjacent plain texts joined."""
     joined: list[str | Api | Operand] = []
     for part in parts:
         if joined and type(part) is type(joined[-1]) is str:

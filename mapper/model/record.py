@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
 
     def record(*, frozen: bool, slots: bool):
-        """Return the decorator; that they are `frozen` is for mypy."""
+        """Return the decorator. Only mypy uses `frozen`: nothing checks it at run time."""
         made = dataclass(slots=slots, eq=False, repr=False)
 
         def decorate(plain: type) -> type:

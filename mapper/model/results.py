@@ -1,6 +1,6 @@
-"""The words of the program: what happened at a site, in a file, and how it was proved.
+"""The results of a run: what happened at each site and in each file, and how it was proved.
 
-Plain frozen dataclasses that pickle; every other package speaks in them, and this one knows none.
+They are frozen dataclasses that can be pickled. This package imports no other one of ours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mapper.model.record import record
 
 
 class Status(StrEnum):
-    """The one thing that happened at a site, with the words of the JSON report."""
+    """What happened at a site; the values are the words of the JSON report."""
 
     MIGRATED = "migrated"
     UNSAFE = "unsafe"

@@ -1,1 +1,1 @@
-"""What becomes of a use."""
+"""Decides what becomes of each use of a torch API."""

@@ -150,7 +150,7 @@ class BoundCall:
             raise ManualError(f"torch wants {wanted} for `{name}` here, not {length}")
 
     def repeat(self, name: str) -> None:
-        """Insist that the argument may be evaluated more than once."""
+        """Raise ManualError if evaluating the argument more than once could matter."""
         if not is_repeatable(self.node(name)):
             raise ManualError(
                 f"`{name}={self.text(self.node(name))}` would have to be evaluated more than once: "
@@ -200,7 +200,7 @@ def _is_tuple(node: ast.expr) -> bool:
 
 
 def _may_be_one(node: ast.expr) -> bool:
-    """Say whether one evaluation stands for all: `f` of `(f(k),) * 2` is called once anyway."""
+    """Say whether all elements come from one evaluation: `(f(k),) * 2` calls `f` once."""
     if is_repeatable(node):
         return True
     sides = (node.left, node.right) if isinstance(node, ast.BinOp) else ()

@@ -1,5 +1,4 @@
-"""From a call and a rule that says what each argument becomes to a plan.
-
+"""Turns a call into a plan, by a rule that says what each argument becomes.
 Renames edit only the keyword; what is computed is written as a number where the arguments are
 known, and as an expression of their own texts where they are not.
 """
@@ -34,7 +33,7 @@ def declared(call: BoundCall) -> Plan:
     for refusal in call.rule.manual:
         holds = refusal.when.holds(values, call.rank)
         is_lost = any(name in call.rule.drop for name in refusal.when.names())
-        if holds or (holds is None and is_lost):  # what is dropped is not in the text to be proved
+        if holds or (holds is None and is_lost):  # the proof never sees what is dropped
             raise ManualError(refusal.text)
     plan = _templated(call, values) if call.rule.write else _carried(call, values)
     for name, reason in call.rule.drop.items():
@@ -117,9 +116,10 @@ def _is_left_out(
     place: str | None,
     values: Mapping[str, object],
 ) -> bool:
-    """Say whether MindSpore's own default does; what the call gives is always written.
+    """Say whether the argument can be omitted, since MindSpore's default means the same.
 
-    For a parameter with a table of values None means "as usual" in torch.
+    An argument that the call gives is always written, except None for a parameter with a table of
+    values: there None selects torch's default.
     """
     spec = call.rule.mindspore.parameter(new)
     assert spec is not None
@@ -234,7 +234,7 @@ def _templated(call: BoundCall, values: Mapping[str, object]) -> Plan:
 
 
 def _chosen(call: BoundCall, values: Mapping[str, object], plan: Plan) -> Write:
-    """Return the first template that holds. What is given by a name is taken for not None."""
+    """Return the first template whose condition holds. A named value is assumed not to be None."""
     for write in call.rule.write:
         holds = write.when.holds(values, call.rank)
         if holds is None:

@@ -1,5 +1,4 @@
-"""A rule's expression with a call's own arguments in it: decided as far as they tell, and spelled.
-
+"""Puts a call's own arguments into a rule's expression, and decides its conditions where it can.
 `1 - momentum` with `momentum=a + b` is `1 - (a + b)`.
 """
 
@@ -79,8 +78,9 @@ class _Simplifier(ast.NodeTransformer):
 def _is_about_kind(test: ast.expr) -> bool:
     """Say whether a test asks what a parameter is: `isinstance(x, tuple)`, `x is None`.
 
-    Where that is not known the usual kind is meant, which a rule has behind `else`: code that tests
-    kinds is nobody's. The proof sees what becomes of the others, which mostly raise in MindSpore.
+    Where the kind is not known, the branch behind `else` is written, which rules keep for the usual
+    kind: nobody wants code that tests kinds. The proof tries the other kinds, and these mostly
+    raise in MindSpore.
     """
     match test:
         case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(), _]):

@@ -42,7 +42,7 @@ class Unit:
 
     @property
     def words(self) -> str:
-        """Return what a message calls it."""
+        """Return how messages name it."""
         match self.node:
             case ast.ClassDef(name=name):
                 return f"class `{name}`"
@@ -120,7 +120,7 @@ class Units:
 
     @staticmethod
     def _spread(stays: dict[Unit, Hindrance], links: dict[Unit, list[Unit]]) -> None:
-        """Let what is linked to a unit that stays, stay too."""
+        """Add the units that are linked, directly or not, to one that stays torch's."""
         waiting = list(stays)
         while waiting:
             unit = waiting.pop()

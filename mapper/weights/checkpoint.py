@@ -1,4 +1,4 @@
-"""What a checkpoint and a migrated model say of the model in torch that neither of them is."""
+"""Reconstructs the torch model that a checkpoint belongs to, with the help of the migrated model."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def without_prefix(state: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def torch_network(shapes: Mapping[str, Shape], mindspore: Network) -> Network:
-    """Return the model in torch that has these names, its classes by those of the migrated model.
+    """Return the torch model that has these names; its classes follow from the migrated model's.
 
-    A layer has the class that MindSpore's layer at its path has; where that is a SequentialCell
-    which was put around, the class of the only layer in it that has parameters.
+    A layer's class is that of MindSpore's layer at its path. Where that is a SequentialCell which
+    the migration put around a layer, it is the class of the only layer in it with parameters.
     """
     there = {_renamed(path, mindspore): layer for path, layer in mindspore.layer.items()}
     owners = {name.rpartition(".")[0] for name in shapes}

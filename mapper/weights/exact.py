@@ -1,4 +1,4 @@
-"""The map between two models that exist: by their paths, their classes, their names and shapes."""
+"""Maps the names of two live models by the paths and classes of their layers."""
 
 from __future__ import annotations
 
@@ -177,9 +177,9 @@ def _is_below(path: str, places: set[str]) -> bool:
 
 
 def ties(torch: Network, mindspore: Network, names: NameMap) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of torch's names that are one parameter there, and several in MindSpore.
+    """Return groups of names that share one parameter in torch, but have several in MindSpore.
 
-    Their values agree, and part in the first step of training.
+    Their values are equal at first and differ after the first step of training.
     """
     groups: dict[str, list[str]] = {}
     for entry in torch.entries:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-HEADER_LIMIT = 100 << 20  # as the library has it
+HEADER_LIMIT = 100 << 20  # the limit of the `safetensors` library
 
 DTYPES: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),

@@ -1,4 +1,4 @@
-"""How MindSpore's layers call what torch's layers call otherwise."""
+"""The parameter names of MindSpore's layers where torch's layers use other names."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def rename(api: str, name: str, more: Renames) -> str:
 def added_axis(torch: tuple[int, ...], mindspore: tuple[int, ...]) -> int | None:
     """Return where MindSpore's shape has an axis of one that torch's lacks, the last place first.
 
-    Which of several such places it is does not matter: the values lie in memory alike.
+    With several such places any will do: the values have the same layout in memory.
     """
     if len(mindspore) != len(torch) + 1:
         return None

@@ -1,4 +1,4 @@
-"""What a live model says of itself: its layers by path, its parameters and buffers by name."""
+"""Describes a live model: its layers by path, its parameters and buffers by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Layer:
 
     `cls` is its own class; `api` the first class of the framework among its ancestors, which is
     its own for a layer of the framework and `torch.nn.Module` for a network. `source` is
-    `file:line` of the assignment that made it. `training` is the mode it was born in.
+    `file:line` of the assignment that made it. `training` is its mode when it was built.
     """
 
     path: str
@@ -30,8 +30,8 @@ class Layer:
 class Entry:
     """One parameter or buffer of `state_dict()`.
 
-    Entries that are one object have the same `identity`. `called` is what the parameter says of
-    itself (MindSpore's `Parameter.name`), which need not be where it is.
+    Entries that are one object have the same `identity`. `called` is the parameter's own name
+    (MindSpore's `Parameter.name`), which may differ from its place in the model.
     """
 
     name: str
@@ -75,14 +75,14 @@ class Network:
 
 
 def network(description: Mapping[str, Any]) -> Network:
-    """Return the network that a JSON description (lists of layers and of entries) tells of."""
+    """Return the network of a JSON description, which lists layers and entries."""
     layers = (Layer(**layer) for layer in description["layers"])
     entries = ({**entry, "shape": tuple(entry["shape"])} for entry in description["entries"])
     return Network(tuple(layers), tuple(Entry(**entry) for entry in entries))
 
 
 def collisions(entries: Iterable[Entry]) -> dict[str, tuple[str, ...]]:
-    """Return the names that several parameters give themselves, with where these parameters are.
+    """Return the own names that several parameters share, with the places of these parameters.
 
     `CellList.append` after the list has become an attribute leaves them without the list's name;
     MindSpore then saves one of them and refuses to optimize or compile.

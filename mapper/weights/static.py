@@ -1,4 +1,4 @@
-"""The map for a checkpoint from a report alone: nothing is built, nothing is run."""
+"""Maps the names of a checkpoint by the migration's report alone; no model is built or run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Built:
 
 
 def sites(report: Mapping[str, Any]) -> tuple[Built, ...]:
-    """Return the layers that a JSON report tells of, and the parameters that classes keep."""
+    """Return the layers in a JSON report, and the parameters that classes hold themselves."""
     found = []
     for file in report["files"]:
         for site in file["sites"]:
@@ -126,7 +126,7 @@ class _Matching:
         return outcomes or self._kept_by_a_class(owner, last)
 
     def _layers(self, owner: str) -> list[Built]:
-        """Return the sites that may have built the layer at a path, the surest kind of them."""
+        """Return the sites that may have built the layer at a path, by the most exact match."""
         parts = owner.split(".")
         tails = [".".join(parts[i:]) for i in range(len(parts))]
         heads = {tail: self.classes.get(".".join(parts[: i - 1]) if i > 1 else "", "")
@@ -170,7 +170,7 @@ class _Matching:
         return _Outcome(path, added_axis(torch, mindspore))
 
     def _kept_by_a_class(self, owner: str, last: str) -> set[_Outcome]:
-        """Return that a name stays, when a class keeps a parameter by this name itself."""
+        """Return that the name is unchanged, if a class itself holds a parameter of this name."""
         cls = self.classes.get(owner, "").rpartition(".")[2]
         own = [s for s in self.built if s.api in PLAIN and s.attribute == last]
         own = [s for s in own if not cls or s.cls is None or s.cls.rpartition(".")[2] == cls]

@@ -127,7 +127,7 @@ def _default(reference: Reference, names: Names) -> tuple[Scope, str] | None:
 def _alias(
     scope: Scope, name: str, held: list[Held], names: Names, uses_of: Uses, below: _Below
 ) -> Alias | None:
-    """Follow a name; None when it is never called here, so that there is nothing to follow."""
+    """Return what a name stands for and where it is called; None when it is never called here."""
     uses = _Uses(scope, name, below)
     problem = None
     if not uses.calls:

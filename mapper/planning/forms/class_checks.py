@@ -1,8 +1,8 @@
-"""What keeps a class, or a function that it calls, from computing the same as a MindSpore Cell.
+"""Finds what would make a class, or a function that it calls, compute something else as a Cell.
 
-Each is a trap in which MindSpore computes something else without a word: what torch changes in
-place is rebound, a container loses the names of its parameters or skips its children. What cannot
-be shown to be harmless is a reason to leave the class torch's.
+Each check is about a silent difference: MindSpore rebinds a name where torch changes a Tensor in
+place; a container loses the names of its parameters or skips its children. Unless such a place is
+shown to be harmless, the class stays torch's.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LAYER_NAMES = frozenset(
 
 
 class ClassChecks:
-    """Finds, in one file, what a Cell would do otherwise than a torch module, and silently."""
+    """Finds the silent differences between the torch modules of one file and Cells."""
 
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
@@ -72,7 +72,7 @@ class ClassChecks:
             yield from _sequential(one)
 
     def of_function(self, function: ast.AST) -> Iterator[Problem]:
-        """Yield what a function changes in place that somebody else may see."""
+        """Yield the in-place changes of a function that other code may see."""
         for statement in ast.walk(function):
             if isinstance(statement, ast.AugAssign):
                 yield from self._augmented(statement, function)
@@ -109,7 +109,7 @@ class ClassChecks:
                     yield statement.lineno, _ELEMENT.format(ast.unparse(target))
 
     def _is_tensor(self, target: ast.Name, statement: ast.AugAssign, function: ast.AST) -> bool:
-        """Say whether the name may hold a Tensor: what is known not to is no concern."""
+        """Say whether the name, or what is added to it, holds a Tensor somewhere in the function."""
         kinds = [self._inference.kind(target), self._inference.kind(statement.value)]
         kinds += [
             self._inference.kind(node)
@@ -144,7 +144,7 @@ class ClassChecks:
             )
 
     def _changes_input(self, call: ast.Call) -> bool:
-        if self._inference.kind(call).is_layer:  # it is made, and called with nothing yet
+        if self._inference.kind(call).is_layer:  # the call only builds the layer
             return False
         for keyword in call.keywords:
             if keyword.arg == "inplace":
@@ -175,7 +175,7 @@ class ClassChecks:
         if method is None:
             return False
         if method.node not in self._changing:
-            self._changing[method.node] = False  # while it is asked for within itself
+            self._changing[method.node] = False  # the answer while `forward` calls itself
             self._changing[method.node] = self._forward_changes(method.node)
         return self._changing[method.node]
 
@@ -193,7 +193,7 @@ class ClassChecks:
         return False
 
     def _is_lost(self, given: ast.expr, statement: ast.stmt, function: ast.AST) -> bool:
-        """Say whether nobody sees the Tensor that a call is given, after the call."""
+        """Say whether the Tensor given to a call is surely not used after the call."""
         if self._aliases.is_fresh(given):
             return True
         if not isinstance(given, ast.Name):
@@ -245,7 +245,7 @@ def _parameters(function: ast.AST) -> list[str]:
 
 
 def _is_read_beside(given: ast.Name, statement: ast.stmt) -> bool:
-    """Say whether the statement reads the name at another place, too: `x + self.block(x)`."""
+    """Say whether the statement also reads the name elsewhere: `x + self.block(x)`."""
     return any(
         isinstance(node, ast.Name)
         and node is not given
@@ -256,7 +256,7 @@ def _is_read_beside(given: ast.Name, statement: ast.stmt) -> bool:
 
 
 def _is_read_later(given: ast.Name, function: ast.AST) -> bool:
-    """Say whether the name is read behind a place, or anywhere where it stands in a loop."""
+    """Say whether the name is read after a place, or anywhere in a loop around that place."""
     for node in ast.walk(function):
         if isinstance(node, ast.For | ast.While | ast.AsyncFor) and any(
             part is given for part in ast.walk(node)

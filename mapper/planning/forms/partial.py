@@ -12,7 +12,7 @@ CLASS = "class"
 
 
 def joined(partial: ast.Call, call: ast.Call) -> ast.Call:
-    """Return the call that Python makes of both."""
+    """Return the one call that calling the partial amounts to."""
     args = [*partial.args[1:], *call.args]
     return ast.Call(call.func, args, [*partial.keywords, *call.keywords])
 

@@ -76,7 +76,7 @@ def find_classes(
 ) -> list[ModuleClass]:
     """Return the classes of the file that are torch modules, those without a torch base last.
 
-    `inferred` are those that are so by what other files say of their bases.
+    `inferred` are those whose bases are torch modules defined in other files.
     """
     found: dict[ast.ClassDef, ModuleClass] = {}
     for reference in references:

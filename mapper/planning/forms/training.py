@@ -1,8 +1,8 @@
 """Where a program builds a model and then calls or trains it.
 
-A torch module starts in training mode, a Cell does not; in graph mode one whose flag was never set
-before its first call stays as it is for ever. So what is built outside the classes gets its
-`set_train()`, unless the program sets the mode itself.
+A torch module starts in training mode, a Cell does not. In graph mode, setting a Cell's flag has no
+effect any more if it was never set before the first call. So a model that is built outside of
+classes gets a `set_train()`, unless the program sets the mode itself.
 """
 
 from __future__ import annotations

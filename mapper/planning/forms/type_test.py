@@ -1,4 +1,4 @@
-"""`isinstance(m, nn.Conv2d)` and its kin: tests that hold for both frameworks' classes.
+"""Type tests such as `isinstance(m, nn.Conv2d)`, written so that they hold for both frameworks.
 
 A tree may still hold torch layers (from a library, or left for a person), so the MindSpore class
 is added beside torch's: the test is then true for just the objects that it was true for.

@@ -1,7 +1,7 @@
-"""The named strategies that a table cannot say: from a bound torch call to a plan.
+"""Turns a bound torch call into a plan, where a declarative rule cannot express what is needed.
 
-Everything here decides and nothing edits: the plan is rendered elsewhere, and what is rendered is
-verified elsewhere, so a mistake here is caught and not written.
+Strategies only decide: `writing` puts the plan into source and `proving` checks that source, so a
+mistake here is caught before anything is written.
 """
 
 from __future__ import annotations

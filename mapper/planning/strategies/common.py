@@ -26,7 +26,7 @@ def common(call: BoundCall, names: tuple[str, ...] = ("kernel_size", "stride", "
 
 
 def bias(call: BoundCall, plan: Plan) -> None:
-    """Write the bias, whose default is the other one in MindSpore, as a bool."""
+    """Write the bias, whose default differs in MindSpore, as a bool."""
     node = call.node("bias")
     value = known(node)
     if value is not None:
@@ -48,7 +48,7 @@ def _is_bare(node: ast.expr) -> bool:
 
 
 def initial(call: BoundCall, plan: Plan, fan: str) -> None:
-    """Write torch's initialisers out where that release's defaults are others.
+    """Write torch's initialisers out for MindSpore releases whose defaults differ.
 
     torch draws the weight from HeUniform(√5) and the bias from ±1/√(fan in); `fan` names the
     channels that count, per group, times the kernel.
@@ -103,7 +103,7 @@ def _dtype(call: BoundCall, plan: Plan) -> None:
 
 
 def _symbolic_dtype(call: BoundCall, plan: Plan, node: ast.expr) -> None:
-    """None is torch's float32; anything but None and MindSpore's own dtypes raises there."""
+    """Write a dtype known only at run time: None becomes float32, and a dtype of torch's raises."""
     if call.rule.mindspore.parameter("dtype") not in call.rule.mindspore.parameters_in(
         call.version
     ):

@@ -29,9 +29,10 @@ def convolution(call: BoundCall) -> Plan:
 
 
 def _only_zeros(call: BoundCall, plan: Plan, keywords: Keywords) -> Keywords:
-    """Write for 'zeros' what depends on a symbolic padding_mode; without padding, none does.
+    """Return the padding keywords for a symbolic padding_mode, which is taken to be 'zeros'.
 
-    Where the file says that it is 'zeros', any other mode is made to raise.
+    Where the file says that it is 'zeros', what is written raises for any other mode. Without
+    padding the mode does not matter.
     """
     node = call.node("padding_mode")
     text, seen = call.text(node), call.values(node)

@@ -56,7 +56,7 @@ def _kernel_covers_stride(call: BoundCall) -> bool:
 
 
 def _native(call: BoundCall, plan: Plan, padding: Extent, extra: Extent) -> list[tuple[str, str]]:
-    """In 3-d the layer has an `output_padding` of its own, which needs pad_mode='pad'."""
+    """Use the `output_padding` that MindSpore's 3-d layer has; it needs pad_mode='pad'."""
     if call.given("output_padding") and extra.written is not None:
         plan.changes["output_padding"] = [("output_padding", extra.written)]
     elif call.given("output_padding"):

@@ -8,7 +8,7 @@ from mapper.planning.strategies.padding import zero_padding
 
 
 def functional_conv(call: BoundCall) -> Plan:
-    """`ops.convNd` keeps torch's `groups`, and takes one padding per axis as torch does."""
+    """Plan a call of `ops.convNd`, which has torch's `groups` and takes one padding per axis."""
     plan = Plan(call.rule.mindspore.api)
     for name in ("stride", "dilation"):
         if call.given(name) and (written := call.extent(name).written) is not None:
@@ -20,5 +20,5 @@ def functional_conv(call: BoundCall) -> Plan:
 
 
 def functional_conv_transpose(call: BoundCall) -> Plan:
-    """A helper with torch's own signature computes from the operands' shapes."""
+    """Plan a call of a helper with torch's signature, which computes from the operands' shapes."""
     return Plan(f"ms_conv_transpose{call.rank}d")

@@ -36,7 +36,7 @@ def doubled(call: BoundCall, padding: Extent) -> str:
 def zero_padding(call: BoundCall, sides: Callable[[Extent], str]) -> Keywords:
     """Write padding with zeros, where `sides` writes the numbers.
 
-    A string becomes the `pad_mode`; what may be either is told apart.
+    A string becomes the `pad_mode`; for what may be either, a condition is written.
     """
     node = call.node("padding")
     kinds, text = call.kinds(node), call.text(node)

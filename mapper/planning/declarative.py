@@ -1,4 +1,5 @@
 """Turns a call into a plan, by a rule that says what each argument becomes.
+
 Renames edit only the keyword; what is computed is written as a number where the arguments are
 known, and as an expression of their own texts where they are not.
 """

@@ -1,4 +1,5 @@
 """Puts a call's own arguments into a rule's expression, and decides its conditions where it can.
+
 `1 - momentum` with `momentum=a + b` is `1 - (a + b)`.
 """
 

@@ -1,4 +1,4 @@
-"""Which class and attribute a call builds a layer for, so that its weights can be found."""
+"""Finds the class and attribute that a call builds a layer for, so that weights can be matched."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _LISTS = ("torch.nn.Sequential", "torch.nn.modules.container.Sequential")
 def built_by(
     reference: Reference, node: ast.expr | ast.stmt, names: Names
 ) -> tuple[str | None, str | None]:
-    """Return the class and the attribute of `self` that a call's layer becomes, if it does.
+    """Return the class, and the attribute of `self` that the built layer is assigned to, if any.
 
-    A layer given to a Sequential in its place has its position behind the attribute: `body.0`.
+    A layer inside a Sequential has its position after the attribute: `body.0`.
     """
     if node is not reference.call:
         return None, None

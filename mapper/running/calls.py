@@ -1,4 +1,4 @@
-"""Rewrites one call: binds, plans, renders and proves it. Every rewritten call passes here."""
+"""Rewrites one call: binds, plans, renders and proves it. Every rewritten call goes this way."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Spelling:
 
 @record(frozen=True, slots=True)
 class Way:
-    """How a call reaches its class where it does not name it: `conv(…)`, `super().__init__(…)`.
+    """How a call reaches an API that it does not name: `conv(…)`, `super().__init__(…)`.
 
     `partial` is the `functools.partial(…)` in between, which fixes some of the arguments.
     `is_known`: what the file says of the arguments decides how they are written.
@@ -152,9 +152,9 @@ class CallRewriter:
         edited: EditedText,
         way: Way | None = None,
     ) -> Rewritten:
-        """Return it under the names that the file ends up with; proved when the text differs.
+        """Return the call spelled with the file's final names, proved anew if the text differs.
 
-        What is proved has the arguments of the source, what is returned has them as `edited`.
+        The proof is about the arguments as in the source; the result has them as in `edited`.
         """
         text, fixed = _render(EditedText(module), call, done.plan, done.arguments, spelling, way)
         if (text, fixed) != (done.text, done.fixed):
@@ -170,7 +170,11 @@ class CallRewriter:
         return self._knowledge
 
     def _limits(self, call: BoundCall) -> list[str]:
-        """Return the findings of this target; a limit that rules the rewrite out is an error."""
+        """Return the findings for the target version and device.
+
+        Raises:
+            ManualError: a limit rules the rewrite out.
+        """
         findings = []
         values: dict[str, object] = {}
         for name in call.rule.torch.names:
@@ -232,9 +236,9 @@ class CallRewriter:
 
 
 def _written_out(call: ast.Call, bound: BoundCall, receiver: ast.expr | None) -> ast.Call:
-    """Return the call with each argument under its name, also those out of a `**`.
+    """Return the call with each argument given by name, also those out of a `**`.
 
-    What goes to a variadic parameter has no name, nor has what stands before it.
+    Arguments of a variadic parameter, and those before it, stay positional.
     """
     values = {name: argument.value for name, argument in bound.arguments.items()}
     own = {name: value for name, value in values.items() if value is not receiver}
@@ -250,7 +254,7 @@ def _written_out(call: ast.Call, bound: BoundCall, receiver: ast.expr | None) ->
 
 
 class _Operands(ast.NodeTransformer):
-    """Puts names in the place of expressions that both texts compute with, whatever they are."""
+    """Replaces expressions that both texts merely compute with by names."""
 
     def __init__(self, expressions: Sequence[ast.expr]) -> None:
         self._names = {
@@ -274,7 +278,7 @@ class _Operands(ast.NodeTransformer):
 
 
 def _is_size(node: ast.AST) -> TypeGuard[ast.expr]:
-    """Say whether an expression asks a Tensor for a size, which the other side does otherwise."""
+    """Say whether an expression asks a Tensor for a size; the frameworks spell that differently."""
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -301,7 +305,7 @@ def _operands(bound: BoundCall) -> _Operands | None:
 
 
 def _read_torch(api: str, function: ast.expr, bound: BoundCall) -> Read:
-    """Return how names read in the source; the call's function is torch's, whatever its name."""
+    """Return the reader of names in the source; the call's own function always means `api`."""
     text = ast.unparse(function)
     return lambda node: api if ast.unparse(node) == text else bound.qualified(node)
 
@@ -416,7 +420,7 @@ def _constants(arguments: Mapping[str, Argument], scope: Scope) -> dict[str, obj
 
 
 def _source(edited: EditedText, node: ast.expr) -> str:
-    """Return an expression's text; one of our own making is put into words."""
+    """Return an expression's text; a node that is not from the file is unparsed."""
     return edited.source(node) if hasattr(node, "lineno") else ast.unparse(node)
 
 

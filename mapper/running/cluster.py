@@ -44,7 +44,7 @@ def connected(address: str) -> Iterator[tuple[Executor, int]]:
 
 
 def _check_versions(client: Any, address: str) -> None:
-    """Insist that every worker writes what would be written here."""
+    """Raise unless every worker has the version of tm2ms that runs here."""
     try:
         versions = set(client.run(version).values())
     except Exception as error:

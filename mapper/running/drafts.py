@@ -48,7 +48,7 @@ _RENAMED = (Kind.CLASS, Kind.CONSTANT)
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """A site on its way. `text` writes it under the names that the file ends up with.
+    """A site before the file's imports are settled; `text` writes it with the final names.
 
     `reference` is the torch reference behind it, `node` what is replaced. `stays`: the reference
     is still there afterwards. `others` are written only together with it.
@@ -63,18 +63,18 @@ class Draft:
 
     @property
     def is_written(self) -> bool:
-        """Say whether it is to be written as things stand, or is as MindSpore has it already."""
+        """Say whether it is to be written, or needs no change to be MindSpore's."""
         return self.text is not None
 
     @property
     def order(self) -> tuple[int, int, int, int]:
-        """Return what sorts sites by where they end, inner ones before those around them."""
+        """Return the sort key: by where sites end, inner ones before those around them."""
         node = self.node
         end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         return (*end, -node.lineno, -node.col_offset)
 
     def uncover(self, message: str) -> None:
-        """Leave the site to torch: a rule is missing, for this or for what goes with it."""
+        """Leave the site torch's, because a rule is missing for it or for a site it depends on."""
         self.leave(message)
         self.site = replace(self.site, status=Status.UNCOVERED)
 
@@ -153,7 +153,7 @@ class Drafter:
         return Draft(reference, node, site)
 
     def put(self, draft: Draft, text: Text, message: str = "") -> None:
-        """Let a site be written by its rule alone: no argument of it decides a number."""
+        """Have a site written with proof kind `rule`: no argument of it decides a number."""
         draft.text = text
         draft.site = replace(
             draft.site,
@@ -224,7 +224,7 @@ class Drafter:
         spelling: Spelling,
         way: Way | None,
     ) -> Rewritten:
-        """Return it under the final names, which see to the imports they need."""
+        """Return the call spelled with the final names."""
         partial = way.partial if way else None
         is_edited = edited.has_edits(call) or (partial is not None and edited.has_edits(partial))
         if is_edited or not final.is_plain:
@@ -392,7 +392,11 @@ class Drafter:
         return None
 
     def _call_through(self, draft: Draft, held: Sequence[Held], words: str) -> list[Rewritten]:
-        """Rewrite a call for every class that its function may be; all must read the same."""
+        """Rewrite a call for every class that its function may be.
+
+        Raises:
+            ManualError: they would not read the same.
+        """
         call = draft.node
         assert isinstance(call, ast.Call)
         for one in held:
@@ -460,7 +464,7 @@ def _is_named(reference: Reference) -> bool:
 
 
 def _is_any_ignored(drafts: Sequence[Draft], name: str) -> bool:
-    """Leave all when one is switched off: they can be rewritten together only."""
+    """Leave all of the drafts if one is switched off, and say whether that is so."""
     if all(draft.site.status is not Status.IGNORED for draft in drafts):
         return False
     for draft in drafts:

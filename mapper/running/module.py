@@ -50,7 +50,7 @@ _IMPORTS_TORCH = re.compile(rb"(?:^|;)[ \t]*(?:from|import)[ \t]+torch\b", re.MU
 
 
 class InternalError(Exception):
-    """The result of a rewrite is not sound; nothing is written."""
+    """The rewritten text would not compile; nothing is written."""
 
 
 class Migrator:
@@ -103,13 +103,13 @@ class Migrator:
         return Migration(tuple(sites), tuple(edits), notes, unasked, whole)
 
     def _staying(self, file: Path) -> Staying:
-        """Return what stays torch's in another file of the project; nothing while that is asked."""
+        """Return what stays torch's in another file; nothing while that file is being looked at."""
         if file not in self._known:
             self._known[file] = Staying()
             try:
                 data = regular.read(file, LARGEST_SOURCE)
                 if not _IMPORTS_TORCH.search(data):
-                    return self._known[file]  # nothing of torch's is in it to stay
+                    return self._known[file]  # it holds nothing of torch's
                 text = decode(data).text
                 module = self._parse(text, "\n", file)
             except (OSError, SourceError, SyntaxError, RecursionError, MemoryError):
@@ -123,7 +123,7 @@ class Migrator:
 
     def _canonical(self, name: str) -> str | None:
         rule = self._rulebook.working(name)
-        is_name = rule is not None and rule.kind is not Kind.MODULE  # more may stand behind those
+        is_name = rule is not None and rule.kind is not Kind.MODULE  # not all that it holds
         return rule.torch.canonical(name) if rule and is_name else None
 
     def _counterpart(self, torch: str) -> str | None:
@@ -156,7 +156,7 @@ class Migrator:
             for draft, text in written:
                 try:
                     after = text(imports, edited)
-                except LEFT as error:  # not under the final names: then without this one
+                except LEFT as error:  # it fails under the final names: start again without it
                     draft.leave(str(error))
                     break
                 draft.site = replace(draft.site, after=after)
@@ -179,7 +179,7 @@ def _unasked(module: ParsedModule, edits: Sequence[Edit]) -> tuple[str, ...]:
 
 
 def _nothing() -> None:
-    """Settle nothing: every site is on its own."""
+    """Do nothing: without whole models, every site is decided on its own."""
 
 
 def _fault(module: ParsedModule, edits: Sequence[Edit]) -> str | None:

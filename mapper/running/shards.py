@@ -25,9 +25,9 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def part(files: Sequence[T], shard: str | None) -> Sequence[T]:
-    """Return one shard of the files: every N-th of them, so that large packages are shared out.
+    """Return one shard of the files: every N-th of them, so that a large package is divided.
 
-    The walk is sorted, so all shards see the same list; together they are all of it.
+    The walk is sorted, so all shards see the same list, and together they cover it.
     """
     if shard is None:
         return files

@@ -1,4 +1,4 @@
-"""The imports of torch as sites: which of them are gone when a file is done, and who needs one."""
+"""The imports of torch as sites: which of them the rewrite removes, and why the others stay."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Migrates many files: reads, rewrites here or in workers, writes; in order, even if one fails.
+"""Migrates many files: reads, rewrites and writes them, in order, even if one fails.
 
-The files stream through: a bounded number is read ahead, each result is written when its turn
-comes, and what is kept of it is what the reports of this run will show.
+A bounded number of files is read ahead. Each result is written when its turn comes, and only what
+the reports of this run will show is kept of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mapper.running.file import Task, failed, process
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-POOL_PAYS = 1_000_000  # bytes of files with convolutions (a second of work) that pay for processes
+POOL_PAYS = 1_000_000  # bytes of candidates (about a second of work) from which processes are used
 
 Watch = Callable[[int, Iterator[FileResult]], Iterator[FileResult]]
 """Sees the results pass by, e.g. to show progress; gets how many there will be."""
@@ -46,7 +46,7 @@ class _File:
 
 @record(frozen=True, slots=True)
 class Process:
-    """Migrates tasks under fixed options; it travels to other processes and machines."""
+    """Migrates tasks under fixed options; it can be pickled and sent to other processes."""
 
     options: Options
 
@@ -178,7 +178,7 @@ def _by_processes(
 
 
 def _jobs(files: Iterator[Task | FileResult], jobs: int) -> tuple[Iterator[Task | FileResult], int]:
-    """Return the files, and how many processes pay: one, unless there is enough to do."""
+    """Return the files, and how many processes to use: one, unless there is enough to do."""
     if jobs == 1:
         return files, 1
     ahead, size = list[Task | FileResult](), 0
@@ -206,9 +206,9 @@ def _here(files: Iterable[Task | FileResult], work: Process) -> Iterator[FileRes
 
 
 def keeper(settings: Settings, *, diff: bool) -> Callable[[FileResult], FileResult]:
-    """Return what drops the texts of a result that no report of this run will show.
+    """Return a function that drops the texts of a result which no report of this run will show.
 
-    `diff`: it is still to be shown as a diff.
+    `diff`: the result will still be shown as a diff.
     """
     changes = diff or any(path.suffix == ".html" for path in settings.report)
     is_shown = not settings.diff or settings.output_file is not None

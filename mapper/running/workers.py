@@ -72,7 +72,7 @@ def in_order(
 
 
 class _Bundle:
-    """Files whose turn has not come: results, and the tasks that somebody works on."""
+    """Files in their order: finished results, and tasks that a worker has."""
 
     def __init__(self) -> None:
         self.files: list[Task | FileResult] = []
@@ -98,7 +98,7 @@ def _each(work: Work, tasks: Iterable[Task]) -> list[FileResult]:
 
 
 class _Crew:
-    """An executor, and what to do about the tasks of one that broke."""
+    """An executor, and how the tasks of a broken one are done."""
 
     def __init__(self, work: Work, executor: Executor, renew: Make | None) -> None:
         self._work, self._renew = work, renew
@@ -107,7 +107,7 @@ class _Crew:
         self._made: list[Executor] = []
 
     def start(self, bundle: _Bundle) -> None:
-        """Hand its tasks over."""
+        """Submit the tasks of a bundle."""
         if self._executor is None:
             return
         bundle.executor = self._executor
@@ -117,7 +117,7 @@ class _Crew:
             self._executor = self._make(self._renew)
 
     def finish(self, bundle: _Bundle) -> Iterator[FileResult]:
-        """Wait for the results of what is first in the row."""
+        """Wait for the results of a bundle."""
         done = iter(self._done(bundle))
         for file in bundle.files:
             yield file if isinstance(file, FileResult) else next(done)
@@ -131,12 +131,12 @@ class _Crew:
         except BrokenExecutor:
             if bundle.executor is self._executor:
                 self._executor = self._make(self._renew)
-        except Exception:  # a cluster gave it up, perhaps for the fault of a neighbour
+        except Exception:  # a cluster gave it up, perhaps because of another task
             pass
         return map(self._by_itself, bundle.tasks)
 
     def _by_itself(self, task: Task) -> FileResult:
-        """Work on one task with nothing beside it, so that it is to blame if the process ends."""
+        """Work on one task alone, so that it is known to be the cause if the process dies."""
         from concurrent.futures import BrokenExecutor
 
         self._alone = self._alone or self._make(lambda: processes(1))
@@ -170,7 +170,7 @@ def processes(jobs: int) -> Executor:
 
 
 def _prepare() -> None:
-    """Let Ctrl-C reach the first process only, which says how far it got; share the cores out."""
+    """Ignore Ctrl-C in a worker, for the first process reports it; let numpy use one core."""
     import os
     from threading import Thread
 
@@ -180,7 +180,7 @@ def _prepare() -> None:
 
 
 def _end_with_the_first() -> None:
-    """End with the process that started this one: a killed one can tell nobody to stop."""
+    """End when the process that started this one does: if killed, it cannot stop its workers."""
     import os
     from multiprocessing import parent_process
     from multiprocessing.connection import wait

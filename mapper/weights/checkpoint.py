@@ -1,4 +1,4 @@
-"""Reconstructs the torch model that a checkpoint belongs to, with the help of the migrated model."""
+"""Reconstructs the torch model of a checkpoint from its names and the migrated model."""
 
 from __future__ import annotations
 

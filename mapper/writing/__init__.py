@@ -1,1 +1,1 @@
-"""Plans put into source."""
+"""Puts plans into source: calls, templates and imports."""

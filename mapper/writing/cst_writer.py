@@ -1,4 +1,4 @@
-"""The writer for calls of any layout: libcst edits the one call, comments and all."""
+"""The writer for calls of any layout: it edits the libcst tree of the call and keeps comments."""
 
 from __future__ import annotations
 

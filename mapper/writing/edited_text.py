@@ -1,7 +1,7 @@
-"""A file's text with the replacements made so far, read node by node.
+"""A file's text with the replacements made so far, which can be read node by node.
 
-Sites are written from the inside out: what is written for a call takes its arguments as they read
-by then, so that a call and the calls in its arguments are rewritten together.
+Sites are written from the inside out: a call is written with its arguments as already rewritten,
+so that a call and the calls in its arguments can both change.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class EditedText:
         return first < last
 
     def source(self, node: ast.AST) -> str:
-        """Return the text of a node as it reads by now."""
+        """Return the text of a node with the edits made in it so far."""
         start, end = self._module.start(node), self._module.end(node)
         inside = self._inside(start, end)
         if not inside:

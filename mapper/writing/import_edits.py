@@ -24,7 +24,7 @@ from mapper.rulebook.helpers import HELPERS, Helper
 MODULES = {"mindspore.nn": "ms_nn", "mindspore.ops": "ms_ops", "mindspore": "ms"}
 """The MindSpore modules that rewrites name, inner ones first, and the local names they get."""
 
-_MOST_NAMES = 100  # local names for torch whose imports are looked after; with more, all stay
+_MOST_NAMES = 100  # local names for torch that are checked; with more, all their imports stay
 
 _COUNTERPARTS = {
     "torch": "mindspore",
@@ -105,7 +105,7 @@ class Imports:
         return None if target is None else f"{target}.{rest}" if rest else target
 
     def _local(self, module: str) -> str:
-        """Return the local name of a MindSpore module at module level, and see it imported."""
+        """Return the module-level name of a MindSpore module, and have it imported."""
         if module not in self._used:
             self._used[module] = self._present(module) or self._fresh(MODULES[module])
         return self._used[module]
@@ -174,7 +174,7 @@ class Imports:
         if self._is_used(local, roots, bindings):
             return
         if any(home.kind == "module" for home in homes) and self._is_handed_on(local):
-            return  # another file would get MindSpore's module or class in place of torch's
+            return  # another file imports the name from here and expects torch's
         targets = {self._target_of(binding) for binding in bindings}
         target = targets.pop() if len(targets) == 1 else None
         new = {_local_after(b, local, target) for b in bindings} if target else set[str]()
@@ -359,8 +359,8 @@ class Imports:
 def _leading(tree: ast.Module, before: int) -> list[ast.stmt]:
     """Return the statements at the top: docstring, imports, and blocks made of imports.
 
-    They end above the line `before`, where the first rewrite stands. A line that goes on with
-    something else does not count, unless it has to come first.
+    They end above the line `before`, which has the first rewrite. An import that shares its line
+    with another kind of statement is left out, unless it must come first.
     """
     body, count = tree.body, 0
     while count < len(body) and (_is_import_block(body[count]) or (not count and _is_doc(body[0]))):

@@ -1,7 +1,7 @@
-"""A plan put into source: the one call is edited, the user's own layout stays.
+"""Puts a plan into source: only the call is edited, and its layout is kept.
 
-There are two writers: `call_writer` cuts and joins the text of calls that are laid out plainly, as
-nearly all are; what it leaves goes to `cst_writer`, which edits a libcst tree. Both write the same.
+There are two writers: `call_writer` cuts and joins the text of calls with a plain layout, as nearly
+all have; `cst_writer` edits a libcst tree and does the others. Tests hold their output equal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Does a rewritten text compile?
+"""Checks that a rewritten text compiles.
 
 Parsing is not enough: a comprehension with `:=` at class level, or a `yield` in a generator
 expression, has a tree and no code. So the whole text is compiled, which never runs any of it.
@@ -11,9 +11,10 @@ import warnings
 
 
 def check(before: str, after: str) -> None:
-    """Insist that a text compiles as its original did.
+    """Raise unless the text `after` compiles.
 
-    One that did not (a `return` outside of a function, as notebooks have it) has to parse.
+    If the original did not compile (a notebook may have a `return` outside of a function), it is
+    enough that the new text parses.
 
     Raises:
         SyntaxError: it does not.
@@ -27,7 +28,7 @@ def check(before: str, after: str) -> None:
 
 
 def compiles(text: str) -> bool:
-    """Say whether a text has code."""
+    """Say whether a text compiles."""
     try:
         _compile(text)
     except SyntaxError:

@@ -1,4 +1,4 @@
-"""Templates of rules put into source: `{self}.shape[{dim}]` with a use's own expressions."""
+"""Puts a rule's template into source: `{self}.shape[{dim}]` with the use's own expressions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The imports of a file in which no torch is left: `from mindspore import nn, ops` and the like.
 
-Every import of torch goes; what the rewritten text names comes in the place of the first of them,
-as a MindSpore developer writes it.
+Every import of torch is removed. Imports of what the rewritten text names take the place of the
+first of them, in the form that MindSpore's own code uses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INITIALIZERS = "mindspore.common.initializer"
 
 
 class MixedImportsError(Exception):
-    """The imports of torch stand where they cannot be exchanged as a whole; says where."""
+    """The imports of torch cannot be exchanged as a whole; the message says where."""
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class WholeImports:
         return None
 
     def _free(self, wanted: str) -> str:
-        """Return the wanted name, or `ms_nn` and the like where the file uses it for another."""
+        """Return the wanted name, or one like `ms_nn` where the file has another use for it."""
         for name in (wanted, f"ms_{wanted}", *(f"ms_{wanted}{number}" for number in range(2, 100))):
             if not self._is_taken(name):
                 return name
@@ -109,7 +109,7 @@ class WholeImports:
         ) or self._is_bound_in_expression(name)
 
     def _is_bound_in_expression(self, name: str) -> bool:
-        """Say whether a lambda or a comprehension binds the name: the scopes do not list those."""
+        """Say whether a lambda or a comprehension binds the name, which the scopes do not list."""
         if not re.search(rf"\b{name}\b", self.module.text):
             return False
         for node in ast.walk(self.module.tree):

@@ -109,7 +109,7 @@ class ClassChecks:
                     yield statement.lineno, _ELEMENT.format(ast.unparse(target))
 
     def _is_tensor(self, target: ast.Name, statement: ast.AugAssign, function: ast.AST) -> bool:
-        """Say whether the name, or what is added to it, holds a Tensor somewhere in the function."""
+        """Say whether the name, or what is added to it, holds a Tensor in the function."""
         kinds = [self._inference.kind(target), self._inference.kind(statement.value)]
         kinds += [
             self._inference.kind(node)

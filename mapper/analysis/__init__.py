@@ -1,1 +1,1 @@
-"""What a program says."""
+"""Reads a program: names, scopes, values, kinds of value, and what other files use."""

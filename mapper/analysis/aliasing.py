@@ -1,7 +1,7 @@
-"""Whether a Tensor may be seen under another name, so that changing it in place matters.
+"""Decides whether a Tensor may also be reached by another name, so that in-place changes matter.
 
 MindSpore rebinds where torch changes in place: `x += y` must become a plain assignment, which is
-the same only if nobody else holds the Tensor. Where that cannot be told, somebody else does.
+the same only if no other name holds the Tensor. Where that is not known, one is assumed to.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Aliases:
         self._returns: dict[tuple[ast.AST, ast.AST], bool] = {}
 
     def is_fresh(self, node: ast.expr, depth: int = _DEEPEST) -> bool:
-        """Say whether an expression yields a Tensor that is surely not visible elsewhere."""
+        """Say whether an expression surely yields a Tensor that nothing else refers to."""
         if depth == 0 or not self._inference.kind(node).is_tensor:
             return False
         match node:
@@ -78,15 +78,15 @@ class Aliases:
         return False
 
     def is_private(self, name: str, at: ast.stmt, function: ast.AST) -> bool:
-        """Say whether nobody else holds the Tensor that a name of a function has at a statement.
+        """Say whether nothing else refers to the Tensor that a name has at a statement.
 
         Then `x += y`, `x.add_(y)` and a layer that works in place may be written `x = x + y` there.
-        The name has then got a fresh Tensor before, and no statement since has given it away.
+        The name was then given a fresh Tensor before, and no statement since has passed it on.
         """
         return self.is_private_before(name, at, function) and self._gives_nothing(at, name)
 
     def is_private_before(self, name: str, at: ast.stmt, function: ast.AST) -> bool:
-        """Say whether nobody else holds the Tensor of a name when a statement begins."""
+        """Say whether nothing else refers to the Tensor of a name when a statement begins."""
         since: list[ast.stmt] = []
         for owner, body, index in reversed(_bodies_around(at, function)):
             for statement in reversed(body[:index]):
@@ -94,13 +94,13 @@ class Aliases:
                     return all(self._gives_nothing(one, name) for one in since)
                 since.append(statement)
             if isinstance(owner, ast.For | ast.AsyncFor | ast.While):
-                since.extend(body[index:])  # and round again
+                since.extend(body[index:])  # the loop's next round
             elif isinstance(owner, ast.Try):
                 return False
         return False
 
     def is_only_the_callers(self, name: str, at: ast.stmt, function: ast.AST) -> bool:
-        """Say whether a parameter still holds what it was given, under no other name in here."""
+        """Say whether a parameter still holds its argument, which has no other name in here."""
         before = [
             statement
             for _, body, index in _bodies_around(at, function)
@@ -113,7 +113,7 @@ class Aliases:
         )
 
     def _gives_nothing(self, statement: ast.stmt, name: str) -> bool:
-        """Say whether a statement neither gives the name's Tensor away nor binds it to others'."""
+        """Say whether a statement neither passes the name's Tensor on nor rebinds the name."""
         for part in walk(statement):
             if isinstance(part, ast.NamedExpr | ast.For | ast.With | ast.Global | ast.Nonlocal):
                 bound = [one for one in walk(part) if isinstance(one, ast.Name)
@@ -182,7 +182,7 @@ class Aliases:
         if isinstance(value, ast.Name):
             key = function, returned
             if key not in self._returns:
-                self._returns[key] = False  # one that is asked for within itself
+                self._returns[key] = False  # the answer while it calls itself
                 self._returns[key] = self.is_private(value.id, returned, function)
             return self._returns[key]
         return value is not None and self.is_fresh(value, depth)
@@ -202,7 +202,7 @@ class Aliases:
     def _is_harmless(
         self, node: ast.Name, parent: ast.AST, above: ast.AST, outermost: ast.AST, name: str
     ) -> bool:
-        """Say whether a use of a name gives nobody else the Tensor."""
+        """Say whether a use of a name does not make the Tensor reachable elsewhere."""
         match parent:
             case ast.Assign() | ast.AugAssign() if not isinstance(node.ctx, ast.Load):
                 return True

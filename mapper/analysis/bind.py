@@ -1,4 +1,4 @@
-"""A call bound to torch's signature, as `inspect.signature(...).bind` would, or the reason not."""
+"""Binds a call to torch's signature as `inspect.signature(...).bind` would, or says why not."""
 
 from __future__ import annotations
 
@@ -38,9 +38,8 @@ def bind(
 ) -> Mapping[str, Argument]:
     """Map parameter names to the arguments that the call gives them.
 
-    `same` are parameters that MindSpore has, too: they need not be seen to be right there.
-
-    What a variadic parameter gets is bound as one tuple.
+    `same` are parameters that MindSpore has too: an unpacked argument may set them unseen. What a
+    variadic parameter gets is bound as one tuple.
 
     Raises:
         BindError: `*args`, an opaque `**kwargs`, an unknown or repeated name, too many or too few

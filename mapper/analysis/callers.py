@@ -1,4 +1,4 @@
-"""The calls of a function or class that can be seen, and what they pass."""
+"""Finds the calls of a function or class in the project, and what they pass."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def passed(scope: Scope, parameter: str, calls: list[Caller]) -> Passed:
 
 
 def _called(scope: Scope) -> tuple[str, Scope] | None:
-    """Return the name under which a function is called (`__init__`: its class), and its home."""
+    """Return the name by which a function is called (`__init__`: its class), and its scope."""
     node, outer = scope.node, scope.parent
     if outer is not None and outer.kind == "class" and getattr(node, "name", "") == "__init__":
         node, outer = outer.node, outer.parent

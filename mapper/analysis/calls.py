@@ -1,4 +1,4 @@
-"""What calls give: of torch's functions and layers, of Tensor methods, of what the file defines."""
+"""The kinds of what calls return: of torch's functions and layers, of methods, of own functions."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ _COPYING = frozenset(("list", "tuple", "set", "iter", "reversed", "sorted", "fro
 
 
 class CallResults:
-    """Knows what calls in one file give; what they give its functions goes into their cells."""
+    """Tells the kinds that calls in one file return, and records what they pass to functions."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
 
     def call(self, evaluator: Evaluator, callee: Kind, given: Given, node: ast.Call) -> Kind:
-        """Return what a call gives, and hand its arguments to what is called."""
+        """Return the kind of a call's result, and record its arguments for the called function."""
         if callee.name == "union":
             parts = [one for one in callee.parts if one.name != "None"]
             return join(self.call(evaluator, part, given, node) for part in parts)
@@ -108,11 +108,11 @@ class CallResults:
     _reader: Function | None = None
 
     def reading(self, function: Function) -> None:
-        """Say which function is being run: it depends on the cells that are read."""
+        """Record which function is being run, since it depends on the cells that it reads."""
         self._reader = function
 
     def enter(self, function: Function, given: Given, owner: Kind | None) -> None:
-        """Hand the arguments of a call to a function of the file."""
+        """Record the arguments of a call for the parameters of a function of the file."""
         if function.cells is not self._cells:
             return
         names = [one.arg for one in function.parameters()]
@@ -140,7 +140,7 @@ class CallResults:
             self._cells.widen(("parameter", function, name), kind)
 
     def _lose(self, given: Given) -> None:
-        """Functions given to what is not known may be called with anything."""
+        """Record that functions passed to unknown code may be called with anything."""
         for _, kind in (*given.args, *given.keywords.values()):
             self._escape(kind, UNKNOWN)
 
@@ -218,7 +218,7 @@ class CallResults:
         return Kind(made.name, made.of, sites=frozenset({node}).union(*behind))
 
     def layer(self, evaluator: Evaluator, layer: Kind, given: Given, node: ast.Call) -> Kind:
-        """Return what calling a layer gives."""
+        """Return the kind of a layer's output."""
         if self._depth > _DEEPEST:
             return UNKNOWN  # a layer that holds itself
         self._depth += 1
@@ -267,9 +267,9 @@ class CallResults:
         return UNKNOWN
 
     def _through(self, evaluator: Evaluator, layer: Kind, given: Given, node: ast.Call) -> Kind:
-        """Return what a Sequential gives: the last child's, or any child's if the order is lost.
+        """Return the output of a Sequential: the last child's, or any child's without an order.
 
-        A child that nobody knows is taken for one that gives a Tensor, as nearly all do.
+        An unknown child is assumed to return a Tensor, as nearly all do.
         """
         added = join(self._cells.read(("grown", site), self._reader) for site in layer.sites)
         if layer.elements is not None and added == NEVER:
@@ -325,7 +325,7 @@ class CallResults:
     def _grow(
         self, evaluator: Evaluator, owner: Kind, name: str, given: Given, node: ast.Call
     ) -> None:
-        """Add what is put into a container."""
+        """Record what `append`, `insert` and the like add to a container."""
         kind = NEVER
         if name in _GROWING:
             kind = given.kind(_GROWING[name]) or given.kind(9, "module") or UNKNOWN
@@ -406,7 +406,7 @@ class CallResults:
         return self.layer(evaluator, Kind("layer", apis[0], sites=sites), given, node)
 
     def _fill_own(self, evaluator: Evaluator, info: ClassInfo, given: Given) -> None:
-        """A class that derives from Sequential hands its children to the base's `__init__`."""
+        """Record the children that a subclass of Sequential passes to the base's `__init__`."""
         for _, kind in given.args:
             held = evaluator.item(kind, of_dict=True) if kind.name == "dict" else kind
             self._cells.widen(("item", info.node), held)
@@ -669,7 +669,7 @@ def last_word(name: str) -> str:
 
 
 def reduced(given: Given, first: int) -> Kind:
-    """Return what `max`, `min` and `median` give: a Tensor of all, a pair along a dimension."""
+    """Return the kind of `max`, `min`, `median`: a Tensor over all, a pair along a dimension."""
     if given.is_open:
         return UNKNOWN
     if "other" in given.keywords:

@@ -1,7 +1,7 @@
 """What is known so far of the names, attributes, parameters and results of one file.
 
-Each is a cell whose kind only ever widens; who read a cell is run again when it does. That ends,
-since a cell that has widened too often is unknown.
+Each of them is a cell. The kind of a cell is only ever widened, and then the functions that read it
+are run again. This ends, because a cell that was widened too often becomes unknown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Function:
     cells: Cells
     owner: ClassInfo | None = None
     outer: Function | None = None  # of a class body: the function to run again in its place
-    binding: str = "plain"  # plain, static, class, property; unknown: decorated by who knows whom
+    binding: str = "plain"  # plain, static, class or property; unknown: decorated by something else
     runs: int = 0
     is_generator: bool = False
     is_shared: bool = False  # its names are read by functions inside it
@@ -140,9 +140,10 @@ class Cells:
         return found if found is not None else self.shared.get(key, NEVER)
 
     def nothing(self, reader: Function) -> Kind:
-        """Return what something is that the file has not said yet: in the end, unknown.
+        """Return the kind of something that the file has said nothing about so far.
 
-        Until all that it says is found, it counts as something that no value has come to.
+        While functions are still to be run it is `never`, as if no value had reached it; afterwards
+        it is unknown.
         """
         if self.is_open:
             return UNKNOWN
@@ -150,14 +151,14 @@ class Cells:
         return NEVER
 
     def open(self) -> None:
-        """Take what has not been said by now for unknown."""
+        """Make unknown what nothing has been found about; run again the functions that read it."""
         self.is_open = True
         for function in self.asked:
             self.enqueue(function)
         self.asked.clear()
 
     def finish(self) -> None:
-        """Give the other files of the project what was found."""
+        """Make the results final, for the other files of the project."""
         self.shared.update(self._values)
         self.is_done = True
 
@@ -182,7 +183,7 @@ class Cells:
         return [key[2] for key in keys if key[0] == "attribute" and key[1] is info]
 
     def enqueue(self, function: Function) -> None:
-        """Have a function run, again."""
+        """Put a function into the queue of those to be run, perhaps again."""
         if function not in self._queue:
             self._queue.append(function)
 
@@ -191,7 +192,7 @@ class Cells:
         return self._queue.popleft() if self._queue else None
 
     def forget(self) -> None:
-        """Drop all that was found, but not which parameters have callers in the file."""
+        """Drop all results but the knowledge which parameters have callers in the file."""
         self._values.clear()
         self._counts.clear()
         self._readers.clear()
@@ -224,7 +225,7 @@ class Cells:
 
 @dataclass(slots=True)
 class Given:
-    """What a call gives, as expressions and kinds.
+    """The arguments of a call, as expressions and kinds.
 
     `is_open`: there may be more, from `*args` (in `rest`) or `**kwargs`.
     """
@@ -265,10 +266,10 @@ class Given:
 
 
 class Results(Protocol):
-    """Knows what calls give."""
+    """Tells the kinds that calls return."""
 
     def call(self, evaluator: Any, callee: Kind, given: Given, node: ast.Call) -> Kind:
-        """Return what a call gives, and hand its arguments to what is called."""
+        """Return the kind of a call's result, and record its arguments for the called function."""
 
     def enter(self, function: Function, given: Given, owner: Kind | None) -> None:
-        """Hand the arguments of a call to a function of the file."""
+        """Record the arguments of a call for the parameters of a function of the file."""

@@ -1,4 +1,4 @@
-"""What a `**name` in a call holds, when `name` is a local dict literal that nobody changes."""
+"""Finds what a `**name` in a call holds, if `name` is a local dict literal that never changes."""
 
 from __future__ import annotations
 

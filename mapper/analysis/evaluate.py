@@ -1,4 +1,4 @@
-"""What is known of an expression: its value, or the symbols that it is made of.
+"""Evaluates an expression: to its value, or to the symbols that it is made of.
 
 Nothing of the migrated code is ever run. What this evaluator does not understand is a *symbol*,
 named by its source text, and the prover tries values for it.
@@ -203,7 +203,7 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
     match node:
         case ast.Constant():
             return []
-        case ast.Name() | ast.Attribute():  # told first, for most are
+        case ast.Name() | ast.Attribute():  # tested first, since most are
             return None
         case ast.Tuple() | ast.List() | ast.ListComp() | ast.GeneratorExp():
             return elements(node)
@@ -233,7 +233,7 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
 
 
 def _types(node: ast.expr) -> tuple[type, ...]:
-    """Return what `isinstance` tests for; nothing where it is not one of our few types."""
+    """Return the types in an `isinstance` test; none where one is not of the few known here."""
     names = node.elts if isinstance(node, ast.Tuple) else [node]
     types = [TYPES.get(symbol(name)) for name in names]
     return tuple(one for one in types if one) if all(types) else ()
@@ -329,7 +329,7 @@ def binary(op: ast.operator, left: object, right: object) -> object:
     if is_root and isinstance(left, int | float) and left <= 0:
         raise UnknownError("a root of what is not positive")
     if isinstance(op, ast.Mod) and isinstance(left, str | bytes):
-        raise UnknownError("a formatted string")  # its width may be anything
+        raise UnknownError("a formatted string")  # its width is not bounded
     sequences = [v for v in (left, right) if isinstance(v, tuple | list | str | bytes)]
     numbers = [v for v in (left, right) if isinstance(v, int)]
     if isinstance(op, ast.Mult) and sequences and max(numbers, default=0) > SIZE:
@@ -338,7 +338,7 @@ def binary(op: ast.operator, left: object, right: object) -> object:
 
 
 def _bounded(value: object) -> object:
-    """Return the value, unless it is large, or holds much: what is in it may be shared."""
+    """Return the value, unless it is large or has many elements, shared ones counted each time."""
     if value is None or (isinstance(value, int) and -LIMIT <= value <= LIMIT):
         return value
     stack, seen = [value], 0

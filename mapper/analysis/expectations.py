@@ -1,4 +1,4 @@
-"""What a function expects of a parameter: how its body uses the name."""
+"""Guesses what a function expects of a parameter from how its body uses the name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NO_TENSOR = re.compile(
 
 
 class Expectation:
-    """What the uses of one parameter tell."""
+    """What the uses of one parameter say about it."""
 
     __slots__ = ("_only_numbers", "against", "is_tensor", "likely", "uses", "weak")
 
@@ -42,7 +42,7 @@ class Expectation:
         self._only_numbers = True
 
     def of_forward(self, name: str) -> bool:
-        """Say whether a parameter of `forward` is to be taken for a Tensor."""
+        """Say whether a parameter of `forward` is assumed to be a Tensor."""
         if self.against:
             return False
         if self.is_tensor or self.likely:
@@ -50,11 +50,11 @@ class Expectation:
         return not self.weak and self.uses > 0 and not _NO_TENSOR.fullmatch(name)
 
     def of_helper(self) -> bool:
-        """Say whether a parameter of another function is to be taken for a Tensor."""
+        """Say whether a parameter of another function is assumed to be a Tensor."""
         return self.is_tensor and not self.against
 
     def see(self, node: ast.Name, parent: ast.AST, above: ast.AST | None) -> None:
-        """Take in one use of the name."""
+        """Record one use of the name."""
         self.uses += 1
         match parent:
             case ast.Attribute(attr=attr):
@@ -108,7 +108,7 @@ def _is_python(attr: str) -> bool:
 
 
 def expectations(function: ast.AST) -> dict[str, Expectation]:
-    """Return what a function tells of each of its parameters, as far as they are not rebound."""
+    """Return what a function's body says about each parameter, until that is rebound."""
     arguments: ast.arguments = function.args  # type: ignore[attr-defined]
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     found = {one.arg: Expectation() for one in every}
@@ -120,7 +120,7 @@ def expectations(function: ast.AST) -> dict[str, Expectation]:
             if isinstance(node.ctx, ast.Load) and node.id in live:
                 live[node.id].see(node, parent, above)
         for name in _stored(statement):
-            live.pop(name, None)  # what follows tells of the new value
+            live.pop(name, None)  # later uses are of the new value
     return found
 
 

@@ -1,4 +1,4 @@
-"""The kind of every expression of a function, given the kinds of the names around it."""
+"""Evaluates the expressions of a function to kinds, given the kinds of the names around it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Evaluator:
     # --- names --------------------------------------------------------------------------------
 
     def kind(self, node: ast.expr) -> Kind:
-        """Return the kind of an expression here, and keep it for whoever asks later."""
+        """Return the kind of an expression at this point, and store it for later queries."""
         found = self._kind(node)
         self.cells.kinds[node] = found
         return found
@@ -222,7 +222,7 @@ class Evaluator:
         if owner.name == "object" or stored == NONE:
             stored = join((stored, *(self._read(("anything", one)) for one in classes)))
         if stored == NONE:
-            return UNKNOWN  # somebody is to set it
+            return UNKNOWN  # a subclass or other code has to set it
         if stored != NEVER:
             return stored
         if attr in MODULE_ATTRIBUTES:
@@ -258,7 +258,7 @@ class Evaluator:
         return UNKNOWN if found == NEVER else found
 
     def named(self, name: str) -> Kind:
-        """Return what a qualified name of no file at hand is."""
+        """Return the kind of a qualified name that no file of the project defines."""
         if is_module_name(name):
             return Kind("module", name)
         name = canonical(name)
@@ -307,7 +307,7 @@ class Evaluator:
         return join(kinds)
 
     def narrow(self, test: ast.expr, holds: bool) -> None:
-        """Use that a condition holds here, or that it does not."""
+        """Narrow the kinds of names by a condition that holds here, or does not."""
 
     def _compare(self, node: ast.Compare) -> Kind:
         kinds = [self.kind(node.left), *map(self.kind, node.comparators)]
@@ -408,7 +408,7 @@ class Evaluator:
         return Kind(name, sites=frozenset({node}))
 
     def _assign_inside(self, target: ast.expr, kind: Kind) -> None:
-        """Bind what a comprehension binds: names of its own."""
+        """Bind the targets of a comprehension, which are names of its own."""
         match target:
             case ast.Name(id=name):
                 assert self.env is not None
@@ -577,7 +577,7 @@ class Evaluator:
     # --- annotations --------------------------------------------------------------------------
 
     def annotated(self, node: ast.expr | None) -> Kind | None:
-        """Return the kind that an annotation speaks of; None where it is not understood."""
+        """Return the kind that an annotation stands for; None where it is not understood."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             try:
                 node = ast.parse(node.value, mode="eval").body
@@ -641,7 +641,7 @@ _NO_ITEMS = (*NUMBERS, "None", "device", "dtype")
 
 
 def instance_of(kind: Kind) -> Kind:
-    """Return what calling a class gives, as a kind of value and no more."""
+    """Return the kind of a class's instances, without looking at arguments."""
     of = kind.of
     if isinstance(of, ClassInfo):
         return Kind("layer" if is_module(of) else "object", of)
@@ -724,7 +724,7 @@ def unpacked(evaluator: Evaluator, kind: Kind, targets: list[ast.expr]) -> list[
 
 
 def operated(op: ast.operator, left: Kind, right: Kind, node: ast.AST) -> Kind:
-    """Return what an operator gives."""
+    """Return the kind of an operator's result."""
     if left.name == "never" or right.name == "never":
         return NEVER
     if left.is_tensor or right.is_tensor:

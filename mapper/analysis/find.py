@@ -1,4 +1,4 @@
-"""Methods and attributes of torch's objects in a file: `x.view(…)`, `self.modules()`, `m.weight`.
+"""Finds methods and attributes of torch's objects: `x.view(…)`, `self.modules()`, `m.weight`.
 
 They are found by the kind of value that they are read from; references through imports are found
 by `resolve`.
@@ -109,7 +109,7 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
             if node.attr in PARAMETER_ATTRIBUTES and _is_parameter(node.value, inference):
                 owners = iter((PARAMETER,))
             if node.attr == "forward" and not receiver.is_known:
-                owners = iter((MODULE,))  # whatever it is, it raises where it is no Cell
+                owners = iter((MODULE,))  # for anything but a Cell, what is written raises
             problem = None
             if node.attr in SILENT and not receiver.is_known and not receiver.is_layer:
                 owners = iter((TENSOR,))
@@ -135,7 +135,7 @@ def _is_parameter(node: ast.expr, inference: Inference) -> bool:
 def _owners(kind: Kind, name: str) -> Iterator[str]:
     """Yield the torch class that an attribute of a value belongs to, if one does.
 
-    What a class of the file defines itself is its own, also under a name of torch's.
+    A name that a class of the file defines itself is not torch's.
     """
     if kind.is_tensor:
         yield TENSOR

@@ -1,4 +1,4 @@
-"""Runs a function over kinds of value: statement by statement, branch by branch."""
+"""Interprets a function with kinds in place of values, statement by statement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TRANSPARENT = ("torch.no_grad", "torch.enable_grad", "torch.inference_mode", "t
 
 
 class Flow(Evaluator):
-    """One run of one function; `env` is None where control cannot come."""
+    """One run of one function; `env` is None where control flow cannot get."""
 
     env: Env
 
@@ -46,7 +46,7 @@ class Flow(Evaluator):
         self._raises: list[list[Env]] = []
 
     def run(self) -> None:
-        """Run the function once, with what is known of its parameters so far."""
+        """Run the function once, with the kinds of its parameters known so far."""
         node = self.function.node
         self._calls.reading(self.function)
         self.env = {}
@@ -67,7 +67,7 @@ class Flow(Evaluator):
             self._annotated_result(node)
 
     def _stub(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST | None:
-        """Return the body of a function that only says that others are to define it."""
+        """Return the `raise` of a function that does nothing else; None for other functions."""
         body = [one for one in node.body if not (isinstance(one, ast.Expr)
                 and isinstance(one.value, ast.Constant))]  # fmt: skip
         is_stub = len(body) == 1 and isinstance(body[0], ast.Raise)
@@ -116,7 +116,7 @@ class Flow(Evaluator):
         return Kind("layer" if is_layer else "object", info)
 
     def _parameter(self, one: ast.arg, default: ast.expr | None) -> Kind:
-        """Return what a parameter is: as annotated, as called, by its default, as it is used."""
+        """Return the kind of a parameter, by its annotation, calls, default and uses."""
         function = self.function
         given = self._read(("parameter", function, one.arg))
         start = self._default(default)
@@ -169,7 +169,7 @@ class Flow(Evaluator):
     # --- statements ---------------------------------------------------------------------------
 
     def block(self, body: Sequence[ast.stmt]) -> None:
-        """Run statements one after the other, as far as control comes."""
+        """Run statements one after the other, as far as control flow gets."""
         for statement in body:
             if self.env is None:
                 return
@@ -423,7 +423,7 @@ class Flow(Evaluator):
             self._bind(name, self.imported(target) if target else UNKNOWN)
 
     def imported(self, target: str) -> Kind:
-        """Return what an import brings in: of a file at hand, or a qualified name."""
+        """Return the kind of an imported name: a definition of the project, or a qualified name."""
         if not target.startswith("torch.") and target != "torch":
             found = self.cells.imported(target)
             if found != UNKNOWN:
@@ -514,7 +514,7 @@ class Flow(Evaluator):
 
 
 def joined(envs: Sequence[Env]) -> Env:
-    """Return what names hold where several ways meet."""
+    """Return the kinds of names where several paths of control flow meet."""
     ways = [env for env in envs if env is not None]
     if not ways:
         return None

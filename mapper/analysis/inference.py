@@ -1,9 +1,9 @@
-"""What kind of value an expression of a parsed file has: Tensor, layer, int, tuple, or unknown.
+"""Infers what kind of value an expression of a file has: Tensor, layer, int, tuple, or unknown.
 
-A file is run over kinds instead of values, function by function, until nothing changes. What other
-files of the project define is found in them in the same way. Results hold as far as the file's own
-annotations and calls can be believed; `forward` is expected to be given Tensors unless something
-in the file says otherwise.
+A file is interpreted with kinds in place of values, function by function, until nothing changes.
+Definitions in other files of the project are found in the same way. Results are right as far as the
+file's own annotations and calls are; arguments of `forward` are assumed to be Tensors unless
+something in the file says otherwise.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from mapper.limits import (
 
 @dataclass(slots=True, eq=False, repr=False)
 class Project:
-    """The files that were looked into, each analysed once."""
+    """The files that were analysed, each once."""
 
     shared: dict[Hashable, Kind] = field(default_factory=dict)
     _files: dict[Path, _File | None] = field(default_factory=dict)
 
     def add(self, path: Path, tree: ast.Module) -> _File:
-        """Take in a file that is parsed already."""
+        """Add a file that is parsed already."""
         made = self._files[path] = _File(tree, path, self)
         return made
 
@@ -84,7 +84,7 @@ class Project:
 
 @dataclass(slots=True, eq=False, repr=False)
 class _File:
-    """One file: its cells, filled when something is asked of it."""
+    """One file and its cells, which are filled at the first query."""
 
     tree: ast.Module
     path: Path | None
@@ -120,7 +120,7 @@ class _File:
         return self.project.starred(module, name, self.path)
 
     def analyse(self) -> None:
-        """Run the file over kinds, once; a file that asks for itself gets what is known so far."""
+        """Analyse the file, once; during a circular import, what is known so far has to do."""
         if self._state != "new":
             return
         self._state = "running"
@@ -152,13 +152,13 @@ class _File:
             Flow(cells, function, results).run()
 
     def _give_up(self, function: Function) -> None:
-        """Say nothing of a function that does not come to rest."""
+        """Make unknown what a function decides, if its kinds do not settle."""
         self.cells.widen(("result", function), UNKNOWN)
         for part in walk(function.node):
             self.cells.kinds.pop(part, None)
 
     def _has_learnt(self) -> bool:
-        """Say whether parameters that were taken for Tensors are given something else here."""
+        """Say whether calls in the file give other kinds to parameters assumed to be Tensors."""
         cells, learnt = self.cells, False
         for key, expected in cells.assumed.items():
             given = cells.read(("parameter", *key), None)
@@ -171,7 +171,7 @@ class _File:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Inference:
-    """Answers what kind of value the expressions of one file have.
+    """Tells what kind of value the expressions of one file have.
 
     `project` is shared by the files of one run, so that each is analysed once.
     """
@@ -197,7 +197,7 @@ class Inference:
         return UNKNOWN if found == NEVER else found
 
     def receiver(self, node: ast.Attribute) -> Kind:
-        """Return what an attribute is read from: of a Tensor or None, `x.view` is a Tensor's."""
+        """Return the kind that an attribute is read from; alternatives without it are left out."""
         kind = self.kind(node.value)
         parts = [part for part in kind.alternatives() if may_have(part, node.attr)]
         return join(parts) if parts else kind
@@ -209,7 +209,7 @@ class Inference:
         return sorted(found, key=lambda one: one.node.lineno)
 
     def attribute(self, info: ClassInfo, name: str) -> Kind:
-        """Return what `self.name` holds in a class: all that is ever stored in it."""
+        """Return the kind of `self.name` in a class, joined over all assignments to it."""
         cells = info.cells
         kinds = [cells.read(("attribute", one, name), None) for one in info.related()]
         found = join((*kinds, cells.read(("elsewhere", name), None)))

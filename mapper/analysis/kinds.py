@@ -1,4 +1,4 @@
-"""Kinds of value: what an expression may be, as far as a reader of the file can tell."""
+"""Kinds of value, as they can be read off a file: Tensor, layer, int, tuple and others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Kind:
         if self is other:
             return True
         if not isinstance(other, Kind) or self.name != other.name or self.of != other.of:
-            return False  # nearly always: it is told without the rest
+            return False  # decides nearly always, and quickly
         return (
             self.elements == other.elements
             and self.item == other.item
@@ -92,7 +92,7 @@ _SEQUENCES = frozenset(("tuple", "list", "dict", "set", "iterator", "module list
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text: how the long tables of names are written down."""
+    """Return the words of a text; long tables of names are written in this form."""
     return text.split()
 
 
@@ -156,7 +156,7 @@ def _merged(one: Kind, other: Kind) -> Kind:
 
 
 def _capped(kind: Kind, depth: int) -> Kind:
-    """Return the kind, with what is too deep inside unknown: so chains of joins come to an end."""
+    """Return the kind with what is nested too deeply made unknown, so that repeated joins end."""
     if kind.elements is None and kind.item is None and not kind.parts:
         return kind
     if depth == 0:

@@ -1,8 +1,8 @@
-"""What a file says of the names in a call: kinds of value that they may hold, and some values.
+"""Collects what a file says about the names in a call: their kinds of value, and some values.
 
-Constants, defaults, annotations, `self.k = k`, short functions of the file, and the calls of the
-enclosing function are evidence. It decides how a rewrite is written and what is tried first, never
-whether it is right: that is proved for other values as well.
+The evidence are constants, defaults, annotations, `self.k = k`, short functions of the file, and
+the calls of the enclosing function. It decides how a rewrite is written and which values a proof
+tries first, never whether the rewrite is right: the proof tries other values too.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Knowledge:
     def _named(self, node: ast.expr, scope: Scope, depth: int) -> Kinds:
         key = scope, symbol(node)
         if key not in self._kinds:
-            self._kinds[key] = frozenset()  # what it is made of itself adds nothing
+            self._kinds[key] = frozenset()  # for a name that depends on itself
             self._kinds[key] = self._bound(node, scope, depth)
         return self._kinds[key]
 

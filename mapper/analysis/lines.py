@@ -1,4 +1,4 @@
-"""Lines of a text on which something is found, counted as the ast counts them."""
+"""Finds lines of a text by a pattern, with line numbers as in the ast."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What the files of a project know of each other: one index, asked by questions.
+"""Answers questions about other files of a project, from one index.
 
 `handed_on…` and `origin` say what an imported name stands for, `is_taken` and `takers` who imports
 a name, `calls_elsewhere` how others call it, `subclasses_elsewhere` who derives from it, and
-`replaced` which of torch's names the program sets. Whatever cannot be told counts against a
-rewrite. Without a path (standard input, or a worker without the files) nothing is known.
+`replaced` which of torch's names the program sets. What is not known counts against a rewrite.
+Without a path (standard input, or a worker without the files) nothing is known.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _beside(file: Path) -> Path:
 
 @lru_cache(limits.PROJECT_FILES)
 def exported(file: Path, name: str, hops: int = limits.PROJECT_HOPS) -> Origin | None:
-    """Return what a module-level name of a file stands for."""
+    """Return what a module-level name of a file stands for, through imports and assignments."""
     scope = _module_scope(file)
     if scope is None or hops == 0:
         return None
@@ -147,7 +147,7 @@ def exported(file: Path, name: str, hops: int = limits.PROJECT_HOPS) -> Origin |
 def _of_bindings(
     file: Path, scope: Scope, name: str, bindings: list[Binding], hops: int
 ) -> Origin | None:
-    """Return what all bindings of a name agree on; where only some are torch's, it is in doubt."""
+    """Return what all bindings of a name agree on, with a doubt if only some are torch's."""
     found = {_of_binding(one, scope, file, hops) for one in bindings if not _is_empty(one)}
     torch = [one for one in found if one is not None and one.torch]
     if len(found) != 1 or not torch:
@@ -164,7 +164,7 @@ def _is_empty(binding: Binding) -> bool:
 
 
 def _is_choice(bindings: list[Binding]) -> bool:
-    """Say whether a name is imported or defined, as its own module decides when it is loaded."""
+    """Say whether every binding of a name is an import or a definition."""
     return all(binding.kind in ("import", "def") for binding in bindings)
 
 
@@ -219,7 +219,7 @@ def _module_scope(file: Path) -> Scope | None:
 def is_taken(path: Path, name: str) -> bool:
     """Say whether another file may import `name` from the file at `path`.
 
-    A package hands everything on, and so may a file that is not at hand here.
+    Names of a package's `__init__` count as taken, and so do those of a file that is not here.
     """
     if path.name == "__init__.py" or not path.is_file():
         return True
@@ -321,7 +321,7 @@ class ProjectClass:
 
 @record(frozen=True, slots=True)
 class Ancestors:
-    """The project's classes above a class, nearest first, and what of torch's is above these.
+    """The project's classes that a class derives from, nearest first, and torch's among its bases.
 
     `is_whole`: every base is known.
     """
@@ -361,7 +361,7 @@ def ancestors(one: ProjectClass) -> Ancestors:
 class Subclasses:
     """The classes of other files that name a class as a base.
 
-    `is_whole`: nothing else is done with it there that could derive from it or change it.
+    `is_whole`: there is no other use there that could derive from the class or change it.
     """
 
     classes: tuple[ProjectClass, ...]
@@ -384,7 +384,7 @@ def subclasses_elsewhere(path: Path, name: str) -> Subclasses:
 
 
 def _places(path: Path, name: str) -> list[tuple[Path, Read]] | None:
-    """Return where other files use a name, however it got there; None where there may be more."""
+    """Return where other files use a name, under any local name; None where there may be more."""
     if not path.is_file():
         return None
     todo, seen, found = [(path.resolve(), name, limits.PROJECT_HOPS)], set(), []
@@ -406,13 +406,13 @@ def _places(path: Path, name: str) -> list[tuple[Path, Read]] | None:
 
 
 def _is_in_prose(text: str, facts: Facts, name: str) -> bool:
-    """Say whether a name also stands in a string or a comment, where it may mean anything."""
+    """Say whether a name also occurs in a string or a comment, whose meaning is not known."""
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     return len(re.findall(rf"\b{re.escape(name)}\b", plain)) != facts.written[name]
 
 
 def _reads(taker: Taker) -> list[Read] | None:
-    """Return every place where a file uses the name; None where it may do something unseen."""
+    """Return every place where a file uses the name; None where a use may be hidden."""
     parsed, uses = parse(taker.file), taker.uses
     if parsed is None or uses.stars or uses.unclear:
         return None

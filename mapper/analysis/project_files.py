@@ -1,15 +1,15 @@
-"""The files that could be in one program with a file: where they are, and what they may import.
+"""Finds the files that could be in one program with a file, and what they may import.
 
 The project of a file is the git repository around it. Where there is none, it is the directory of
 the nearest `pyproject.toml`, `setup.py` or `setup.cfg` (else the file's own), and every directory
 above it that holds files, directly or one level deeper, that name the directory in between in an
-import or a string. Everything below is looked at, excluded folders too, save what belongs to tools:
-environments, installed packages, caches. Files are parsed and never run.
+import or a string. Everything below it is read, excluded folders too, except environments,
+installed packages and caches. Files are parsed and never run.
 
-Before a file is parsed, its bytes are asked whether it can import the module in question. That test
-errs towards yes: between `import` and a module's name there can only be names, dots, commas, and in
-brackets or behind a backslash line ends and comments. What is not ASCII is brought to the form in
-which Python compares names, and a notebook's JSON is decoded first.
+Before a file is parsed, a search in its bytes tells whether it can import the module in question.
+That test errs towards yes: between `import` and a module's name there can only be names, dots,
+commas, and in brackets or after a backslash line ends and comments. Text that is not ASCII is first
+brought to the form in which Python compares names (NFKC), and a notebook's JSON is decoded.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Entry:
 
 @record(frozen=True, slots=True)
 class Parsed:
-    """A parsed file; `hidden` is what a notebook holds beside Python: magics, broken cells."""
+    """A parsed file; `hidden` is the rest of a notebook: magics, cells that do not parse."""
 
     path: Path
     text: str
@@ -99,7 +99,7 @@ def root_of(directory: Path) -> Path:
 
 
 def _with_what_reaches_in(root: Path) -> Path:
-    """Return the topmost directory above a root whose files reach into it."""
+    """Return the topmost directory above a root that has files which import from below it."""
     found, inside = root, root.name
     for above in list(root.parents)[: limits.PROJECT_LEVELS]:
         if above == above.parent or _INSTALLED & {above.name, above.parent.name}:
@@ -126,7 +126,7 @@ def _near(directory: Path, but: str) -> Iterator[Path]:
 
 
 def _listed(directory: Path) -> list[tuple[str, bool]]:
-    """Return the source files and folders of a directory; nothing of one that is a heap."""
+    """Return the source files and folders of a directory; nothing if there are too many."""
     try:
         with os.scandir(directory) as scan:
             entries = list(islice(scan, limits.PROJECT_ENTRIES + 1))
@@ -310,7 +310,7 @@ def _tree(text: str) -> ast.Module | None:
 
 
 def _python_of(raw: str) -> tuple[str, str]:
-    """Return a notebook's Python as one module, and what is none."""
+    """Return a notebook's Python as one module, and the text that is not Python."""
     shown, hidden = list[str](), list[str]()
     for cell in notebook.read(raw).cells:
         if cell.skipped is not None or _tree(cell.text) is None:

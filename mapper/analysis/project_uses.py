@@ -1,7 +1,7 @@
-"""What one file does with the modules that it imports, read off its tree.
+"""Finds what one file does with the modules that it imports.
 
-Names are followed through the whole file whatever scope they stand in: a name that is a module
-anywhere in it counts as that module everywhere. That errs towards more uses.
+Scopes are ignored: a name that is a module anywhere in the file counts as that module everywhere.
+That errs towards more uses.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ class Read:
 class Uses:
     """How one file uses a name of a module.
 
-    `imported` are the local names it gets with their lines, `unclear` the lines where the module
-    goes somewhere, so that any name of it may be read or set.
+    `imported` are its local names with their lines, `unclear` the lines where the module itself is
+    passed on, so that any of its names may be read or set there.
     """
 
     imported: list[tuple[str, int]] = field(default_factory=list)
@@ -149,7 +149,7 @@ class Module:
 
 @lru_cache(limits.PARSED_FILES)
 def facts_of(tree: ast.Module) -> Facts:
-    """Return what stands in a tree."""
+    """Return the imports, names and strings of a tree."""
     facts = Facts()
     stack: list[ast.AST] = [tree]
     while stack:
@@ -161,7 +161,7 @@ def facts_of(tree: ast.Module) -> Facts:
 
 
 def _entered(facts: Facts, node: ast.AST) -> list[ast.AST]:
-    """Note one node, and return what is still to be looked into."""
+    """Record one node, and return the nodes below it that are still to be visited."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         facts.written.update((getattr(node, "module", None) or "").split("."))
         for alias in node.names:
@@ -272,7 +272,7 @@ def _followed(facts: Facts, handles: _Ways) -> _Ways:
 
 
 def _enter_chain(facts: Facts, chain: Chain, way: tuple[str, ...], name: str, uses: Uses) -> None:
-    """Note what one chain does with the module that `way` leads to."""
+    """Record what one chain does with the module that `way` leads to."""
     attributes = chain.attributes
     met = len(attributes) - len(way)
     if attributes[: len(way)] != way[: len(attributes)]:
@@ -296,7 +296,7 @@ def _read(node: ast.expr, facts: Facts) -> Read:
 
 
 def _enter_value(facts: Facts, node: ast.expr, name: str, uses: Uses) -> None:
-    """Note what is done with a module itself: `getattr(layers, …)`, `vars(layers)`, handed on."""
+    """Record what is done with a module itself: `getattr(layers, …)`, `vars(layers)`, passed on."""
     parent = facts.parents[node]
     match parent:
         case ast.Call(func=ast.Name(id=function), args=[first, key, *_]) if (
@@ -314,7 +314,7 @@ def _enter_value(facts: Facts, node: ast.expr, name: str, uses: Uses) -> None:
 
 
 def _enter_namespace(facts: Facts, node: ast.expr, name: str, uses: Uses) -> None:
-    """Note what is done with a module's dictionary."""
+    """Record what is done with a module's dictionary."""
     parent = facts.parents[node]
     match parent:
         case ast.Subscript(value=value, slice=ast.Constant(value=key)) if value is node:
@@ -325,7 +325,7 @@ def _enter_namespace(facts: Facts, node: ast.expr, name: str, uses: Uses) -> Non
 
 
 def _enter_strings(facts: Facts, module: Module, name: str, uses: Uses) -> None:
-    """Note strings that name the module, in a file that may import by a string."""
+    """Record strings that name the module, in a file that may import by a string."""
     for text, line in facts.strings:
         if module.names[-1] not in text:
             continue

@@ -1,4 +1,4 @@
-"""What Python's own functions and the methods of its types return."""
+"""Tables of what Python's own functions and the methods of its types return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of torch's names a program sets: `nn.Conv2d = Shim`, `setattr(nn, "Conv2d", Shim)`.
+"""Finds which of torch's names a program sets: `nn.Conv2d = Shim`, `setattr(nn, "Conv2d", Shim)`.
 
 Once a name of torch's module holds something else, every later use of it means that. In which order
 a program's files run is not known, so such a name is in doubt in every file that could be in one
@@ -88,7 +88,7 @@ def _by_file(root: Path, words: str) -> dict[Path, tuple[Setting, ...]]:
 
 @cache
 def _programs(root: Path) -> dict[Path, Path]:
-    """Return for each file one that stands for all that are connected with it by imports."""
+    """Return a representative for each file, the same one for all files that imports connect."""
     files = entries(root) or ()
     leader = {entry.path: entry.path for entry in files}
 

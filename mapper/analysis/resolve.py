@@ -1,4 +1,4 @@
-"""Which torch API a reference means: imports, aliases and shadowing, from the ast alone.
+"""Resolves references to torch APIs through imports, aliases and shadowing, from the ast alone.
 
 Only statements on whose lines a wanted name occurs are searched for references.
 """
@@ -37,7 +37,7 @@ from mapper.analysis.walk import children, walk
 from mapper.model.record import record
 
 _BORROWING = tuple(map(re.compile, (r"global[ \t\f\\]", r"nonlocal[ \t\f\\]")))
-_DEEPEST = 200  # blanks before a statement, beyond which nobody looks
+_DEEPEST = 200  # blanks before a statement; lines that are indented deeper are not searched
 _LISTED = 10  # lines that a message names
 _MOST_NAMES = 100  # local names that are searched for; with more, every line is looked at
 
@@ -117,7 +117,7 @@ class Names:
     def is_wanted(self, binding: Binding) -> bool:
         """Say whether an import brings in a wanted API itself, under whatever name."""
         if self.words is not None and not self.words.search(binding.target or ""):
-            return False  # nothing is asked of other files in vain
+            return False  # decided without reading other files
         target = self._target(binding, self.scopes.module, 0)
         return bool(target) and self.canonical(str(target)) is not None
 
@@ -138,7 +138,7 @@ class Names:
     def is_taken(self, name: str) -> bool:
         """Say whether another file may take a name of the module's from here.
 
-        Without a path nobody can be asked: that is noted in `unasked`, for the report to say.
+        Without a path that is not known, and the name is added to `unasked` for the report.
         """
         if self.path is not None:
             return is_taken(self.path, name)
@@ -376,7 +376,7 @@ def read_names(
 
 
 def _may_borrow(text: str) -> bool:
-    """Say whether there may be a `global` or `nonlocal`: many a text speaks of global pooling."""
+    """Say whether there may be a `global` or `nonlocal`; the word alone also occurs in prose."""
     for found in (match for word in _BORROWING for match in word.finditer(text)):
         before = text[max(0, found.start() - _DEEPEST) : found.start()].rstrip(" \t\f")
         if not before or before[-1] in "\r\n;:":
@@ -402,7 +402,7 @@ def wanted_lines(text: str, names: Names, words: str | None) -> list[int]:
 
 @dataclass(slots=True)
 class _Link:
-    """A node and what is around it; shared by siblings, so that deep nesting stays linear."""
+    """A node and those around it, as a linked list, so that deep nesting costs linear memory."""
 
     node: ast.AST
     outer: _Link | None

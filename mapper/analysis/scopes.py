@@ -1,7 +1,7 @@
 """Scopes and what they bind, by Python's rules, from the statements of an ast.
 
-Expressions are looked into only where they can bind (targets, and walrus where the text has one):
-a file has ten times more expressions than statements, and a hook pays for every one.
+For speed, expressions are visited only where they can bind (targets, and walrus where the text has
+one): a file has ten times more expressions than statements.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Scope:
     stars: list[str] = field(default_factory=list)
 
     def bind(self, name: str, binding: Binding) -> None:
-        """Record that `name` gets a value here, or where `global`/`nonlocal` send it."""
+        """Record a binding of `name` in this scope, or in the one that `global`/`nonlocal` mean."""
         scope = self
         if self.borrowed.get(name) == "global":
             scope = self.module()
         scope.bindings.setdefault(name, []).append(binding)
 
     def give_back(self) -> None:
-        """Move what `nonlocal` names got here to the function that owns them."""
+        """Move the bindings of `nonlocal` names to the function that owns these names."""
         for name in [n for n, kind in self.borrowed.items() if kind == "nonlocal"]:
             bindings = self.bindings.pop(name, [])
             owner = self.lookup(name)
@@ -98,11 +98,11 @@ _BODIES = _Bodies()
 
 
 class Scopes:
-    """The scopes of a module; `home` tells the scope in which a statement runs.
+    """The scopes of a module; `home` maps a statement to the scope in which it runs.
 
     `walrus` names the sorted lines that may hold one (None: any line), `has_borrowing` says whether
     the text holds `global` or `nonlocal`. With sorted `lines`, a function or class that spans none
-    of them is not looked into.
+    of them is skipped.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Scopes:
     def around(self, node: ast.expr) -> Scope:
         """Return the scope of the statement that an expression is in.
 
-        An empty one where that is not known: in what was not looked into, or a scope of its own.
+        An empty scope in what was skipped, and for expressions with a scope of their own.
         """
         if not self._on_line:
             for statement in self.home:  # outer statements come first

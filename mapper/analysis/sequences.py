@@ -1,4 +1,4 @@
-"""Sequences whose elements can be read off their source: `(k,) * 2`, `[p for _ in range(2)]`."""
+"""Finds the elements of sequences written as `(k,) * 2` or `[p for _ in range(2)]`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ SIZE = 64  # elements; longer ones are not written out
 def elements(node: ast.expr) -> list[ast.expr] | None:
     """Return the elements of a tuple or list, one by one; None where the length is not known.
 
-    Understood are displays, their repetition by a number, and comprehensions over such or over
-    `range` of a number. An element that is not in the source as it is has no position.
+    Displays, their repetition by a number, and comprehensions over these or over `range` of a
+    number are understood. An element that had to be built, as in a comprehension, has no position.
     """
     match node:
         case ast.Tuple(elts=elts) | ast.List(elts=elts):

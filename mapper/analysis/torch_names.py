@@ -1,4 +1,4 @@
-"""What a qualified name says about itself: whether it is torch's, and whether it is a module."""
+"""Tells whether a qualified name is torch's, and whether it is one of torch's modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What torch's functions, layers and Tensor methods return, where it is not just a Tensor."""
+"""Tables of what torch's functions, layers and Tensor methods return, if not just a Tensor."""
 
 from __future__ import annotations
 
@@ -379,7 +379,7 @@ def is_layer_class(name: str) -> bool:
 
 
 def is_torch_function(name: str) -> bool:
-    """Say whether a qualified name is a function that returns a Tensor unless a row says else."""
+    """Say whether a qualified name is a function; unless a table says else, it returns a Tensor."""
     head, _, last = name.rpartition(".")
     return head in _TENSOR_MODULES and not last[:1].isupper() and not is_dtype(name)
 

@@ -1,4 +1,4 @@
-"""Where the functions and classes of a file are used in it, all found in one go."""
+"""Finds where the functions and classes of a file are used in it, all in one pass."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def find_uses(
 ) -> dict[str, list[Use]]:
     """Return where the name of a function or class, or an attribute of that name, stands.
 
-    Methods are left out, and what the scopes have not looked into.
+    Methods are left out, and so are functions and classes that the scopes skipped.
     """
     defined = {
         scope.node.name

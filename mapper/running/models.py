@@ -17,6 +17,7 @@ from mapper.analysis.torch_names import is_torch
 from mapper.model.record import record
 from mapper.model.results import Status
 from mapper.planning.forms.class_checks import ClassChecks
+from mapper.planning.forms.container_checks import of_containers
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.training import find_constructions
 from mapper.planning.units import Hindrance, Units
@@ -130,6 +131,7 @@ def _problems(
     for scope in module.names.scopes.all:
         if isinstance(scope.node, FUNCTIONS):
             yield from checks.of_function(scope.node)
+    yield from of_containers(module.tree, inference)
 
 
 def _foreign(module: ParsedModule, neighbours: Neighbours) -> dict[str, str]:

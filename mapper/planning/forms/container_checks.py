@@ -1,0 +1,94 @@
+"""What a SequentialCell would skip: children that a program gives it as attributes.
+
+`torch.nn.Sequential` runs whatever was set on it; a SequentialCell runs the children it was built
+with or that were appended, so that one filled by `add_module`, or with a child replaced by
+`block.conv = …`, computes something else without a word.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from mapper.analysis.cells import ClassInfo
+from mapper.analysis.inference import Inference
+from mapper.analysis.kinds import Kind
+from mapper.planning.forms.class_checks import Problem
+
+_ILLEGAL = re.compile(r"[^\w.\-{}%]", re.ASCII)
+
+_SKIPPED = (
+    "`{}` gives a layer to what {} a Sequential: MindSpore skips children that are set by "
+    "attribute: collect them first and write `nn.Sequential(OrderedDict(…))`"
+)
+
+
+def of_containers(tree: ast.AST, inference: Inference) -> Iterator[Problem]:
+    """Yield the lines of a file where a Sequential gets a child by attribute, and why it counts.
+
+    The classes that derive from Sequential are looked at with their methods (`class_checks`).
+    """
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=owner, attr="add_module" | "register_module"),
+                args=[name, _, *_],
+            ):
+                yield from _named(node, name)
+                given = True  # it is a module, whatever else is known of it
+            case ast.Call(func=ast.Name(id="setattr"), args=[owner, name, value]):
+                given = _may_be_layer(inference.kind(value))
+                if given:
+                    yield from _named(node, name)
+            case ast.Assign(targets=[ast.Attribute(value=owner)], value=value):
+                given = _may_be_layer(inference.kind(value))
+            case _:
+                continue
+        kind = inference.kind(owner)
+        if given and kind.name == "unknown" and _is_open(node, inference):
+            yield node.lineno, _SKIPPED.format(ast.unparse(node)[:60], "may be")
+        elif given and any(map(_is_sequential, kind.alternatives())):
+            yield node.lineno, _SKIPPED.format(ast.unparse(node)[:60], "is")
+
+
+def _is_open(node: ast.AST, inference: Inference) -> bool:
+    """Say whether a layer surely goes into an object of which nothing is known."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner)):
+            return not _is_self(owner)
+        case (
+            ast.Call(args=[owner, _, value])
+            | ast.Assign(targets=[ast.Attribute(value=owner)], value=value)
+        ):
+            return not _is_self(owner) and inference.kind(value).is_layer
+    return False
+
+
+def _is_self(owner: ast.expr) -> bool:
+    return isinstance(owner, ast.Name) and owner.id == "self"
+
+
+def _may_be_layer(kind: Kind) -> bool:
+    return any(part.is_layer or part.name == "unknown" for part in kind.alternatives())
+
+
+def _is_sequential(kind: Kind) -> bool:
+    if isinstance(kind.of, ClassInfo):
+        return "torch.nn.Sequential" in kind.of.apis()
+    return kind.is_layer and kind.of == "torch.nn.Sequential"
+
+
+def _named(node: ast.AST, name: ast.expr) -> Iterator[Problem]:
+    """Yield that a child's name is none that MindSpore takes for a parameter."""
+    text = "".join(
+        part.value
+        for part in ast.walk(name)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    )
+    if found := _ILLEGAL.search(text):
+        yield (
+            getattr(node, "lineno", 1),
+            f"the name of a child has {found[0]!r}, which raises in MindSpore: name it with "
+            "letters, digits, `_`, `-` and `.`",
+        )

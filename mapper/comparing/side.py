@@ -17,7 +17,7 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Callable  # noqa: UP035  (Python 3.9)
 
@@ -85,8 +85,12 @@ def modules_of(directory: str) -> Iterator[None]:
 
 
 def _is_in(module: Any, root: str) -> bool:
-    places = [getattr(module, "__file__", None), *(getattr(module, "__path__", None) or ())]
-    return any(one and os.path.realpath(one).startswith(root + os.sep) for one in places)
+    # whatever a program puts into sys.modules: torch.classes answers any attribute with an object
+    path = getattr(module, "__path__", None)
+    places = [getattr(module, "__file__", None), *(path if isinstance(path, Iterable) else ())]
+    return any(
+        os.path.realpath(one).startswith(root + os.sep) for one in places if isinstance(one, str)
+    )
 
 
 def evaluate(module: str, expression: str) -> Any:

@@ -99,3 +99,18 @@ def test_packages_without_an_init_are_forgotten(tmp_path: Path) -> None:
         with side.modules_of(str(tmp_path)):
             assert side.evaluate("unheard.of.model", "value") == 1
         assert not [name for name in sys.modules if name.startswith("unheard")]
+
+
+def test_an_object_among_the_modules_that_answers_every_attribute_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Anything:
+        def __getattr__(self, name: str) -> object:
+            return object()
+
+    (tmp_path / "unseen.py").write_text("value = 1\n")
+    with side.modules_of(str(tmp_path)):
+        side.evaluate("unseen", "value")
+        monkeypatch.setitem(sys.modules, "unseen_classes", Anything())
+    assert "unseen" not in sys.modules
+    assert "unseen_classes" in sys.modules

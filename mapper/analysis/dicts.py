@@ -16,6 +16,8 @@ def known_keys(node: ast.expr, scope: Scope) -> Mapping[str, ast.expr] | None:
     Known is a dict literal (or `dict(a=…)`), or a name bound once to one in the scope around the
     call and otherwise only unpacked or read: `dd = {'device': device, 'dtype': dtype}`.
     """
+    if isinstance(node, ast.Call) and scope.lookup("dict") is not None:
+        return None  # a function of the file's own
     if isinstance(node, ast.Dict | ast.Call):
         return _entries(node)
     if not isinstance(node, ast.Name):
@@ -25,6 +27,8 @@ def known_keys(node: ast.expr, scope: Scope) -> Mapping[str, ast.expr] | None:
         return None
     home, (binding,) = found
     entries = _entries(binding.value) if binding.kind == "assign" and binding.value else None
+    if isinstance(binding.value, ast.Call) and scope.lookup("dict") is not None:
+        return None
     if entries is None or not _is_only_read(node.id, home.node):
         return None
     return {key: ast.Subscript(node, ast.Constant(key), ast.Load()) for key in entries}

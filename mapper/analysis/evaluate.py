@@ -185,12 +185,12 @@ def is_repeatable(node: ast.expr) -> bool:
     """Say whether evaluating twice is harmless: no call but our own few, no walrus."""
     return not any(
         isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
-        or (isinstance(n, ast.Call) and not _is_harmless(n))
+        or (isinstance(n, ast.Call) and not is_harmless(n))
         for n in walk(node)
     )
 
 
-def _is_harmless(call: ast.Call) -> bool:
+def is_harmless(call: ast.Call) -> bool:
     """Say whether a call only reads: a few functions, and the size of what a name holds."""
     match call.func:
         case ast.Attribute(value=ast.Name() | ast.Attribute(), attr="size" | "dim" | "numel"):

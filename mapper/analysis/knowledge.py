@@ -15,10 +15,13 @@ from itertools import islice
 
 from mapper.analysis.annotations import kinds_of_annotation
 from mapper.analysis.callers import Caller, calls_here, passed, visible_calls
+from mapper.analysis.effects import acting_readers
 from mapper.analysis.evaluate import UnknownError, evaluate, known, symbol
 from mapper.analysis.module import ParsedModule
+from mapper.analysis.project import imported_trees
 from mapper.analysis.scopes import FUNCTIONS, Binding, Scope
 from mapper.analysis.sequences import elements
+from mapper.analysis.shadowing import may_misread
 from mapper.analysis.walk import walk
 
 ANY = "any"
@@ -26,6 +29,7 @@ Kinds = frozenset[str]
 """Names of types, `None`, and `any` where there may be others."""
 
 _UNKNOWN: Kinds = frozenset({ANY})
+_SEQUENCES: Kinds = frozenset({"tuple", "list", "str"})
 _INTS: Kinds = frozenset({"int", "bool"})
 _SEEN = 4  # values of a symbol that are tried first
 _LOOKED_AT = 64  # expressions that are evaluated to find them
@@ -49,6 +53,7 @@ class Knowledge:
     _kinds: dict[tuple[Scope, str], Kinds] = field(default_factory=dict)
     _attributes: dict[Scope, Mapping[str, list[ast.expr]]] = field(default_factory=dict)
     _calls: dict[Scope, tuple[list[Caller], bool]] = field(default_factory=dict)
+    _readers: list[tuple[frozenset[str], bool, bool]] = field(default_factory=list)
 
     def kinds(self, node: ast.expr, scope: Scope) -> Kinds:
         """Return the kinds of value that an expression may have in a scope."""
@@ -61,10 +66,27 @@ class Knowledge:
         """
         found: dict[str, object] = {}
         for expression in islice(self._sources(node, scope), _LOOKED_AT):
+            if may_misread(expression, self.module.names):
+                continue
             with suppress(UnknownError):
                 value = evaluate(expression, {})
                 found.setdefault(repr(value), value)
         return list(found.values())[:_SEEN]
+
+    def acts(self, node: ast.expr, scope: Scope) -> bool:
+        """Say whether reading an attribute or an element may do something, as classes at hand say.
+
+        These are the classes of the file and of the files of the project that it imports.
+        """
+        if not self._readers:
+            path, module = self.module.path, self.module.names.scopes.module
+            others = imported_trees(path, module) if path is not None else []
+            self._readers.append(acting_readers([self.module.tree, *others]))
+        properties, any_attribute, items = self._readers[0]
+        if isinstance(node, ast.Attribute):
+            return node.attr in properties or any_attribute
+        whole = node.value if isinstance(node, ast.Subscript) else node
+        return items and not self.kinds(whole, scope) <= _SEQUENCES
 
     # --- kinds ---
 
@@ -73,6 +95,8 @@ class Knowledge:
             return self._of(part, scope, local, depth - 1)
 
         if depth == 0:
+            return _UNKNOWN
+        if may_misread(node, self.module.names):
             return _UNKNOWN
         if (found := known(node)) is not None:
             return _kind(found.value)

@@ -213,6 +213,24 @@ def _module_scope(file: Path) -> Scope | None:
     return _scope_of(parsed.tree, parsed.text) if parsed else None
 
 
+def bound_in(file: Path, name: str, hops: int = limits.PROJECT_HOPS) -> bool:
+    """Say whether a file binds a module-level name, also by `from … import *`."""
+    scope = _module_scope(file)
+    if scope is None or hops == 0:
+        return False
+    behind = [find(star, file) for star in scope.stars]
+    return name in scope.bindings or any(bound_in(one, name, hops - 1) for one in behind if one)
+
+
+def imported_trees(path: Path, scope: Scope) -> list[ast.Module]:
+    """Return the files of the project that a module scope imports something from."""
+    targets = [one.target or "" for every in scope.bindings.values() for one in every]
+    wanted = {part for target in targets for part in (target, target.rpartition(".")[0])}
+    found = {find(one, path) for one in (*sorted(wanted), *scope.stars) if one.strip(".")}
+    parsed = [parse(file) for file in sorted(one for one in found if one is not None)]
+    return [one.tree for one in parsed if one is not None]
+
+
 # --- who takes a name ---------------------------------------------------------------------------
 
 

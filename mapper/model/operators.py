@@ -28,8 +28,19 @@ COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
+    ast.Is: lambda a, b: _is_same(a, b),
+    ast.IsNot: lambda a, b: not _is_same(a, b),
     ast.In: lambda a, b: operator.contains(b, a),
     ast.NotIn: lambda a, b: not operator.contains(b, a),
 }
+
+
+def _is_same(left: object, right: object) -> bool:
+    """Say whether two values are the same object, where that does not depend on who made them.
+
+    Raises:
+        ValueError: whether `x is 1000` holds is for Python alone to say.
+    """
+    if any(one is None or isinstance(one, bool | type) for one in (left, right)):
+        return left is right
+    raise ValueError("whether two numbers are the same object is not known")

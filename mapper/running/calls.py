@@ -6,16 +6,19 @@ import ast
 import copy
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeGuard
 
 from mapper.analysis.bind import Argument, bind
 from mapper.analysis.dicts import known_keys
+from mapper.analysis.effects import Surroundings, difference
 from mapper.analysis.evaluate import symbol, symbols
 from mapper.analysis.knowledge import Knowledge
 from mapper.analysis.module import ParsedModule
+from mapper.analysis.resolve import Names
 from mapper.analysis.scopes import Binding, Scope
+from mapper.analysis.shadowing import clashing, clashing_in, misread
 from mapper.model.options import Options
 from mapper.model.plan import Api, ManualError, Plan, Template
 from mapper.model.record import record
@@ -26,6 +29,7 @@ from mapper.proving.prover import Prover
 from mapper.proving.request import ProofRequest, ProofResult, Read
 from mapper.proving.sampling import LIKELY, Seen
 from mapper.rulebook.conditions import Version
+from mapper.rulebook.helpers import HELPERS
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Effect, Kind, Rule
 from mapper.writing.edited_text import EditedText
@@ -128,6 +132,11 @@ class CallRewriter:
             functools.partial(known.values, scope=about),
             _constants(arguments, scope) if self._options.recipe == "table" else {},
         )
+        given = [*whole.args, *(keyword.value for keyword in whole.keywords)]
+        if name := misread(given, scope, module.names):
+            raise ManualError(
+                f"`{name}` is not Python's here: put what it returns into a variable first"
+            )
         decided = plan(bound)
         decided.notes.extend(self._limits(bound))
         spelled = set[str]()
@@ -138,6 +147,8 @@ class CallRewriter:
 
         noted = Spelling(write, spelling.read)
         text, fixed = _render(EditedText(module), call, decided, arguments, noted, way)
+        _check_names(call, text, spelled, scope, module.names)
+        _check_order(call, text, way, fixed, self._around(module, scope))
         seen = _seen(known, about, arguments)
         proved = self._prove(bound, decided, call, text, fixed, spelling, way, seen)
         names = frozenset(spelled)
@@ -168,6 +179,20 @@ class CallRewriter:
         if self._knowledge is None or self._knowledge.module is not module:
             self._knowledge = Knowledge(module)
         return self._knowledge
+
+    def _around(self, module: ParsedModule, scope: Scope) -> Surroundings:
+        """Return what the file and those it imports say of the effects of expressions."""
+        names = module.names
+
+        def is_idle(call: ast.Call) -> bool:
+            return (_qualified(module, scope, call.func) or "").startswith("torch.")
+
+        def is_steady(name: str) -> bool:
+            return not any(name in one.borrowed for one in names.scopes.all)
+
+        return Surroundings(
+            functools.partial(self._known(module).acts, scope=scope), is_steady, is_idle
+        )
 
     def _limits(self, call: BoundCall) -> list[str]:
         """Return the findings for the target version and device.
@@ -235,6 +260,38 @@ class CallRewriter:
         )
 
 
+def _check_names(
+    call: ast.Call, text: str, spelled: Iterable[str], scope: Scope, names: Names
+) -> None:
+    """Raise ManualError where what is written means something else under the file's names."""
+    found = clashing(call, _parsed(text), scope, names)
+    for helper in [HELPERS[api] for api in spelled if api in HELPERS]:
+        found = found or clashing_in(helper.source.format(name="own", nn="nn", ops="ops"), names)
+    if found is not None:
+        raise ManualError(
+            f"`{found}` is not Python's here, and what is written needs Python's: give the file's "
+            "another name"
+        )
+
+
+def _check_order(
+    call: ast.Call, text: str, way: Way | None, fixed: str | None, around: Surroundings
+) -> None:
+    """Raise ManualError where the text would not evaluate what the call does, as it does."""
+    found = difference(call, _parsed(text), around)
+    if found is None and way is not None and way.partial is not None and fixed is not None:
+        found = difference(way.partial, _parsed(fixed), around)
+    if found is not None:
+        raise ManualError(
+            f"`{found}` would be evaluated at another time, or not once: put it into a variable "
+            "before the call"
+        )
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(f"({text}\n)", mode="eval").body
+
+
 def _written_out(call: ast.Call, bound: BoundCall, receiver: ast.expr | None) -> ast.Call:
     """Return the call with each argument given by name, also those out of a `**`.
 
@@ -269,7 +326,7 @@ class _Operands(ast.NodeTransformer):
 
     def replaced_in(self, text: str) -> str:
         """Return the text of an expression with the names in place."""
-        return ast.unparse(self.replaced(ast.parse(f"({text}\n)", mode="eval").body))
+        return ast.unparse(self.replaced(_parsed(text)))
 
     def visit(self, node: ast.AST) -> Any:
         """Exchange a whole expression, the outermost one that is known."""

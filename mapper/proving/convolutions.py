@@ -14,7 +14,7 @@ from mapper.analysis.bind import BindError, bind
 from mapper.analysis.evaluate import UnknownError, evaluate, known, skeleton, symbols
 from mapper.model.record import record
 from mapper.model.results import Parameter, Proof
-from mapper.proving.request import DisprovedError, ProofRequest, ProofResult, Read
+from mapper.proving.request import DisprovedError, ProofRequest, ProofResult, Read, together
 from mapper.proving.sampling import Sampler, Seen, Trial, Values
 from mapper.proving.semantics.conv import mindspore_functions, mindspore_layers, torch_layers
 from mapper.proving.semantics.conv.compare import Comparer, Difference, Evidence
@@ -88,7 +88,7 @@ class ConvolutionProver:
         )
         return _Proved(
             proof,
-            {} if task.rule.kind is Kind.FUNCTION else first.parameters,
+            {} if task.rule.kind is Kind.FUNCTION else together(e.parameters for e in evidence),
             {names[name]: kinds for name, kinds in raising.items()},
             max(evidence, key=lambda e: e.max_abs_error).words,
             "" if task.may_raise else raised,

@@ -23,7 +23,7 @@ from mapper.proving.annotations import is_tensor, kinds, takes_many_tensors
 from mapper.proving.apis import Api, Apis, Form, RaisesError
 from mapper.proving.compare import DifferenceError, fill, gap, paired, shape_of, state_gap
 from mapper.proving.inputs import SHAPES, draw
-from mapper.proving.request import DisprovedError, ProofRequest, ProofResult
+from mapper.proving.request import DisprovedError, ProofRequest, ProofResult, together
 from mapper.proving.run_text import Built, Interpreter, Layer, LayerSequence, TextError
 from mapper.proving.sampling import Trial, Values, ValueSampler, Wanted, borders
 from mapper.proving.semantics.making import TooLargeError
@@ -152,7 +152,8 @@ class _Proof:
         proof = Proof(
             kind, sum(case.cases for case in cases), first.input_shape, first.output_shape, error
         )
-        return ProofResult(proof, first.parameters, tuple(assumptions))
+        pairs = together(one.parameters for one in cases)
+        return ProofResult(proof, pairs, tuple(assumptions))
 
     def _is_renamed(self) -> bool:
         """Say whether only the name of a function or method is another one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 
 from mapper.model.record import record
@@ -53,3 +53,11 @@ class ProofResult:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
     difference: str = ""
+
+
+def together(every: Iterable[Mapping[str, Parameter]]) -> Mapping[str, Parameter]:
+    """Return the parameters of all cases: a symbol may decide that one has no bias."""
+    found: dict[str, Parameter] = {}
+    for parameters in every:
+        found = {**parameters, **found}
+    return found

@@ -55,7 +55,7 @@ def changes(run: Run, *, dry: bool = False) -> str:
 def _sites(run: Run, view: View) -> list[str]:
     """Return the figures about sites, those that are zero left out."""
     counts = run.counts()
-    out = [_plural(counts["sites"], "convolution" if is_partial(run) else "torch reference")]
+    out = [_found(run) if is_partial(run) else _plural(counts["sites"], "torch reference")]
     if counts["migrated"]:
         out.append(view.paint(f"{counts['migrated']} migrated", "green") + _proofs(run))
     if counts["shape_only"]:
@@ -71,6 +71,16 @@ def _sites(run: Run, view: View) -> list[str]:
     if counts["ignored"]:
         out.append(f"{counts['ignored']} ignored")
     return out
+
+
+def _found(run: Run) -> str:
+    """Return how many convolutions there are, and how often one is only named: in a type test."""
+    named = sum(site.before.rpartition(".")[2].isidentifier() for _, site in each_site(run))
+    calls = run.counts()["sites"] - named
+    others = _plural(named, "mention" if calls else "mention of a convolution")
+    if not calls and named > 1:
+        others = f"{named} mentions of convolutions"
+    return " and ".join([_plural(calls, "convolution")] * bool(calls) + [others] * bool(named))
 
 
 def _proofs(run: Run) -> str:

@@ -50,7 +50,8 @@ def {name}(input, weight, bias=None, stride=1, padding=0, output_padding=0, grou
     def one(value):
         return value[0] if isinstance(value, (tuple, list)) else value
 
-    stride, padding, extra, dilation = map(one, (stride, padding, output_padding, dilation))
+    stride, padding, extra = one(stride), one(padding), one(output_padding)
+    dilation = one(dilation)
     # Where output_padding exceeds padding the input grows by zeros; less is cropped at the end.
     grow = max(0, -((padding - extra) // stride))
     input = {ops}.pad(input, (0, grow)) if grow else input
@@ -73,7 +74,8 @@ def {name}(input, weight, bias=None, stride=1, padding=0, output_padding=0, grou
         value = tuple(value) if isinstance(value, (tuple, list)) else (value,)
         return value * 2 if len(value) == 1 else value
 
-    stride, padding, extra, dilation = map(each, (stride, padding, output_padding, dilation))
+    stride, padding, extra = each(stride), each(padding), each(output_padding)
+    dilation = each(dilation)
     # Where output_padding exceeds padding the input grows by zeros; less is cropped at the end.
     grow = [max(0, -((p - o) // s)) for p, o, s in zip(padding, extra, stride)]
     input = {ops}.pad(input, (0, grow[1], 0, grow[0])) if any(grow) else input
@@ -101,9 +103,10 @@ def {name}(input, weight, bias=None, stride=1, padding=0, output_padding=0, grou
         value = tuple(value) if isinstance(value, (tuple, list)) else (value,)
         return value * 3 if len(value) == 1 else value
 
+    front, top, left = each(padding)
     operator = {ops}.Conv3DTranspose(
         weight.shape[0], weight.shape[1] * groups, weight.shape[2:], pad_mode='pad',
-        pad=tuple(p for p in each(padding) for _ in range(2)),
+        pad=(front, front, top, top, left, left),
         stride=each(stride), dilation=each(dilation), group=groups,
         output_padding=each(output_padding),
     )

@@ -14,6 +14,7 @@ from mapper.analysis.bind import Argument, bind
 from mapper.analysis.dicts import known_keys
 from mapper.analysis.effects import Surroundings, difference
 from mapper.analysis.evaluate import symbol, symbols
+from mapper.analysis.find import SILENT
 from mapper.analysis.knowledge import Knowledge
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Names
@@ -98,6 +99,7 @@ class CallRewriter:
     def __init__(self, rulebook: Rulebook, options: Options) -> None:
         self._options = options
         self._version = Version.parse(options.target_version)
+        self._rulebook = rulebook
         self._prover = Prover(rulebook)
         self._knowledge: Knowledge | None = None
 
@@ -139,6 +141,8 @@ class CallRewriter:
             )
         decided = plan(bound)
         decided.notes.extend(self._limits(bound))
+        if not self._options.is_whole:
+            decided.assumptions.extend(self._torch_only(module, scope, given))
         spelled = set[str]()
 
         def write(api: str) -> str:
@@ -179,6 +183,32 @@ class CallRewriter:
         if self._knowledge is None or self._knowledge.module is not module:
             self._knowledge = Knowledge(module)
         return self._knowledge
+
+    def _torch_only(
+        self, module: ParsedModule, scope: Scope, given: Sequence[ast.expr]
+    ) -> list[str]:
+        """Return what is assumed of Tensor methods in the arguments, which stay as they are here.
+
+        Raises:
+            ManualError: MindSpore's method of that name computes something else.
+        """
+        found: list[str] = []
+        for node in [part for one in given for part in ast.walk(one)]:
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            name = node.func.attr
+            rule = self._rulebook.by_api(f"torch.Tensor.{name}")
+            is_same = rule is None or rule.mindspore.api == f"mindspore.Tensor.{name}"
+            if (is_same and name not in SILENT) or _qualified(module, scope, node.func):
+                continue
+            text = ast.unparse(node)
+            if name in SILENT:
+                raise ManualError(
+                    f"`{text}` of a Tensor computes something else in MindSpore: migrate the file "
+                    "as a whole, or put it into a variable first"
+                )
+            found.append(f"`{text}` is of no Tensor (MindSpore's has no such method)")
+        return found
 
     def _around(self, module: ParsedModule, scope: Scope) -> Surroundings:
         """Return what the file and those it imports say of the effects of expressions."""

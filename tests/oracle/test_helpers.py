@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from random import Random
 from types import ModuleType
 
@@ -96,3 +97,60 @@ def _in_graph_mode(layer: object, x: object) -> object:
 
     run = mindspore.jit(layer.construct)  # type: ignore[attr-defined]
     return run(x).asnumpy()
+
+
+TRANSPOSED = {
+    "1-d": (1, "F.conv_transpose1d(x, w, b, stride=2, padding=1, output_padding=1)"),
+    "1-d, longer than its padding": (1, "F.conv_transpose1d(x, w, b, 3, 0, 2)"),
+    "1-d, sequences": (1, "F.conv_transpose1d(x, w, None, (2,), [1], dilation=(2,))"),
+    "2-d": (2, "F.conv_transpose2d(x, w, b, 2, 1, 1)"),
+    "2-d, longer than its padding": (2, "F.conv_transpose2d(x, w, b, (3, 2), (0, 1), (2, 1))"),
+    "2-d, dilated": (2, "F.conv_transpose2d(x, w, dilation=(1, 2))"),
+    "3-d": (3, "F.conv_transpose3d(x, w, b, 2, 1, 1)"),
+    "3-d, sequences": (3, "F.conv_transpose3d(x, w, None, (3, 2, 1), (0, 1, 0), (2, 1, 0))"),
+}
+
+
+@pytest.mark.parametrize("mode", ["pynative", "jit", "graph"])
+@pytest.mark.parametrize(("rank", "call"), TRANSPOSED.values(), ids=TRANSPOSED)
+def test_an_inserted_function_has_torchs_values_and_gradients_in_every_mode(
+    rank: int,
+    call: str,
+    mode: str,
+    tmp_path: Path,
+    both_frameworks: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import mindspore
+    import torch
+
+    source = f"import torch.nn.functional as F\n\ndef run(x, w, b):\n    return {call}\n"
+    before = import_text(tmp_path, "function_before", source)
+    result = migrate(source)
+    assert result.after is not None
+    after = import_text(tmp_path, "function_after", result.after)
+    monkeypatch.setitem(sys.modules, "function_after", after)
+    shapes = ((2, 4, 5, 6, 4)[: rank + 2], (4, 3, *(3,) * rank), (3,))
+    arrays = [random_input(shape, seed) for seed, shape in enumerate(shapes)]
+    given = [torch.tensor(one, requires_grad=True) for one in arrays]
+    output = before.run(*given)
+    (output * output).sum().backward()
+    wanted = [output.detach(), *(one.grad for one in given if one.grad is not None)]
+
+    run = mindspore.jit(after.run) if mode == "jit" else after.run
+
+    def loss(*operands: object) -> object:
+        found = run(*operands)
+        return (found * found).sum()
+
+    tensors = [mindspore.Tensor(one) for one in arrays]
+    if mode == "graph":
+        mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    try:
+        gradient = mindspore.grad(loss, (0, 1, 2))
+        gradient = gradient if mode == "pynative" else mindspore.jit(gradient)
+        found = [run(*tensors), *gradient(*tensors)]
+    finally:
+        mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+    for expected, one in zip(wanted, found, strict=False):
+        np.testing.assert_allclose(one.asnumpy(), expected.numpy(), rtol=1e-4, atol=1e-4)

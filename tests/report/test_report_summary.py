@@ -14,7 +14,7 @@ SPAN = Span(1, 1, 1, 2)
 
 
 def site(status: Status, kind: str = "none", rule: str = "TM102") -> Site:
-    return Site(rule, "torch.nn.Conv2d", None, status, SPAN, "c", "d", proof=Proof(kind))
+    return Site(rule, "torch.nn.Conv2d", None, status, SPAN, "c()", "d()", proof=Proof(kind))
 
 
 def run_of(*sites: Site, seconds: float = 0.84) -> Run:
@@ -23,6 +23,7 @@ def run_of(*sites: Site, seconds: float = 0.84) -> Run:
 
 
 EXACT, SAMPLED = site(Status.MIGRATED, "exact"), site(Status.MIGRATED, "sampled")
+NAMED = replace(site(Status.MIGRATED), before="nn.Conv2d")
 MANUAL, UNSAFE = site(Status.MANUAL), site(Status.UNSAFE, "sampled")
 
 
@@ -45,8 +46,13 @@ MANUAL, UNSAFE = site(Status.MANUAL), site(Status.UNSAFE, "sampled")
             (site(Status.SHAPE_ONLY), site(Status.IGNORED)),
             "1 file, 1 changed: 2 convolutions, 1 shape-only, 1 ignored; 0.8 s",
         ),
+        (
+            (NAMED, NAMED, MANUAL),
+            "1 file, 1 changed: 1 convolution and 2 mentions, 2 migrated, 1 needs a person; 0.8 s",
+        ),
+        ((NAMED,), "1 file, 1 changed: 1 mention of a convolution, 1 migrated; 0.8 s"),
     ],
-    ids=["nothing", "one", "several", "unsafe", "others"],
+    ids=["nothing", "one", "several", "unsafe", "others", "type tests", "one of them"],
 )
 def test_the_closing_line(sites: tuple[Site, ...], words: str) -> None:
     assert verdict(run_of(*sites)) == words
@@ -58,8 +64,9 @@ def test_a_dry_run_says_would(run: Run) -> None:
 
 def test_the_sample_in_one_line(run: Run) -> None:
     assert verdict(run) == (
-        "6 files, 4 changed, 1 failed: 10 convolutions, 4 migrated (3 by numbers, 1 by samples), "
-        "1 shape-only, 4 need a person (1 of them --unsafe would write), 1 ignored; 0.8 s"
+        "6 files, 4 changed, 1 failed: 9 convolutions and 1 mention, 4 migrated "
+        "(3 by numbers, 1 by samples), 1 shape-only, "
+        "4 need a person (1 of them --unsafe would write), 1 ignored; 0.8 s"
     )
 
 
@@ -98,5 +105,5 @@ def test_statistics_count_per_rule_the_most_frequent_first() -> None:
 
 def test_counting_thousands_of_sites_is_quick(run: Run) -> None:
     many = replace(run, files=run.files * 1_000)
-    assert "10000 convolutions" in verdict(many)
+    assert "9000 convolutions and 1000 mentions" in verdict(many)
     assert len(statistics(many).splitlines()) == 6

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mapper.cli.app import app
-from mapper.cli.compare import as_json, as_text
+from mapper.comparing.as_json import as_json
+from mapper.comparing.as_text import as_text
 from mapper.comparing.request import Request
 from mapper.comparing.results import (
     Call,
@@ -41,7 +42,7 @@ def tm2ms(*arguments: str) -> tuple[int, str, str]:
         (("compare", "nowhere", ".", "net:Net()"), "nowhere is neither a file nor a directory"),
         (("compare", ".", ".", "Net()"), "is not of the form package.module:expression"),
         ((*COMPARE, "--mode", "fast"), "--mode must be pynative, graph or both, not 'fast'"),
-        ((*COMPARE, "--output-format", "xml"), "--output-format must be table or json"),
+        ((*COMPARE, "--output-format", "xml"), "--output-format must be table, json or html"),
         ((*COMPARE, "--tolerance", "nan"), "--tolerance wants a number"),
         ((*COMPARE, "--input", "1:complex64"), "complex64 is no dtype of an input"),
         ((*COMPARE, "--input-file", "x.npy"), "x.npy: "),

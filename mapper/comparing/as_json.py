@@ -1,0 +1,107 @@
+"""A comparison as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from mapper.comparing.lines import Line, Told
+from mapper.comparing.request import Request
+from mapper.comparing.results import Comparison, Culprit, Difference, Run
+from mapper.comparing.results import Failure as SideFailure
+
+
+def as_json(request: Request, result: Comparison, told: Sequence[Told] = ()) -> str:
+    """Return everything that was compared, for machines (`told`: as for `as_text`)."""
+    known = [*told, *[Told()] * len(result.runs)]
+    value = {
+        "expression": request.expression,
+        "agrees": result.agrees,
+        "first": _first_of(result, known),
+        "weights": {
+            "matched": len(result.names.pairs),
+            "problems": [
+                {"kind": str(one.trouble), "name": one.name, "candidates": list(one.candidates),
+                 "message": one.message}
+                for one in result.names.problems
+            ],
+        },
+        "runs": [_run_as_json(*both) for both in zip(result.runs, known, strict=False)],
+        "notes": list(result.notes),
+    }  # fmt: skip
+    return json.dumps(value, indent=2, allow_nan=False)
+
+
+def _run_as_json(run: Run, told: Told) -> dict[str, Any]:
+    return {
+        "mode": run.mode,
+        "train": run.train,
+        "tolerance": run.tolerance,
+        "agrees": run.agrees,
+        "first": _first(run.first, told),
+        "failure": _failure(run.failure),
+        "layers": [
+            {"path": one.path, "call": one.call, "class": one.cls, "source": one.source,
+             "mindspore_class": one.mindspore_cls, "mindspore_source": one.mindspore_source,
+             "called": one.ran, "agrees": one.agrees, "tolerance": one.tolerance,
+             "outputs": [_difference(output) for output in one.outputs]}
+            for one in run.calls
+        ],
+        "outputs": [_difference(one) for one in run.outputs],
+        "statistics": {name: _difference(one) for name, one in run.statistics},
+        "gradients": {name: _difference(one) for name, one in run.gradients},
+        "allowed": dict(run.allowed),
+        "notes": list(run.notes),
+    }  # fmt: skip
+
+
+def _difference(one: Difference) -> dict[str, Any]:
+    """Return a difference; what is infinite is null, since JSON has no word for it."""
+    return {
+        "at": one.at,
+        "largest": one.largest if math.isfinite(one.largest) else None,
+        "mean": one.mean if math.isfinite(one.mean) else None,
+        "scale": one.scale,
+        "shapes": [list(one.torch_shape), list(one.mindspore_shape)],
+        "dtypes": [one.torch_dtype, one.mindspore_dtype],
+    }
+
+
+def _first_of(result: Comparison, told: Sequence[Told]) -> dict[str, Any] | None:
+    both = zip(result.runs, told, strict=False)
+    return next((_first(run.first, one) for run, one in both if run.first is not None), None)
+
+
+def _line(line: Line | None, place: str | None) -> dict[str, Any] | None:
+    if line is None:
+        return None if place is None else {"place": place, "text": ""}
+    return {"place": line.place, "text": line.text}
+
+
+def _first(first: Culprit | None, told: Told) -> dict[str, Any] | None:
+    if first is None:
+        return None
+    return {
+        "path": first.path,
+        "before": first.before,
+        "class": first.cls,
+        "source": first.source,
+        "mindspore_class": first.mindspore_cls,
+        "mindspore_source": first.mindspore_source,
+        "line": _line(told.torch, first.source),
+        "mindspore_line": _line(told.mindspore, first.mindspore_source),
+        "migration": list(told.done),
+        "findings": [{"kind": str(one.kind), "message": one.message} for one in first.findings],
+    }
+
+
+def _failure(failure: SideFailure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    return {
+        "side": failure.side,
+        "message": failure.message,
+        "traceback": list(failure.traceback),
+    }

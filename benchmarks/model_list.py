@@ -1,7 +1,8 @@
 """The public models of `models.py`: where they are, how they are built, what they are called with.
 
-Nothing of these repositories is here. `tree` is the name of a directory given on the command line;
-for torchvision and torchaudio it is the package's own, unpacked from the wheel.
+Nothing of these repositories is here; `COMMITS` says which of theirs the table was made of. `tree`
+is the name of a directory given on the command line; for torchvision and torchaudio it is the
+package's own, unpacked from the wheel.
 """
 
 from __future__ import annotations
@@ -33,6 +34,21 @@ class Model:
     constants: str = ""
     draws: bool = False
 
+
+COMMITS = {
+    "3D-ResNets-PyTorch": "kenshohara, 540a0ea",
+    "PyTorch-GAN": "eriklindernoren, 36d3c77",
+    "PyTorch-VAE": "AntixK, a6896b9",
+    "Pytorch-UNet": "milesial, 21d7850",
+    "TCN": "locuslab, 2f8c2b8",
+    "convmixer": "locuslab, 4704811",
+    "examples": "pytorch, 77f55b9",
+    "minGPT": "karpathy, 37baab7",
+    "pytorch-cifar": "kuangliu, 49b7aa9",
+    "torchaudio": "wheel, 2.11.0",
+    "torchvision": "wheel, 0.29.1",
+    "vit-pytorch": "lucidrains, 69d24fe",
+}
 
 IMAGES = ("2,3,32,32",)
 

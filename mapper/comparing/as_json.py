@@ -52,7 +52,9 @@ def _run_as_json(run: Run, told: Told) -> dict[str, Any]:
         "outputs": [_difference(one) for one in run.outputs],
         "statistics": {name: _difference(one) for name, one in run.statistics},
         "gradients": {name: _difference(one) for name, one in run.gradients},
-        "allowed": dict(run.allowed),
+        "rounding": None if run.rounding is None else {
+            "step": run.rounding.step, "apart": run.rounding.apart, "own": run.rounding.own,
+        },
         "notes": list(run.notes),
     }  # fmt: skip
 

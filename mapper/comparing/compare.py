@@ -5,29 +5,30 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from mapper.comparing.judging import (
-    Judge,
-    Models,
-    Record,
-    is_rounding_perhaps,
-    moved_by_noise,
-    noise_of,
-)
+from mapper.comparing.judging import Judge, Models, Record
 from mapper.comparing.measure import Array
 from mapper.comparing.process import TIMEOUT, Side
 from mapper.comparing.request import InputError, Interpreters, Request, place
-from mapper.comparing.results import Comparison, Failure, Run, SideError
+from mapper.comparing.results import Comparison, Failure, Kind, Run, SideError
+from mapper.comparing.rounding import (
+    NUDGES,
+    allowed,
+    forced,
+    is_rounding_perhaps,
+    own_rounding,
+    rounding,
+)
 from mapper.weights.convert import convert
 from mapper.weights.exact import match, ties
 from mapper.weights.networks import Network, network
 
-DRAWS = 4  # an activation near its kink is turned by one of them in fifteen cases of sixteen
 ROWS = 10  # what integers are drawn below where the model has no embedding
 
 
@@ -162,28 +163,16 @@ class _Comparing:
         out = self.files / f"torch-{train}"
         torch = Record(out, self.torch.ask("run", out=str(out), **common, **self.before))
         runs = []
-        allowed: dict[str, float] = {}
+        exact = _Exactly(self.torch, self.before, self.files, common)
         for mode in self.request.modes:
             judge = Judge(models, mode, train, self.request.tolerance)
             mindspore = self._run_mindspore(mode, common, torch)
             run = judge.run(torch, mindspore)
-            if is_rounding_perhaps(run):
-                allowed = allowed or self._sensitivity(run, models, common, torch)
-                run = judge.run(torch, mindspore, allowed)
+            is_fed = mode == "pynative" or not torch.answer["draws"]
+            if isinstance(mindspore, Record) and is_fed and is_rounding_perhaps(run):
+                run = exact.judged(run, judge, torch, mindspore)
             runs.append(run)
         return runs
-
-    def _sensitivity(
-        self, run: Run, models: Models, common: Mapping[str, Any], torch: Record
-    ) -> dict[str, float]:
-        """Return how far torch's gradients move under errors as those between the two models."""
-        noise = noise_of(run, models.torch)
-        shaken = []
-        for draw in range(DRAWS):
-            out = self.files / f"torch-shaken-{draw}"
-            request = {**common, "layers": False, "noise": noise, "draw": draw, **self.before}
-            shaken.append(Record(out, self.torch.ask("run", out=str(out), **request)))
-        return moved_by_noise(torch, shaken)
 
     def _run_mindspore(
         self, mode: str, common: Mapping[str, Any], torch: Record
@@ -203,3 +192,47 @@ class _Comparing:
             return Record(out, self.mindspore.ask("run", **request))
         except SideError as error:
             return error.failure
+
+
+class _Exactly:
+    """Asks torch again, in float64 and in other roundings, whether a difference is rounding."""
+
+    def __init__(
+        self, torch: Side, before: Mapping[str, Any], files: Path, common: Mapping[str, Any]
+    ) -> None:
+        self.torch, self.before, self.files, self.common = torch, before, files, common
+
+    def judged(self, run: Run, judge: Judge, torch: Record, mindspore: Record) -> Run:
+        """Return the run with its verdict: the same, at a layer that is surer, or none."""
+        try:
+            steps = self._steps(judge, torch, mindspore)
+            if steps is not None and steps.first is not None:
+                return replace(run, findings=steps.findings, first=steps.first)
+            exact, own = self._whole(torch)
+        except SideError as error:
+            note = f"torch cannot run in float64 to show rounding: {error.failure.message}"
+            return replace(run, notes=(*run.notes, note))
+        whole = judge.run(exact, mindspore, allowed(own))
+        found = rounding(whole, steps, own)
+        if whole.first is not None:
+            note = f"farther from torch in float64 than rounding: {found}"
+            notes = (*run.notes, note)
+            return replace(run, findings=whole.findings, first=whole.first, notes=notes)
+        return replace(run, findings=(), first=None, rounding=found)
+
+    def _steps(self, judge: Judge, torch: Record, mindspore: Record) -> Run | None:
+        """Return the run in which torch's layers start from MindSpore's values."""
+        if judge.mode == "graph":
+            return None
+        given = forced(torch, mindspore, judge.models)
+        return judge.run(self._run("steps", dtype="float64", forced=given), mindspore)
+
+    def _whole(self, torch: Record) -> tuple[Record, dict[tuple[Kind, str], float]]:
+        exact = self._run("exact", dtype="float64", layers=False)
+        nudged = [self._run("nudged", nudge=draw, layers=False) for draw in NUDGES]
+        return exact, own_rounding(exact, [torch, *nudged])
+
+    def _run(self, what: str, **more: Any) -> Record:
+        out = Path(tempfile.mkdtemp(prefix=f"{what}-", dir=self.files))
+        answer = self.torch.ask("run", **{**self.common, **more}, out=str(out), **self.before)
+        return Record(out, answer, is_exact=more.get("dtype") == "float64")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,28 +18,29 @@ from mapper.weights.networks import Network, collisions
 
 EVALUATION = 1e-5  # of the largest value, for float32
 TRAINING = 1e-4  # a batch's statistics are sums over it, and gradients pass every layer twice
-DEPTH = 16  # layers with weights up to which no more is allowed
-ROUNDING = 1e-7  # the error that a layer has at least
-MARGIN = 3.0  # a few draws of errors do not show the worst
 STATISTIC = 0.01  # of the largest statistic in the network: the least scale of one layer's
 
+Allowed = Mapping[tuple[Kind, str], float]
+"""What is allowed beyond the tolerance: by the place of an output, or a name of torch's."""
 
-def tolerance_of(given: float | None, train: bool, weighted: int) -> float:
-    """Return what is allowed behind so many layers with weights.
 
-    Rounding errors of single layers add up like random steps: with the root of their number.
-    """
+def tolerance_of(given: float | None, train: bool) -> float:
+    """Return what is allowed, in parts of the largest value."""
     if given is not None:
         return given
-    return (TRAINING if train else EVALUATION) * max(1.0, math.sqrt(weighted / DEPTH))
+    return TRAINING if train else EVALUATION
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The answer of one side, and where its arrays are."""
+    """The answer of one side, and where its arrays are.
+
+    `is_exact`: it was computed in float64, so that dtypes are not to be compared.
+    """
 
     directory: Path
     answer: Mapping[str, Any]
+    is_exact: bool = False
 
     def array(self, file: str) -> Array:
         """Return one array, read as it is needed."""
@@ -76,24 +76,18 @@ class Judge:
     """Holds two records of one run against each other."""
 
     def __init__(self, models: Models, mode: str, train: bool, tolerance: float | None) -> None:
-        self.models, self.mode, self.train, self.given = models, mode, train, tolerance
-        self.owners = {entry.owner for entry in models.torch.entries if entry.trains}
+        self.models, self.mode, self.train = models, mode, train
+        self.tolerance = tolerance_of(tolerance, train)
         self.findings: list[Finding] = []
-        self.allowed: Mapping[str, float] = {}
+        self.allowed: Allowed = {}
 
     def run(
-        self,
-        torch: Record,
-        mindspore: Record | Failure,
-        allowed: Mapping[str, float] | None = None,
+        self, torch: Record, mindspore: Record | Failure, allowed: Allowed | None = None
     ) -> Run:
-        """Return the run; gradients may differ by what is `allowed` beyond the tolerance."""
+        """Return the run; some values may differ by what is `allowed` beyond the tolerance."""
         self.allowed = allowed or {}
         self.findings = [*self._weights(), *self._names()]
-        depth = sum(event["event"] == "out" and event["path"] in self.owners
-                    for event in torch.answer["events"])  # fmt: skip
-        tolerance = tolerance_of(self.given, self.train, depth or len(self.owners))
-        run = Run(self.mode, self.train, tolerance)
+        run = Run(self.mode, self.train, self.tolerance)
         if isinstance(mindspore, Failure):
             first = self._culprit_of_findings(torch)
             return replace(run, findings=tuple(self.findings), failure=mindspore, first=first)
@@ -107,9 +101,9 @@ class Judge:
             first = walk.first or self.culprit(failed.path, [failed])
             return replace(run, calls=tuple(calls), findings=tuple(self.findings), first=first,
                            failure=failure)  # fmt: skip
-        outputs = self._outputs(torch, mindspore, tolerance)
-        statistics = self._statistics(torch, mindspore, tolerance)
-        gradients = self._gradients(torch, mindspore, tolerance)
+        outputs = self._outputs(torch, mindspore)
+        statistics = self._statistics(torch, mindspore)
+        gradients = self._gradients(torch, mindspore)
         first = walk.first or self._culprit_of_findings(torch)
         return replace(
             run,
@@ -117,7 +111,6 @@ class Judge:
             outputs=outputs,
             statistics=statistics,
             gradients=gradients,
-            allowed=self.allowed,
             findings=tuple(self.findings),
             first=first,
             notes=self._notes(torch, mindspore),
@@ -170,15 +163,16 @@ class Judge:
 
     # --- values beside the layers' ---
 
-    def _outputs(
-        self, torch: Record, mindspore: Record, tolerance: float
-    ) -> tuple[Difference, ...]:
+    def _limit(self, kind: Kind, name: str) -> float:
+        return max(self.tolerance, self.allowed.get((kind, name), 0.0))
+
+    def _outputs(self, torch: Record, mindspore: Record) -> tuple[Difference, ...]:
         both, message = _paired(torch, mindspore, torch.answer["outputs"],
                                 mindspore.answer["outputs"])  # fmt: skip
         if message:
             self.findings.append(Finding(Kind.OUTPUT, "", message))
         for one in both:
-            if one.exceeds(tolerance):
+            if one.exceeds(self._limit(Kind.OUTPUT, one.at)):
                 self.findings.append(Finding(Kind.OUTPUT, "", f"the output{one.at} {one}", one))
         return both
 
@@ -195,35 +189,27 @@ class Judge:
                 found.append((name, value, mindspore.array(there[pair.mindspore])))
         return found
 
-    def _statistics(
-        self, torch: Record, mindspore: Record, tolerance: float
-    ) -> tuple[tuple[str, Difference], ...]:
+    def _statistics(self, torch: Record, mindspore: Record) -> tuple[tuple[str, Difference], ...]:
         both = self._named(torch, mindspore, "statistics")
-        largest: dict[str, float] = {}
-        for name, value, _ in both:
-            last = name.rpartition(".")[2]
-            largest[last] = max(largest.get(last, 0.0), scale_of(value))
+        scales = scales_of_statistics({name: value for name, value, _ in both})
         found = []
         for name, value, other in both:
             path, _, last = name.rpartition(".")
-            scale = max(scale_of(value), STATISTIC * largest[last])
-            apart = difference(value, other, scale)
+            apart = difference(value, other, scales[name], _dtypes(torch, value, other))
             found.append((name, apart))
-            if apart.exceeds(tolerance):
+            if apart.exceeds(self._limit(Kind.STATISTICS, name)):
                 message = f"{last} after a step {apart}"
                 self.findings.append(Finding(Kind.STATISTICS, path, message, apart))
         return tuple(found)
 
-    def _gradients(
-        self, torch: Record, mindspore: Record, tolerance: float
-    ) -> tuple[tuple[str, Difference], ...]:
+    def _gradients(self, torch: Record, mindspore: Record) -> tuple[tuple[str, Difference], ...]:
         both = self._named(torch, mindspore, "gradients")
-        scale = max((scale_of(value) for _, value, _ in both), default=0.0)
+        scales = scales_of_gradients({name: value for name, value, _ in both})
         found = []
         for name, value, other in both:
-            apart = difference(value, other, scale)
+            apart = difference(value, other, scales[name], _dtypes(torch, value, other))
             found.append((name, apart))
-            if apart.exceeds(max(tolerance, self.allowed.get(name, 0.0))):
+            if apart.exceeds(self._limit(Kind.GRADIENT, name)):
                 path, _, last = name.rpartition(".")
                 message = f"the gradient of {last} {apart}"
                 self.findings.append(Finding(Kind.GRADIENT, path, message, apart))
@@ -293,11 +279,6 @@ class Judge:
     def _notes(self, torch: Record, mindspore: Record) -> tuple[str, ...]:
         draws, there = torch.answer["draws"], mindspore.answer["draws"]
         notes = []
-        if self.allowed:
-            notes.append(
-                "gradients are allowed to differ as far as torch's own do under rounding errors as "
-                "seen in the layers, which turn single activations on or off"
-            )
         if other := sorted({name[:-1] for name in draws if name.endswith("!")}):
             notes.append(f"torch draws by {', '.join(other)}: MindSpore cannot be given the same")
         fed = [name for name in draws if not name.endswith("!")]
@@ -308,33 +289,28 @@ class Judge:
         return tuple(notes)
 
 
-def is_rounding_perhaps(run: Run) -> bool:
-    """Say whether gradients differ and nothing else, as it is when activations are near a kink."""
-    kinds = {one.kind for one in run.findings if one.difference is not None}
-    return kinds == {Kind.GRADIENT} and len(run.findings) == sum(
-        one.difference is not None for one in run.findings
-    )
-
-
-def noise_of(run: Run, model: Network) -> dict[str, float]:
-    """Return how far layers were apart on average, in parts of their largest values."""
-    noise = {layer.path: ROUNDING for layer in model.layers}
-    for call in run.calls:
-        if call.worst is not None:
-            noise[call.path] = max(call.worst.mean, ROUNDING)
-    return noise
-
-
-def moved_by_noise(torch: Record, shaken: Sequence[Record]) -> dict[str, float]:
-    """Return by parameter how far torch's gradients moved, in parts of the largest of all."""
-    gradients = {name: torch.array(file) for name, file in torch.answer["gradients"].items()}
-    scale = max(map(scale_of, gradients.values()), default=0.0)
+def scales_of_statistics(values: Mapping[str, Array]) -> dict[str, float]:
+    """Return by name what differences are parts of: the largest, or a share of the network's."""
+    own = {name: scale_of(value) for name, value in values.items()}
+    largest: dict[str, float] = {}
+    for name, scale in own.items():
+        last = name.rpartition(".")[2]
+        largest[last] = max(largest.get(last, 0.0), scale)
     return {
-        name: MARGIN
-        * max(difference(value, one.array(one.answer["gradients"][name]), scale).largest
-              for one in shaken)
-        for name, value in gradients.items()
-    }  # fmt: skip
+        name: max(scale, STATISTIC * largest[name.rpartition(".")[2]])
+        for name, scale in own.items()
+    }
+
+
+def scales_of_gradients(values: Mapping[str, Array]) -> dict[str, float]:
+    """Return by name what differences are parts of: the largest gradient in the network."""
+    largest = max(map(scale_of, values.values()), default=0.0)
+    return dict.fromkeys(values, largest)
+
+
+def _dtypes(torch: Record, value: Array, other: Array) -> tuple[str, str]:
+    own = other if torch.is_exact else value
+    return str(own.dtype), str(other.dtype)
 
 
 def _paired(
@@ -353,7 +329,7 @@ def _paired(
             message = message or f"the value at {one['at'] or 'the top'} is missing in MindSpore"
         elif "file" in one and "file" in other:
             arrays = torch.array(one["file"]), mindspore.array(other["file"])
-            dtypes = one["dtype"], other["dtype"]
+            dtypes = other["dtype"] if torch.is_exact else one["dtype"], other["dtype"]
             found.append(difference(*arrays, dtypes=dtypes, at=one["at"]))
         elif one.get("value") != other.get("value"):
             words = (str(side.get("value", "a tensor")) for side in (one, other))
@@ -373,7 +349,6 @@ class _Walk:
         self.there = {(one["event"], one["path"], one["call"]): i for i, one in enumerate(events)}
         self.events = events
         self.first: Culprit | None = None
-        self.weighted = 0
         self._alone: str | None = None  # torch's layer alone that ran since values last agreed
         self._reached = 0  # how far MindSpore's events agree
 
@@ -393,15 +368,11 @@ class _Walk:
             else:
                 while running.pop() != path:
                     pass
-                self.weighted += path in self.judge.owners
                 outputs = self._judge(event, other, path, None)
                 found.append(self._call(event, other, outputs))
             if place is not None:
                 self._reached = max(self._reached, place)
         return found
-
-    def _tolerance(self) -> float:
-        return tolerance_of(self.judge.given, self.judge.train, self.weighted)
 
     def _judge(
         self,
@@ -423,7 +394,7 @@ class _Walk:
         both, message = _paired(self.torch, self.mindspore, event["values"], other["values"])
         if before is not None:
             message = ""  # arguments may be passed in another form
-        worst = [one for one in both if one.exceeds(self._tolerance())]
+        worst = [one for one in both if one.exceeds(self.judge.tolerance)]
         if self.first is None and (worst or message or known):
             self.first = self._culprit(path, before, worst, message)
         if both and not worst:
@@ -476,6 +447,6 @@ class _Walk:
             there.cls if there else None,
             there.source if there else None,
             outputs,
-            self._tolerance(),
+            self.judge.tolerance,
             other is not None,
         )

@@ -41,7 +41,7 @@ def difference(
 def _apart(torch: Array, mindspore: Array, scale: float) -> tuple[float, float]:
     if not torch.size:
         return 0.0, 0.0
-    first, second = torch.astype(np.float64), mindspore.astype(np.float64)
+    first, second = (np.atleast_1d(one).astype(np.float64) for one in (torch, mindspore))
     with np.errstate(invalid="ignore"):
         apart = np.abs(first - second)
     same = (first == second) | (np.isnan(first) & np.isnan(second))

@@ -95,7 +95,7 @@ class Request:
     The weights are those that torch draws with `seed`, made such that each of them counts
     (`stir`); or `weights`, by torch's names, as they are. `train`: also one step in training.
     `as_built`: that step in the modes in which the program leaves its model.
-    `tolerance` is relative to the largest value; by default it grows with the depth.
+    `tolerance` is relative to the largest value: 1e-5 by default, and 1e-4 in training.
     """
 
     before: Path

@@ -174,12 +174,13 @@ class Recorder:
         self.open.append((path, call))
         self._note("in", path, call, values)
 
-    def leave(self, path: str, values: Any) -> None:
-        """Note what a layer returns."""
+    def leave(self, path: str, values: Any) -> int:
+        """Note what a layer returns, and return which of its calls it was."""
         while self.open and self.open[-1][0] != path:
             self.open.pop()
         call = self.open.pop()[1] if self.open else 0
         self._note("out", path, call, values)
+        return call
 
     def _note(self, event: str, path: str, call: int, values: Any) -> None:
         self.events.append(
@@ -217,6 +218,16 @@ def leaves(value: Any, is_tensor: Callable[[Any], bool], at: str = "") -> Iterat
     elif dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             yield from leaves(getattr(value, field.name), is_tensor, f"{at}.{field.name}")
+
+
+def replaced(value: Any, change: Callable[[str, Any], Any], at: str = "") -> Any:
+    """Return nested containers with what `change` makes of the rest, by the places of `leaves`."""
+    if isinstance(value, dict):
+        return type(value)((k, replaced(v, change, f"{at}[{k!r}]")) for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        parts = [replaced(one, change, f"{at}[{i}]") for i, one in enumerate(value)]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return change(at, value)
 
 
 def projection(seed: int, index: int, shape: tuple[int, ...]) -> Any:

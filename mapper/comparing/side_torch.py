@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from mapper.comparing import side
 else:
@@ -35,21 +37,45 @@ class Torch:
         self.model: Any = None
         self.born: dict[str, bool] = {}
         self.state: dict[str, Any] = {}
+        self.built: dict[str, Any] = {}
+        self.exact: Any = None
 
     def build(self, request: dict[str, Any]) -> dict[str, Any]:
         """Build the model and return its layers and entries."""
         torch = self.torch
-        torch.manual_seed(request["seed"])
         with side.modules_of(request["directory"]):
-            model = side.evaluate(request["module"], request["expression"])
+            model = self._evaluated(request)
             if not isinstance(model, torch.nn.Module):
                 given = side.qualified(type(model))
                 raise side.Refused(f"{request['expression']} is a {given}, not a torch.nn.Module")
             self.model = model
+            self.built, self.exact = request, None
             self.born = {path: one.training for path, one in model.named_modules()}
             sources = side.Sources(request["directory"], _is_of_the_user)
             layers = self._layers(sources)
         return {"layers": layers, "entries": self._entries()}
+
+    def _evaluated(self, request: dict[str, Any]) -> Any:
+        self.torch.manual_seed(request["seed"])
+        return side.evaluate(request["module"], request["expression"])
+
+    @contextmanager
+    def _of(self, request: dict[str, Any]) -> Iterator[None]:
+        """Put the model in place that the request is about: the one of float64, or the usual."""
+        torch, usual = self.torch, self.model
+        if request.get("dtype", "float32") == "float32":
+            yield
+            return
+        torch.set_default_dtype(torch.float64)
+        try:
+            if self.exact is None:
+                with side.modules_of(self.built["directory"]):
+                    self.exact = self._evaluated(self.built).double()
+            self.model = self.exact
+            yield
+        finally:
+            torch.set_default_dtype(torch.float32)
+            self.model = usual
 
     def _layers(self, sources: side.Sources) -> list[dict[str, Any]]:
         modules = dict(self.model.named_modules(remove_duplicate=False))
@@ -178,15 +204,31 @@ class Torch:
     def _inputs(self, request: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         values = side.read_values(request["directory_of_inputs"], request["inputs"])
         made = {name: self.torch.from_numpy(value) for name, value in values.items()}
+        if request.get("dtype") == "float64":
+            made = {n: one.double() if one.is_floating_point() else one for n, one in made.items()}
+        if request.get("nudge"):
+            self._nudge(made.values(), request["nudge"])
         return (
             [one for name, one in made.items() if name.isdecimal()],
             {name: one for name, one in made.items() if not name.isdecimal()},
         )
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run the model once; in training, also one step backward."""
+        """Run the model once; in training, also one step backward.
+
+        `dtype`: float64 instead of float32. `forced`: what layers are to return, whatever they
+        compute. `nudge`: another rounding of the same numbers, one for each number that is given.
+        """
+        other = bool(request.get("nudge", 0) % 2)
+        kernels = self.torch.backends.mkldnn.flags(enabled=not other)
+        with self._of(request), kernels:
+            return self._run(request)
+
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         torch, model = self.torch, self.model
         model.load_state_dict(self.state)
+        if request.get("nudge"):
+            self._nudge(model.parameters(), request["nudge"])
         model.zero_grad(set_to_none=True)
         self._set_mode(request)
         modes = {path: one.training for path, one in model.named_modules()}
@@ -195,8 +237,8 @@ class Torch:
         with side.modules_of(request["directory"]), self._quiet(request["seed"], draws):
             inputs, named = self._inputs(request)
             self._without_dropout()
-            handles = self._watch(recorder) if request["layers"] else []
-            handles += self._shake(request.get("noise", {}), request.get("draw", 0))
+            forced = self._forced(request.get("forced"))
+            handles = self._watch(recorder, forced) if request["layers"] else []
             with torch.set_grad_enabled(request["train"]):
                 outputs = model(*inputs, **named)
             for handle in handles:
@@ -218,7 +260,8 @@ class Torch:
         for path, one in self.model.named_modules():
             one.training = self.born[path]
 
-    def _watch(self, recorder: side.Recorder) -> list[Any]:
+    def _watch(self, recorder: side.Recorder, forced: Any) -> list[Any]:
+        """Note what goes into each layer and what comes out; then hand on what is forced."""
         handles = []
         for path, module in self.model.named_modules():
             if isinstance(module, self.torch.jit.ScriptModule):
@@ -227,30 +270,53 @@ class Torch:
             def enter(_: Any, args: Any, named: Any, path: str = path) -> None:
                 recorder.enter(path, [*args, *named.values()])
 
-            def leave(_: Any, __: Any, output: Any, path: str = path) -> None:
-                recorder.leave(path, output)
+            def leave(_: Any, __: Any, output: Any, path: str = path) -> Any:
+                call = recorder.leave(path, output)
+                return forced(path, call, output)
 
             handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
             handles.append(module.register_forward_hook(leave))
         return handles
 
-    def _shake(self, noise: dict[str, float], draw: int) -> list[Any]:
-        """Add errors to the outputs of layers, in parts of their largest values."""
+    def _forced(self, request: Any) -> Any:
+        """Return what hands on given values in place of a layer's own, with its gradients."""
+        torch = self.torch
+        base: Any = torch.autograd.Function
+        values = {} if request is None else {
+            (path, call, at): str(Path(request["directory"]) / file)
+            for path, call, at, file in request["values"]
+        }  # fmt: skip
+
+        class Given(base):  # type: ignore[misc]
+            @staticmethod
+            def forward(_: Any, __: Any, value: Any) -> Any:
+                return value.clone()
+
+            @staticmethod
+            def backward(_: Any, gradient: Any) -> Any:
+                return gradient, None
+
+        def forced(path: str, call: int, output: Any) -> Any:
+            def change(at: str, own: Any) -> Any:
+                file = values.get((path, call, at))
+                if file is None or not torch.is_tensor(own) or not own.is_floating_point():
+                    return own
+                value = torch.from_numpy(np.load(file, allow_pickle=False)).to(own)
+                return Given.apply(own, value) if value.shape == own.shape else own
+
+            return side.replaced(output, change) if values and path else None
+
+        return forced
+
+    def _nudge(self, values: Any, draw: int) -> None:
+        """Move every float32 to one of the two that are next to it."""
         torch = self.torch
         random = torch.Generator().manual_seed(draw)
-        handles = []
-        for path, module in self.model.named_modules():
-            if path not in noise or any(True for _ in module.children()):
-                continue
-
-            def shake(_: Any, __: Any, output: Any, part: float = noise[path]) -> Any:
-                if not torch.is_tensor(output) or not output.is_floating_point():
-                    return output
-                drawn = torch.randn(output.shape, generator=random).to(output)
-                return output + part * output.detach().abs().max() * drawn
-
-            handles.append(module.register_forward_hook(shake))
-        return handles
+        with torch.no_grad():
+            for one in values:
+                if one.dtype == torch.float32:
+                    signs = torch.randint(0, 2, one.shape, generator=random) * 2.0 - 1.0
+                    one.copy_(torch.nextafter(one, signs * torch.inf))
 
     def _step(
         self, request: dict[str, Any], outputs: Any, recorder: side.Recorder

@@ -9,15 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mapper.comparing.judging import (
-    MARGIN,
-    Record,
-    is_rounding_perhaps,
-    moved_by_noise,
-    tolerance_of,
-)
+from mapper.comparing.judging import Record, tolerance_of
 from mapper.comparing.measure import difference
-from mapper.comparing.results import Finding, Kind, Run
+from mapper.comparing.results import Culprit, Finding, Kind, Run
+from mapper.comparing.rounding import MARGIN, allowed, is_rounding_perhaps, own_rounding
 
 NAN, INF = math.nan, math.inf
 
@@ -60,34 +55,36 @@ def test_a_dtype_of_another_kind_is_a_difference(torch: str, mindspore: str, sam
     assert found.largest == 0 and found.exceeds(1.0) is not same
 
 
-def test_what_is_allowed_grows_with_the_root_of_the_depth() -> None:
-    assert [tolerance_of(None, False, depth) for depth in (0, 16, 64)] == [1e-5, 1e-5, 2e-5]
-    assert tolerance_of(None, True, 64) == 2e-4
-    assert tolerance_of(1e-3, True, 64) == 1e-3
+def test_what_is_allowed_is_more_in_training_and_may_be_given() -> None:
+    assert [tolerance_of(None, train) for train in (False, True)] == [1e-5, 1e-4]
+    assert tolerance_of(1e-3, True) == 1e-3
 
 
-# --- gradients near a kink ------------------------------------------------------------------------
+# --- rounding -------------------------------------------------------------------------------------
 
 
-def record(directory: Path, gradient: float) -> Record:
+def record(directory: Path, output: float, gradient: float) -> Record:
     directory.mkdir()
-    np.save(directory / "0.npy", np.array([4.0, gradient]))
-    return Record(directory, {"gradients": {"fc.weight": "0.npy"}})
+    np.save(directory / "0.npy", np.array([2.0, output]))
+    np.save(directory / "1.npy", np.array([4.0, gradient]))
+    answer = {"outputs": [{"at": "", "file": "0.npy"}], "gradients": {"fc.weight": "1.npy"}}
+    return Record(directory, answer)
 
 
-def test_what_a_gradient_is_allowed_is_how_far_torchs_own_moves(tmp_path: Path) -> None:
-    torch = record(tmp_path / "torch", 1.0)
-    shaken = [record(tmp_path / str(i), value) for i, value in enumerate((1.0, 1.4, 0.8))]
-    assert moved_by_noise(torch, shaken) == {"fc.weight": pytest.approx(MARGIN * 0.1)}
+def test_torchs_own_rounding_is_the_largest_of_several_by_value(tmp_path: Path) -> None:
+    exact = record(tmp_path / "exact", 1.0, 1.0)
+    rounded = [record(tmp_path / str(i), 1.0 + i, 1.0 - i / 4) for i in range(3)]
+    own = own_rounding(exact, rounded)
+    assert own == {(Kind.OUTPUT, ""): 1.0, (Kind.GRADIENT, "fc.weight"): 0.125}
+    assert allowed(own)[Kind.GRADIENT, "fc.weight"] == MARGIN * 0.125
 
 
-def test_only_gradients_that_differ_alone_are_put_down_to_rounding() -> None:
-    far = difference(np.ones(2), np.zeros(2))
-    gradient = Finding(Kind.GRADIENT, "fc", "", far)
+def test_values_that_differ_may_be_rounding_and_other_findings_may_not() -> None:
+    output = Finding(Kind.OUTPUT, "", "", difference(np.ones(2), np.full(2, 1.5)))
     untrained = Finding(Kind.GRADIENT, "fc", "weight is trained in torch alone")
-    output = Finding(Kind.OUTPUT, "", "", far)
+    inner = Culprit("fc", "Linear", None, None, None, (output,))
     run = Run("pynative", True, 1e-4)
     assert not is_rounding_perhaps(run)
-    assert is_rounding_perhaps(replace(run, findings=(gradient, gradient)))
-    assert not is_rounding_perhaps(replace(run, findings=(gradient, output)))
-    assert not is_rounding_perhaps(replace(run, findings=(gradient, untrained)))
+    assert not is_rounding_perhaps(replace(run, findings=(untrained,)))
+    assert is_rounding_perhaps(replace(run, findings=(untrained, output)))
+    assert is_rounding_perhaps(replace(run, first=inner))

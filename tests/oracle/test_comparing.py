@@ -218,6 +218,98 @@ def test_graph_mode_names_the_statistics_that_differ(
     assert {one.kind for one in first.findings} == {Kind.STATISTICS}
 
 
+# --- rounding that goes beyond the tolerance ------------------------------------------------------
+
+DEEP = replace(BOTH, expression="deep:Net()", inputs=(parse_input("4,3,6,7"),), train=True)
+
+
+def test_rounding_that_adds_up_and_turns_activations_is_no_difference(
+    frameworks: Frameworks,
+) -> None:
+    result = frameworks.compare(DEEP)
+    evaluation, _, training, _ = result.runs
+    assert evaluation.outputs[0].largest > evaluation.tolerance
+    assert max(one.largest for _, one in training.gradients) > training.tolerance
+    assert result.agrees, seen(result)
+    for run in (evaluation, training):
+        assert run.rounding is not None and run.rounding.step is not None
+        assert run.rounding.step < 2e-6 and run.rounding.apart < 8 * run.rounding.own
+        assert run.findings == ()
+
+
+def at(block: int, old: str, new: str) -> tuple[str, str]:
+    """Return the edit that gives one block of the chain a class of its own."""
+    text = (HERE / "after" / "deep.py").read_text("utf-8")
+    cls = text[text.index("class Block(") : text.index("class Net(")]
+    assert old in cls
+    other = cls.replace("class Block(", "class Other(").replace(old, new)
+    return text.replace("class Net(", f"{other}class Net(").replace(
+        "Block(16) for _ in range(20)",
+        f"Other(16) if i == {block} else Block(16) for i in range(20)",
+    ), f"blocks.{block}"
+
+
+HIDDEN = {
+    "eps": ("bn1 = nn.BatchNorm2d(channels)", "bn1 = nn.BatchNorm2d(channels, eps=1e-3)", "bn1"),
+    "eps, a tenth of torch's more": (
+        "bn2 = nn.BatchNorm2d(channels)", "bn2 = nn.BatchNorm2d(channels, eps=1.1e-5)", "bn2"),
+    "padding at the other end": (
+        "padding=1, group", "padding=(0, 2, 0, 2), group", "deep"),
+    "the edge repeated instead of zeros": (
+        "self.bn1(self.deep(x))",
+        "self.bn1(self.deep(ops.pad(x, (1, 1, 1, 1), 'replicate'))[:, :, 1:-1, 1:-1])", "deep"),
+    "the slope": ("nn.LeakyReLU(0.1)", "nn.LeakyReLU(0.1001)", "act"),
+    "a transposed weight": (
+        "return self.act(self.bn2(self.wide(x)))",
+        "weight = self.wide.weight.swapaxes(0, 1)\n"
+        "        x = ops.conv2d(x, weight, self.wide.bias, pad_mode='valid')\n"
+        "        return self.act(self.bn2(x))",
+        "wide"),
+    "two normalisations that stand for each other": (
+        "x = ops.relu(self.bn1(self.deep(x)))\n        return self.act(self.bn2(self.wide(x)))",
+        "x = ops.relu(self.bn2(self.deep(x)))\n        return self.act(self.bn1(self.wide(x)))",
+        "bn1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("block", [2, 19])
+@pytest.mark.parametrize("edit", HIDDEN.values(), ids=HIDDEN)
+def test_rounding_hides_no_difference_however_deep_it_is(
+    frameworks: Frameworks, tmp_path: Path, edit: tuple[str, str, str], block: int
+) -> None:
+    old, new, name = edit
+    text, path = at(block, old, new)
+    (tmp_path / "deep.py").write_text(text, "utf-8")
+    request = replace(DEEP, after=tmp_path, train=False)
+    result = frameworks.compare(replace(request, modes=("pynative",)))
+    first = result.first
+    assert first is not None and not result.agrees
+    assert f"{path}.{name}" in (first.path, first.before), seen(result)
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("block", [2, 19])
+def test_rounding_hides_no_momentum(
+    frameworks: Frameworks, tmp_path: Path, block: int, mode: str
+) -> None:
+    text, path = at(block, "bn2 = nn.BatchNorm2d(channels)",
+                    "bn2 = nn.BatchNorm2d(channels, momentum=0.91)")  # fmt: skip
+    (tmp_path / "deep.py").write_text(text, "utf-8")
+    first = frameworks.compare(replace(DEEP, after=tmp_path, modes=(mode,))).first
+    assert first is not None and first.path == f"{path}.bn2"
+    assert {one.kind for one in first.findings} == {Kind.STATISTICS}
+
+
+def test_rounding_hides_no_gradient_that_is_wrong_at_one_layer(
+    frameworks: Frameworks, tmp_path: Path
+) -> None:
+    text, _ = at(10, "self.bn2(self.wide(x))",
+                    "self.bn2(self.wide(x) + 0.01 * (x - ops.stop_gradient(x)))")  # fmt: skip
+    (tmp_path / "deep.py").write_text(text, "utf-8")
+    first = frameworks.compare(replace(DEEP, after=tmp_path, modes=("pynative",))).first
+    assert first is not None and {one.kind for one in first.findings} == {Kind.GRADIENT}
+
+
 # --- as the program leaves its model --------------------------------------------------------------
 
 

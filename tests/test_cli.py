@@ -80,7 +80,22 @@ CODES = {
     "--output with --check": ([TEXT], ["--output", "o", "--check"], 2),
     "--output with --diff": ([TEXT], ["--output", "o", "--diff"], 2),
     "- with a path": ([TEXT], ["-"], 2),
+    "--diff with a format": ([TEXT], ["--diff", "--output-format", "json"], 2),
 }
+
+
+def test_a_diff_goes_into_a_file_where_one_is_named() -> None:
+    write("src/model.py", TEXT)
+    shown = tm2ms("migrate", "src", "--diff").stdout
+    assert shown.startswith("--- src/model.py\n")
+    assert tm2ms("migrate", "src", "--diff", "--output-file", "out/x.diff").stdout == ""
+    assert Path("out/x.diff").read_text("utf-8") == shown
+
+
+def test_no_commands_help_is_cut_short_in_the_list() -> None:
+    listed = tm2ms("--help").stdout.partition("Commands:")[2]
+    assert "migrate" in listed
+    assert "..." not in listed
 
 
 @pytest.mark.parametrize(("files", "flags", "code"), CODES.values(), ids=CODES)

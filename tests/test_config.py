@@ -240,7 +240,7 @@ MISTAKES = {
     "number for choice": ("recipe = 1", "'recipe' must be one of exact, table, not 1"),
     "unquoted version": (
         "target-version = 2.10",
-        'must be a string: "2.10", since without quotes 2.10 is read as 2.1',
+        'must be in quotes, since 2.10 without them is a number to TOML: "2.10", not 2.1',
     ),
     "unknown version": ('target-version = "2.11"', "must be one of 2.0, 2.1, .*2.10, not '2.11'"),
     "version with a patch": ('target-version = "2.3.0"', "must be one of"),

@@ -14,7 +14,7 @@ from mapper.cli.help import GroupedCommand
 from mapper.cli.streams import quiet_pipe
 
 if TYPE_CHECKING:
-    from mapper.running.config import Config, Settings
+    from mapper.running.config import Config
 
 app = typer.Typer(
     name="tm2ms",
@@ -110,7 +110,7 @@ def _migrate(paths: list[str] | None, given: dict[str, Any], show_settings: bool
         return 0
     if not paths and config.settings.stdin_filename is None:
         _usage("name a file or a directory (. for this one), or - for standard input")
-    _check_modes(config.settings)
+    _check_modes(config)
     from mapper.cli.session import Session, UsageError
     from mapper.running.cluster import ClusterError
     from mapper.running.mirror import MirrorError
@@ -127,7 +127,7 @@ Example:
 """
 
 
-@app.command(epilog=_VERIFY_EPILOG)
+@app.command(epilog=_VERIFY_EPILOG, short_help="Show and prove the rewrite of one expression.")
 def verify(
     expression: flags.Expression,
     input_size: flags.InputSize = None,
@@ -155,7 +155,7 @@ Examples:
 """
 
 
-@app.command(epilog=_EXPLAIN_EPILOG)
+@app.command(epilog=_EXPLAIN_EPILOG, short_help="Show the page of a rule.")
 def explain(name: flags.RuleName = None, write: flags.WritePages = None) -> None:
     """Show a rule: signatures, the difference table row by row, what is written, limits."""
     from mapper.cli import catalog
@@ -204,7 +204,7 @@ Example:
 """
 
 
-@app.command(epilog=_MERGE_EPILOG)
+@app.command(epilog=_MERGE_EPILOG, short_help="Join the JSON reports of several runs.")
 def merge_reports(
     reports: flags.Reports,
     output_format: flags.MergedFormat = "json",
@@ -227,8 +227,18 @@ def merge_reports(
         write_stdout(text.encode())
 
 
-app.command("compare", cls=GroupedCommand, epilog=compare.EPILOG)(compare.command)
-app.command("checkpoint", cls=GroupedCommand, epilog=checkpoint.EPILOG)(checkpoint.command)
+app.command(
+    "compare",
+    cls=GroupedCommand,
+    epilog=compare.EPILOG,
+    short_help="Run both versions and find where they differ.",
+)(compare.command)
+app.command(
+    "checkpoint",
+    cls=GroupedCommand,
+    epilog=checkpoint.EPILOG,
+    short_help="Convert weights for the migrated model.",
+)(checkpoint.command)
 
 
 def _config(given: dict[str, Any]) -> Config:
@@ -247,7 +257,11 @@ def _split(names: list[str] | None) -> list[str] | None:
     return [name.strip() for text in names for name in text.split(",") if name.strip()]
 
 
-def _check_modes(settings: Settings) -> None:
+def _check_modes(config: Config) -> None:
+    settings = config.settings
+    is_for_machines = settings.output_format not in ("full", "concise")
+    if settings.diff and is_for_machines and config.is_flag("output_format"):
+        _usage("--diff prints a diff: --report FILE writes a report of another format beside it")
     if settings.output is not None and (settings.check or settings.diff):
         _usage("--output writes a tree; it does not go with --check or --diff")
 

@@ -133,7 +133,10 @@ class Session:
 
         is_source = is_stdin and self._wants_source()
         product = self._source(run) if is_source else self._product(run, is_stdin)
-        if self.settings.output_file:
+        if self.settings.output_file and self.settings.diff:
+            save(self.settings.output_file, product.decode("utf-8", "surrogateescape"))
+            product = b""
+        elif self.settings.output_file:
             save(self.settings.output_file, self._render(self.settings.output_format, run))
         for path in self.settings.report:
             save(path, self._render(SUFFIXES[path.suffix], run, plain=True))

@@ -95,7 +95,8 @@ def _unparsable(text: str) -> str | None:
             warnings.simplefilter("ignore")
             ast.parse(text)
     except SyntaxError as error:
-        return not_python(error)
+        where = f"line {error.lineno}: " if error.lineno else ""
+        return where + not_python(error)
     except (ValueError, RecursionError, MemoryError) as error:
         return str(error) or type(error).__name__
     return None

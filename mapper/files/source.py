@@ -71,9 +71,8 @@ def check_size(size: int, largest: int, what: str = "Python") -> None:
 
 
 def not_python(error: SyntaxError) -> str:
-    """Return Python's reason for not reading a text, in our words."""
-    where = f"line {error.lineno}: " if error.lineno else ""
-    return f"{where}not valid Python: {error.msg}"
+    """Return Python's reason for not reading a text, in our words, without the place."""
+    return f"not valid Python: {error.msg}"
 
 
 @record(frozen=True, slots=True)

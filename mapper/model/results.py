@@ -125,7 +125,8 @@ class FileResult:
 
     `before` and `after` are the decoded texts of the whole file (for a notebook: of its JSON), a
     byte order mark included; both are None when the file was not decoded. `encoding` turns them
-    into the file's bytes. `message` says why a file failed. `whole`: no torch is left in it and no
+    into the file's bytes. `message` says why a file failed, `line` and `column` (from 1) at which
+    place, 0 where at none. `whole`: no torch is left in it and no
     site needs a person; None where that was not asked, since only convolutions were selected.
     """
 
@@ -138,6 +139,14 @@ class FileResult:
     after: str | None = None
     encoding: str = "utf-8"
     whole: bool | None = None
+    line: int = 0
+    column: int = 0
+
+    @property
+    def reason(self) -> str:
+        """Return why the file failed, with the line, for formats that have no place for it."""
+        where = f"line {self.line}: " if self.line else ""
+        return f"{where}{self.message or 'failed'}"
 
     def encoded(self) -> bytes | None:
         """Return the bytes of the rewritten file."""

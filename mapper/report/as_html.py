@@ -103,7 +103,7 @@ def _file(run: Run, file: FileResult) -> dict[str, Any]:
         "path": name(file.path),
         "status": str(file.status),
         "whole": file.whole,
-        "message": file.message,
+        "message": file.message and file.reason,
         "sites": sites,
         "notes": notes,
         "hunks": changes,

@@ -43,7 +43,7 @@ def _file(file: FileResult) -> dict[str, Any]:
         "path": posix(file.path),
         "status": str(file.status),
         "whole": file.whole,
-        "message": file.message,
+        "message": file.message and file.reason,
         "notes": [_note(note) for note in file.notes],
         "sites": [site_values(site) for site in file.sites],
     }

@@ -48,9 +48,11 @@ def headline(file: FileResult, site: Site, view: View) -> str:
 
 
 def failure(file: FileResult, view: View) -> str:
-    """Return the line of a file that could not be read, parsed or written."""
+    """Return `path:line:column: [failed] reason` of a file that was not read, parsed or written."""
     status = view.paint("[failed]", "bold red")
-    return f"{view.paint(name(file.path), 'bold')}: {status} {visible(file.message or 'failed')}"
+    place = f":{file.line}:{file.column or 1}" if file.line else ""
+    where = view.paint(f"{name(file.path)}{place}", "bold")
+    return f"{where}: {status} {visible(file.message or 'failed')}"
 
 
 def remark(file: FileResult, note: Note, view: View) -> str:

@@ -31,7 +31,8 @@ def render(run: Run, view: View = PLAIN) -> str:
 
 def _lines(file: FileResult) -> Iterator[str]:
     if file.status is FileStatus.FAILED:
-        yield _command("error", {"file": posix(file.path), "title": "tm2ms"}, _said(file))
+        where = {"line": f"{file.line}", "col": f"{file.column or 1}"} if file.line else {}
+        yield _command("error", {"file": posix(file.path), **where, "title": "tm2ms"}, _said(file))
     for site in file.sites:
         yield _command(LEVELS[site.status], _properties(file, site), _text(site))
     for note in file.notes:

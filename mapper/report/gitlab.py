@@ -35,8 +35,8 @@ def render(run: Run, view: View = PLAIN) -> str:
 def _issues(file: FileResult) -> Iterator[Values]:
     path = posix(file.path)
     if file.status is FileStatus.FAILED:
-        text = visible(file.message or "failed")
-        yield _issue("tm2ms", text, digest(path, text), "critical", _lines(path, 1, 1))
+        text, line = visible(file.message or "failed"), file.line or 1
+        yield _issue("tm2ms", text, digest(path, text), "critical", _lines(path, line, line))
     for site, fingerprint in zip(file.sites, fingerprints(file), strict=True):
         severity = SEVERITIES[site.status]
         yield _issue(site.rule, _text(site), fingerprint, severity, _place(path, site))

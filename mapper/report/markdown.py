@@ -110,7 +110,7 @@ def _figures(run: Run) -> str:
 
 
 def _failure_row(file: FileResult) -> Row:
-    return code(name(file.path)), prose(clipped(file.message or "failed", 500))
+    return code(name(file.path)), prose(clipped(file.reason, 500))
 
 
 def _remark_row(pair: tuple[FileResult, Note]) -> Row:

@@ -157,7 +157,9 @@ def _artifact(file: FileResult) -> Values:
 
 def _notifications(file: FileResult) -> Iterator[Values]:
     """Yield what is not about a site: a failed file, an unused suppression."""
-    said = [("error", 1, file.message or "failed")] if file.status is FileStatus.FAILED else []
+    said = []
+    if file.status is FileStatus.FAILED:
+        said.append(("error", file.line or 1, file.message or "failed"))
     said += [
         ("error" if n.is_error else "note", 1 if n.cell is not None else n.line, n.message)
         for n in file.notes

@@ -129,7 +129,7 @@ def _one_of(*allowed: str) -> Check:
 
 def _target_version(value: object) -> str:
     if isinstance(value, float):
-        raise ValueError(f'must be a string: "2.10", since without quotes 2.10 is read as {2.10}')
+        raise ValueError('must be in quotes, since 2.10 without them is a number to TOML: "2.10"')
     return str(_one_of(*TARGET_VERSIONS)(value))
 
 
@@ -209,6 +209,10 @@ class Config:
     """Where relative exclude patterns and `per-file-ignores` are anchored."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """On which line of the file a setting stands."""
+
+    def is_flag(self, name: str) -> bool:
+        """Say whether a setting was given on the command line."""
+        return self.origins[name] is Origin.FLAG
 
     def place(self, name: str) -> str:
         """Say where a setting's value came from: `default`, `--flag` or `file:line`."""

@@ -69,7 +69,7 @@ def _process(task: Task, options: Options) -> FileResult:
     except SourceError as error:
         return failed(task.path, str(error))
     except SyntaxError as error:
-        return failed(task.path, not_python(error))
+        return failed(task.path, not_python(error), error.lineno or 0, error.offset or 0)
     except (RecursionError, MemoryError) as error:
         words = f"too deeply nested or too large ({type(error).__name__}); {REPORT_BUG}"
         return failed(task.path, words)
@@ -132,9 +132,9 @@ def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
         return ()  # the file holds no site, so its errors are not reported
 
 
-def failed(path: str, message: str) -> FileResult:
-    """Return the result of a file that could not be done."""
-    return FileResult(path, FileStatus.FAILED, message=message)
+def failed(path: str, message: str, line: int = 0, column: int = 0) -> FileResult:
+    """Return the result of a file that could not be done, with the place that is at fault."""
+    return FileResult(path, FileStatus.FAILED, message=message, line=line, column=column)
 
 
 def _module(task: Task, options: Options) -> FileResult:

@@ -251,7 +251,12 @@ def _hostile() -> FileResult:
 def sample() -> Run:
     """Return the run that every format is tried on."""
     broken = FileResult(
-        "broken.py", FileStatus.FAILED, message="line 3: '(' was never closed", before="x = (\n"
+        "broken.py",
+        FileStatus.FAILED,
+        message="'(' was never closed",
+        line=3,
+        column=5,
+        before="x = (\n",
     )
     quiet = FileResult("quiet.py", FileStatus.UNCHANGED, before="import os\n")
     files = (_resnet(), _upsample(), _notebook(), _hostile(), broken, quiet)

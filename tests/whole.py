@@ -35,6 +35,7 @@ MODELS = {
     "unet, interpolated": Model(WHOLE / "unet", "unet:UNet()", ("2,1,19,26",)),
     "unet, transposed": Model(WHOLE / "unet", "unet:UNet(bilinear=False)", ("2,1,19,26",)),
     "transformer": Model(WHOLE / "transformer", "encoder:Encoder()", ("3,11:int64<40",)),
+    "filled": Model(WHOLE / "filled", "filled:Stages()", ("5,6",)),
     "mobilenet": Model(WHOLE / "mobilenet", "mobilenet:MobileNet()", ("3,3,33,30",)),
 }
 DIRECTORIES = sorted({model.directory for model in MODELS.values()})

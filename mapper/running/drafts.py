@@ -67,11 +67,15 @@ class Draft:
         return self.text is not None
 
     @property
-    def order(self) -> tuple[int, int, int, int]:
-        """Return the sort key: by where sites end, inner ones before those around them."""
+    def order(self) -> tuple[int, int, bool, int, int]:
+        """Return the sort key: by where sites end, inner ones before those around them.
+
+        What is empty, and only inserts, comes behind all that ends at its place.
+        """
         node = self.node
         end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
-        return (*end, -node.lineno, -node.col_offset)
+        start = node.lineno, node.col_offset
+        return (*end, start == end, -start[0], -start[1])
 
     def uncover(self, message: str) -> None:
         """Leave the site torch's, because a rule is missing for it or for a site it depends on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.training import find_constructions
 from mapper.planning.units import Hindrance, Units
 from mapper.running.drafts import Draft, Drafter, Text
+from mapper.running.filled import FilledContainers
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.whole_imports import WholeImports
@@ -59,14 +60,19 @@ class Models:
         drafts = drafter.drafts(references)
         for one in self._classes:
             drafts.extend(_forward(drafter, one))
+        filled = FilledContainers(drafter, references, inference)
+        drafts.extend(filled.drafts())
         for reference in find_methods(module, inference):
-            drafts.append(drafter.method(reference, _placement(reference, inference)))
+            if filled.handles(reference):
+                drafts.extend(filled.stray(reference))
+            else:
+                drafts.append(drafter.method(reference, _placement(reference, inference)))
         drafts.extend(_augmented(drafter, inference))
         models = [one.node for one in self._classes]
         for call, scope in find_constructions(module, inference, models):
             drafts.append(_trained(drafter, call, scope))
         self.drafts = sorted(drafts, key=lambda one: (one.node.lineno, one.node.col_offset))
-        self._problems = list(_problems(module, self._classes, inference))
+        self._problems = list(_problems(module, self._classes, inference, filled.gathered))
         self._foreign = _foreign(module, neighbours)
         names = [
             one.name
@@ -121,7 +127,10 @@ class Models:
 
 
 def _problems(
-    module: ParsedModule, classes: Sequence[ModuleClass], inference: Inference
+    module: ParsedModule,
+    classes: Sequence[ModuleClass],
+    inference: Inference,
+    gathered: Collection[ast.Call],
 ) -> Iterator[tuple[int, str]]:
     """Yield what would be silently different: in classes, and in functions of the file."""
     checks = ClassChecks(inference)
@@ -131,7 +140,7 @@ def _problems(
     for scope in module.names.scopes.all:
         if isinstance(scope.node, FUNCTIONS):
             yield from checks.of_function(scope.node)
-    yield from of_containers(module.tree, inference)
+    yield from of_containers(module.tree, inference, gathered)
 
 
 def _foreign(module: ParsedModule, neighbours: Neighbours) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mapper.analysis.cells import ClassInfo
 from mapper.analysis.inference import Inference
@@ -24,10 +24,13 @@ _SKIPPED = (
 )
 
 
-def of_containers(tree: ast.AST, inference: Inference) -> Iterator[Problem]:
+def of_containers(
+    tree: ast.AST, inference: Inference, gathered: Collection[ast.Call] = ()
+) -> Iterator[Problem]:
     """Yield the lines of a file where a Sequential gets a child by attribute, and why it counts.
 
-    The classes that derive from Sequential are looked at with their methods (`class_checks`).
+    The classes that derive from Sequential are looked at with their methods (`class_checks`);
+    `gathered` are the calls that become items of an OrderedDict.
     """
     for node in ast.walk(tree):
         match node:
@@ -36,7 +39,7 @@ def of_containers(tree: ast.AST, inference: Inference) -> Iterator[Problem]:
                 args=[name, _, *_],
             ):
                 yield from _named(node, name)
-                given = True  # it is a module, whatever else is known of it
+                given = node not in gathered  # it is a module, whatever else is known of it
             case ast.Call(func=ast.Name(id="setattr"), args=[owner, name, value]):
                 given = _may_be_layer(inference.kind(value))
                 if given:

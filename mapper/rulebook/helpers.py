@@ -114,6 +114,66 @@ def {name}(input, weight, bias=None, stride=1, padding=0, output_padding=0, grou
     return output if bias is None else output + bias.reshape(1, -1, 1, 1, 1)
 '''
 
+_AXES = '''\
+class {name}({nn}.Cell):
+    """Splits, reorders and joins axes as a pattern of einops says: 'b (h w) c -> b c h w'."""
+
+    def __init__(self, pattern, **sizes):
+        super().__init__()
+        sides = []
+        for side in pattern.split('->'):
+            groups, is_inside = [], False
+            for part in side.replace('(', ' ( ').replace(')', ' ) ').split():
+                if part in '()':
+                    is_inside = part == '('
+                if part == '(' or (part != ')' and not is_inside):
+                    groups.append([])
+                if part not in ('(', ')', '1'):
+                    groups[-1].append(part)
+            sides.append(groups)
+        names = [axis for group in sides[0] for axis in group]
+        self.splits = tuple(tuple(sizes.get(axis, 0) for axis in group) for group in sides[0])
+        self.order = tuple(names.index(axis) for group in sides[1] for axis in group)
+        self.joins = tuple(len(group) for group in sides[1])
+
+    def construct(self, x):
+        shape = ()
+        for size, parts in zip(x.shape, self.splits):
+            known = 1
+            for part in parts:
+                known = known * (part or 1)
+            for part in parts:
+                shape += (part or size // known,)
+        x = x.reshape(shape).permute(self.order)
+        shape = ()
+        start = 0
+        for count in self.joins:
+            size = 1
+            for one in x.shape[start:start + count]:
+                size = size * one
+            shape += (size,)
+            start = start + count
+        return x.reshape(shape)
+'''
+
+_REDUCED = '''\
+class {name}({nn}.Cell):
+    """Reduces the axes that a pattern of einops leaves out: 'b c h w -> b c'."""
+
+    def __init__(self, pattern, reduction):
+        super().__init__()
+        given, wanted = (side.split() for side in pattern.split('->'))
+        self.axes = tuple(index for index, axis in enumerate(given) if axis not in wanted)
+        self.reduction = reduction
+
+    def construct(self, x):
+        if self.reduction == 'mean':
+            return x.mean(self.axes)
+        if self.reduction == 'sum':
+            return x.sum(self.axes)
+        return x.amax(self.axes) if self.reduction == 'max' else x.amin(self.axes)
+'''
+
 _FUNCTION = (
     ParameterSpec("input", required=True),
     ParameterSpec("weight", required=True),
@@ -136,6 +196,13 @@ HELPERS: Mapping[str, Helper] = {
             "Crop1d",
             _CROP,
             (ParameterSpec("start", required=True), ParameterSpec("end", default=0)),
+            ("mindspore.nn",),
+        ),
+        Helper("Rearrange", _AXES, (ParameterSpec("pattern", required=True),), ("mindspore.nn",)),
+        Helper(
+            "Reduce",
+            _REDUCED,
+            (ParameterSpec("pattern", required=True), ParameterSpec("reduction", required=True)),
             ("mindspore.nn",),
         ),
         Helper("ms_conv_transpose1d", _CONV_TRANSPOSE_1D, _FUNCTION, ("mindspore.ops",)),

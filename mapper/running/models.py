@@ -22,6 +22,7 @@ from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.training import find_constructions
 from mapper.planning.units import Hindrance, Units
 from mapper.running.drafts import Draft, Drafter, Text
+from mapper.running.einops import einops_drafts
 from mapper.running.filled import FilledContainers
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
@@ -68,6 +69,7 @@ class Models:
             else:
                 drafts.append(drafter.method(reference, _placement(reference, inference)))
         drafts.extend(_augmented(drafter, inference))
+        drafts.extend(einops_drafts(drafter))
         models = [one.node for one in self._classes]
         for call, scope in find_constructions(module, inference, models):
             drafts.append(_trained(drafter, call, scope))

@@ -45,7 +45,8 @@ class WholeImports:
     def __post_init__(self) -> None:
         names = self.module.names
         for _, _, binding in names.imports():
-            if names.brings_torch(binding) and is_torch(binding.target or ""):
+            is_einops = (binding.target or "").partition(".")[0] == "einops"
+            if is_einops or (names.brings_torch(binding) and is_torch(binding.target or "")):
                 self._torch.append(binding)
 
     # --- names ---
@@ -147,7 +148,7 @@ class WholeImports:
             edits.append(self._exchange(statement, kept, new))
         if not is_placed:
             edits.append(self._at_top(lines))
-        edits.extend(self._helper_edits(statements))
+        edits.extend(self._helper_edits(edits))
         return edits
 
     def _lines(self) -> list[str]:
@@ -215,8 +216,8 @@ class WholeImports:
         at = module.line_end(module.end(last))
         return Edit(at, at, "".join(newline + line for line in lines))
 
-    def _helper_edits(self, statements: Iterable[ast.AST]) -> list[Edit]:
-        """Return the edit that inserts the helpers behind the imports at the top."""
+    def _helper_edits(self, edits: Iterable[Edit]) -> list[Edit]:
+        """Return the edit that inserts the helpers behind the imports that are left at the top."""
         fresh = [(api, local) for api, local in self._helpers.items()]
         if not fresh:
             return []
@@ -227,8 +228,11 @@ class WholeImports:
         ]
         block = "\n\n\n".join(sources).replace("\n", newline)
         tops = [s for s in module.tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
-        staying = [s for s in tops if s not in set(statements)] or tops
-        at = module.line_end(module.end(staying[-1]))
+        removed = [edit for edit in edits if not edit.text]
+        kept = [
+            s for s in tops if not any(one.start <= module.start(s) < one.end for one in removed)
+        ]
+        at = module.line_end(module.end((kept or tops)[-1]))
         return [Edit(at, at, f"{newline * 3}{block}")]
 
 

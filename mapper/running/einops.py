@@ -1,0 +1,171 @@
+"""The names that a file takes from einops, as drafts: patterns written out, layers inserted."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mapper.analysis.resolve import Reference
+from mapper.analysis.walk import children
+from mapper.model.plan import ManualError
+from mapper.model.results import Proof, Status
+from mapper.planning.forms import einops
+from mapper.running.drafts import Draft, Drafter, Text
+from mapper.writing.edited_text import EditedText
+from mapper.writing.import_edits import Imports
+from mapper.writing.whole_imports import WholeImports
+
+_FUNCTIONS = {f"einops.{name}": name for name in ("rearrange", "repeat", "reduce")}
+_LAYERS = {
+    "einops.layers.torch.Rearrange": ("Rearrange", "rearrange"),
+    "einops.layers.torch.Reduce": ("Reduce", "reduce"),
+}
+_NONE = "einops does not work on MindSpore's Tensors: write it with reshape, permute and the like"
+
+
+def einops_drafts(drafter: Drafter) -> Iterator[Draft]:
+    """Yield a draft for every use of a name that the file imports from einops."""
+    names = drafter.module.names
+    found: dict[str, str] = {}
+    for _, local, binding in names.imports():
+        target = binding.target or ""
+        if target.partition(".")[0] == "einops":
+            found[local] = target
+    if not found:
+        return
+    for node, parents in _nodes(drafter.module.tree):
+        if not isinstance(node, ast.Name) or node.id not in found:
+            continue
+        scope = names.scopes.around(node)
+        behind = scope.lookup(node.id)
+        if behind is None or not any(one.target == found[node.id] for one in behind[1]):
+            continue
+        api, whole, above = found[node.id], node, parents
+        while above and isinstance(above[0], ast.Attribute):
+            whole, above = above[0], above[1:]  # type: ignore[assignment]
+            api += f".{whole.attr}"  # type: ignore[attr-defined]
+        call = above[0] if above and isinstance(above[0], ast.Call) else None
+        if call is not None and call.func is not whole:
+            call = None
+        is_sure = len(behind[1]) == 1 and behind[0] is names.scopes.module
+        reference = Reference(api, whole, call, scope, None, scope, tuple(above))
+        yield _draft(drafter, reference, is_sure)
+
+
+def _draft(drafter: Drafter, reference: Reference, is_sure: bool) -> Draft:
+    draft = drafter.new(reference, reference.call or reference.node)
+    if draft.site.status is Status.IGNORED:
+        return draft
+    try:
+        if not is_sure:
+            raise ManualError(f"what `{ast.unparse(reference.node)}` is depends on what is run")
+        text = _text(reference)
+        draft.text = text
+        draft.site = replace(draft.site, status=Status.MIGRATED, proof=Proof("rule"))
+    except ManualError as error:
+        draft.leave(str(error))
+    return draft
+
+
+def _text(reference: Reference) -> Text:
+    call = reference.call
+    if call is None:
+        raise ManualError(_NONE)
+    words = [keyword.arg for keyword in call.keywords]
+    if any(isinstance(one, ast.Starred) for one in call.args) or None in words:
+        raise ManualError("its arguments are handed on by stars: write them out")
+    sizes = {word.arg: word.value for word in call.keywords if word.arg}
+    if reference.api in _FUNCTIONS:
+        return _function(reference.api, call, sizes)
+    if reference.api in _LAYERS:
+        return _layer(reference.api, call, sizes)
+    raise ManualError(_NONE)
+
+
+def _function(api: str, call: ast.Call, sizes: dict[str, ast.expr]) -> Text:
+    operation = _FUNCTIONS[api]
+    args = [*call.args]
+    if operation == "reduce" and "reduction" in sizes:
+        args.append(sizes.pop("reduction"))
+    if len(args) != (3 if operation == "reduce" else 2):
+        raise ManualError(_NONE)
+    pattern = einops.parse(_literal(args[1]))
+    einops.check(pattern, [*sizes], operation)
+    reduction = _reduction(args[2]) if operation == "reduce" else None
+    if not _is_name(args[0]):
+        raise ManualError(
+            f"`{ast.unparse(args[0])[:40]}` would be computed several times: "
+            "put it into a variable first"
+        )
+    for name, value in sizes.items():
+        if any(isinstance(part, ast.Call) for part in ast.walk(value)):
+            raise ManualError(f"put the size of `{name}` into a variable first")
+
+    def text(final: Imports | WholeImports, edited: EditedText) -> str:
+        texts = {name: _tight(value, edited) for name, value in sizes.items()}
+        return einops.written(pattern, edited.source(args[0]), texts, reduction)
+
+    return text
+
+
+def _layer(api: str, call: ast.Call, sizes: dict[str, ast.expr]) -> Text:
+    name, operation = _LAYERS[api]
+    reduction = sizes.pop("reduction", None)
+    args = [*call.args, *([reduction] if reduction is not None else [])]
+    if len(args) != (2 if operation == "reduce" else 1):
+        raise ManualError(_NONE)
+    pattern = einops.parse(_literal(args[0]))
+    einops.check(pattern, [*sizes], operation)
+    if operation == "reduce":
+        _reduction(args[1])
+        kept = [name for name in pattern.given if name in pattern.wanted]
+        if {*map(len, (*pattern.left, *pattern.right))} != {1} or kept != [*pattern.wanted]:
+            raise ManualError("it splits or moves axes, too: write a Rearrange before it")
+
+    def text(final: Imports | WholeImports, edited: EditedText) -> str:
+        function = edited.source(call.func)
+        return final.spell(name, _nowhere(call)) + edited.source(call)[len(function) :]
+
+    return text
+
+
+def _nowhere(call: ast.Call) -> Reference:
+    """Return a reference for what is spelled without one of the file's own imports."""
+    return Reference("", call.func, call, None, None, None, ())  # type: ignore[arg-type]
+
+
+def _literal(node: ast.expr) -> str:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+    raise ManualError("its pattern does not stand here: " + _NONE)
+
+
+def _reduction(node: ast.expr) -> str:
+    match node:
+        case ast.Constant(value=str(text)) if text in einops.REDUCTIONS:
+            return text
+    raise ManualError("its reduction is none of mean, sum, max and min in words")
+
+
+def _is_name(node: ast.expr) -> bool:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def _tight(node: ast.expr, edited: EditedText) -> str:
+    """Return a size as text, in parentheses where it is computed."""
+    text = edited.source(node)
+    is_tight = isinstance(node, ast.Name | ast.Attribute | ast.Constant | ast.Subscript)
+    return text if is_tight else f"({text})"
+
+
+def _nodes(tree: ast.AST) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
+    stack: list[tuple[ast.AST, tuple[ast.AST, ...]]] = [(tree, ())]
+    while stack:
+        node, parents = stack.pop()
+        yield node, parents
+        around = (node, *parents)
+        stack.extend((child, around) for child in children(node))

@@ -68,6 +68,94 @@ def test_layers_in_containers_are_no_names_of_torch() -> None:
     assert "torch" not in (result.after or "")
 
 
+NAMED = {
+    "a size": ("y.size(0)", "y.shape[0]"),
+    "a size of a view": ("y.view(-1).size(0)", "y.view(-1).shape[0]"),
+    "an expansion": ("y.expand(2, 3)", "y.broadcast_to(2, 3)"),
+    "another order": ("y.permute(0, 2, 1)", "y.permute(0, 2, 1)"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), NAMED.values(), ids=NAMED)
+def test_a_method_whose_name_tells_a_tensor_is_a_site_where_its_object_is_unknown(
+    before: str, after: str
+) -> None:
+    text = (
+        "import torch.nn as nn\nfrom other import thing\n\n\nclass A(nn.Module):\n"
+        f"    def forward(self, x):\n        y = thing(x)\n        return {before}\n"
+    )
+    result = process(Task("m.py", text.encode()), WHOLE)
+    assert f"return {after}\n" in (result.after or "")
+    assert any(site.api.startswith("torch.Tensor.") for site in result.sites)
+
+
+OTHERS = {
+    "a module's function": "np.clip(x, 0, 1)\n        return np.permute(x)",
+    "the class's own": "return self.size()",
+    "a list's": "held = thing(x)\n        held.sort()\n        return held",
+    "an array's without arguments": "return thing(x).max()",
+}
+
+
+@pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
+def test_a_method_that_may_well_be_another_objects_is_no_site(body: str) -> None:
+    text = (
+        "import numpy as np\nimport torch.nn as nn\nfrom other import thing\n\n\n"
+        "class A(nn.Module):\n    def size(self):\n        return 3\n\n"
+        f"    def forward(self, x):\n        {body}\n"
+    )
+    result = process(Task("m.py", text.encode()), WHOLE)
+    assert result.whole
+    assert not any(site.api.startswith("torch.Tensor.") for site in result.sites)
+
+
+COUNTED = {
+    "all of them": ("sum(p.numel() for p in self.parameters())", None),
+    "those that are trained": (
+        "sum(p.numel() for p in self.parameters() if p.requires_grad)",
+        "sum(p.numel() for p in self.get_parameters() if p.requires_grad)",
+    ),
+    "by name": ("dict(self.named_parameters())", None),
+    "the first one's dtype": (
+        "next(self.parameters()).dtype",
+        "next(self.get_parameters()).dtype",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), COUNTED.values(), ids=COUNTED)
+def test_parameters_are_taken_where_running_statistics_among_them_change_nothing(
+    before: str, after: str | None
+) -> None:
+    text = (
+        "import torch.nn as nn\n\n\nclass A(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.bn = nn.BatchNorm2d(3)\n\n"
+        f"    def forward(self, x):\n        return {before}\n"
+    )
+    result = process(Task("m.py", text.encode()), WHOLE)
+    if after is None:
+        assert result.after == text
+        assert any("running statistics" in site.message for site in result.sites)
+    else:
+        assert f"return {after}\n" in (result.after or "")
+
+
+def test_frozen_parameters_stay_frozen() -> None:
+    text = (
+        "import torch.nn as nn\n\n\nclass A(nn.Module):\n    def forward(self, x):\n"
+        "        for p in self.parameters():\n            p.requires_grad = False\n"
+        "        return x\n"
+    )
+    result = process(Task("m.py", text.encode()), WHOLE)
+    assert "in self.get_parameters():\n            p.requires_grad = False\n" in str(result.after)
+
+
+def test_a_dtype_is_understood_in_what_a_rule_writes_anew() -> None:
+    text = "import torch\n\n\ndef f(n):\n    return torch.zeros(2, n, dtype=torch.int64)\n"
+    result = process(Task("f.py", text.encode()), WHOLE)
+    assert "ops.zeros((2, n), dtype=ms.int64)" in (result.after or "")
+
+
 def test_calls_inside_of_others_are_taken_as_what_torch_gives() -> None:
     text = (
         "import torch.nn.functional as F\n\n\ndef f(x):\n    y = F.relu(x)\n"
@@ -84,6 +172,9 @@ UNKNOWN = {
     "a transposition": "import torch.nn as nn\nfrom other import thing\n\n\n"
     "class A(nn.Module):\n    def forward(self, x):\n"
     "        return thing(x).transpose(0, 1)\n",
+    "the largest and where it is": "import torch.nn as nn\n\n\nclass A(nn.Module):\n"
+    "    def forward(self, x):\n        for part in x:\n            y = part.max(1)[0]\n"
+    "        return y\n",
 }
 
 

@@ -58,8 +58,10 @@ def bind(
         for index, (name, value) in enumerate(zip(positional, plain, strict=False))
     }
     if variadic and len(call.args) > len(plain):
-        several = ast.Tuple(call.args[len(plain) :], ast.Load())
-        bound[variadic] = Argument(several, len(plain), positional=True)
+        several = call.args[len(plain) :]
+        if any(one.variadic and "Tensor" in one.annotation for one in parameters):
+            several = _tensors(several)
+        bound[variadic] = Argument(ast.Tuple(several, ast.Load()), len(plain), positional=True)
     for name, argument in _keywords(call, parameters, unpack, same):
         if name not in names:
             raise BindError(f"takes no parameter `{name}`")
@@ -70,6 +72,21 @@ def bind(
     if missing:
         raise BindError(f"lacks {', '.join(f'`{name}`' for name in missing)}")
     return bound
+
+
+def _tensors(given: list[ast.expr]) -> list[ast.expr]:
+    """Return what stands for several Tensors: torch takes one list of them just as well.
+
+    Raises:
+        BindError: the one argument is neither a list that is written out nor has it a star.
+    """
+    match given:
+        case [ast.List(elts=parts) | ast.Tuple(elts=parts)]:
+            return parts
+        case [ast.Starred()] | [_, _, *_]:
+            return given
+    text = ast.unparse(given[0])
+    raise BindError(f"`{text}` may be a list of Tensors, which MindSpore refuses: write `*{text}`")
 
 
 def _keywords(

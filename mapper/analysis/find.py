@@ -7,7 +7,7 @@ by `resolve`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mapper.analysis.cells import ClassInfo
 from mapper.analysis.inference import Inference
@@ -20,6 +20,92 @@ from mapper.analysis.walk import children
 TENSOR, MODULE, SIZE = "torch.Tensor", "torch.nn.Module", "torch.Size"
 SILENT = frozenset(("std", "transpose", "var"))
 """Methods that a MindSpore Tensor has too, and that compute something else without a word."""
+
+COUNTING = frozenset(("parameters", "named_parameters"))
+"""Methods of modules whose counterparts give running statistics, too, with requires_grad False."""
+
+LOUD = frozenset(
+    (
+        "amax",
+        "amin",
+        "argmax",
+        "argmin",
+        "bmm",
+        "chunk",
+        "clamp",
+        "clamp_max",
+        "clamp_min",
+        "contiguous",
+        "detach",
+        "expand",
+        "expand_as",
+        "floor_divide",
+        "index_select",
+        "log_softmax",
+        "logsumexp",
+        "masked_fill",
+        "masked_select",
+        "matmul",
+        "movedim",
+        "narrow",
+        "ndimension",
+        "nelement",
+        "new_empty",
+        "new_full",
+        "new_ones",
+        "new_tensor",
+        "new_zeros",
+        "numel",
+        "permute",
+        "repeat_interleave",
+        "reshape_as",
+        "scatter",
+        "scatter_add",
+        "size",
+        "softmax",
+        "topk",
+        "tril",
+        "triu",
+        "type_as",
+        "unbind",
+        "unfold",
+        "unsqueeze",
+        "view",
+        "view_as",
+    )
+)
+"""Methods whose name tells a Tensor: what is written for them raises where it is none."""
+
+IN_PLACE = frozenset(
+    (
+        "add_",
+        "bernoulli_",
+        "clamp_",
+        "copy_",
+        "div_",
+        "exp_",
+        "fill_",
+        "index_add_",
+        "masked_fill_",
+        "mul_",
+        "normal_",
+        "pow_",
+        "relu_",
+        "scatter_",
+        "scatter_add_",
+        "sigmoid_",
+        "squeeze_",
+        "sub_",
+        "transpose_",
+        "uniform_",
+        "unsqueeze_",
+        "zero_",
+    )
+)
+"""Methods that change a Tensor: in MindSpore they give a new one, and the old stays as it was."""
+
+SHARED = frozenset(("max", "min", "repeat", "sort"))
+"""Methods that others have too, and that compute something else there when they get arguments."""
 
 PARAMETER = "torch.nn.Parameter"
 PARAMETER_ATTRIBUTES = frozenset(
@@ -87,6 +173,7 @@ MODULE_ATTRIBUTES = frozenset(
         "training",
         "type",
         "zero_grad",
+        "_load_from_state_dict",
     )
 )
 """The public methods and attributes of torch.nn.Module."""
@@ -111,11 +198,20 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
             if node.attr == "forward" and not receiver.is_known:
                 owners = iter((MODULE,))  # for anything but a Cell, what is written raises
             problem = None
-            if node.attr in SILENT and not receiver.is_known and not receiver.is_layer:
+            is_unknown = not receiver.is_known and not receiver.is_layer
+            if is_unknown and _is_of_tensor(node, parents[0], scope):
+                owners = iter((TENSOR,))
+            if is_unknown and _is_silent(node, parents[0]):
                 owners = iter((TENSOR,))
                 problem = (
                     f"what `{ast.unparse(node.value)}` is cannot be told, and a Tensor's "
-                    f"`{node.attr}` computes something else in MindSpore"
+                    f"`{node.attr}` computes something else in MindSpore: "
+                    "annotate it, or write it by hand"
+                )
+            if node.attr in COUNTING and not _leaves_statistics_out(parents):
+                problem = (
+                    "MindSpore counts running statistics among the parameters, and "
+                    "`trainable_params()` leaves out what is frozen: take which are meant"
                 )
             for owner in owners:
                 above = parents[0]
@@ -123,6 +219,71 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
                 api = f"{owner}.{node.attr}"
                 yield Reference(api, node, call, scope, None, scope, parents, problem)
                 break
+
+
+def _is_of_tensor(node: ast.Attribute, above: ast.AST, scope: Scope) -> bool:
+    """Say whether a call of a method tells by its name that it is read from a Tensor.
+
+    What is read from an imported module is its function, and from `self` the class's own.
+    """
+    if not isinstance(above, ast.Call) or above.func is not node:
+        return False
+    if node.attr not in LOUD | IN_PLACE:
+        return False
+    root = node.value
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name):
+        return True
+    found = scope.lookup(root.id)
+    is_imported = found is not None and any(one.target for one in found[1])
+    return not is_imported and not (root is node.value and root.id in ("self", "cls"))
+
+
+def _is_silent(node: ast.Attribute, above: ast.AST) -> bool:
+    """Say whether a method of an unknown value may be a Tensor's that differs without a word."""
+    if node.attr in SILENT:
+        return True
+    is_called = isinstance(above, ast.Call) and above.func is node
+    if not is_called or node.attr not in SHARED:
+        return False
+    assert isinstance(above, ast.Call)
+    names = {keyword.arg for keyword in above.keywords}
+    return bool(above.args or names & {"dim", "keepdim"})
+
+
+def _leaves_statistics_out(parents: Sequence[ast.AST]) -> bool:
+    """Say whether a loop over parameters does the same with running statistics among them.
+
+    It does where it asks each for `requires_grad`, gives each `requires_grad = False`, or only
+    looks at the first one's dtype.
+    """
+    for around in parents[1:]:
+        if isinstance(around, ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.DictComp):
+            return any(map(_asks_for_gradients, around.generators[0].ifs))
+        if isinstance(around, ast.For):
+            return all(map(_concerns_trained_alone, around.body))
+        if isinstance(around, ast.Call) and ast.unparse(around.func) == "next":
+            above = parents[parents.index(around) + 1]
+            return isinstance(above, ast.Attribute) and above.attr == "dtype"
+    return False
+
+
+def _asks_for_gradients(test: ast.expr) -> bool:
+    """Say whether a condition holds for what is trained alone."""
+    parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+    return any(isinstance(one, ast.Attribute) and one.attr == "requires_grad" for one in parts)
+
+
+def _concerns_trained_alone(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.If(test=test, orelse=[]):
+            return _asks_for_gradients(test)
+        case ast.Assign(targets=[ast.Attribute(attr="requires_grad")], value=value):
+            return isinstance(value, ast.Constant) and value.value is False
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="requires_grad_"), args=[one])):
+            return isinstance(one, ast.Constant) and one.value is False
+    return False
 
 
 def _is_parameter(node: ast.expr, inference: Inference) -> bool:

@@ -21,6 +21,9 @@ NEWEST = Options().target_version
 _IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"
 _IN_A_MODULE = """
 class Net(nn.Module):
+    def __init__(self):
+        super().__init__(){held}
+
     def forward(self, {names}):
         return {use}
 """
@@ -33,11 +36,15 @@ class ExampleError(Exception):
 
 @record(frozen=True, slots=True)
 class Result:
-    """An example and what became of it; `text` is the whole module afterwards."""
+    """An example and what became of it; `text` is the whole module afterwards.
+
+    `after` is what became of the example's own expression, of which the site may be a part.
+    """
 
     example: Example
     site: Site
     text: str
+    after: str
 
 
 def execute(rule: Rule, example: Example) -> Result:
@@ -49,21 +56,40 @@ def execute(rule: Rule, example: Example) -> Result:
     from mapper.files.source import splice
 
     target = str(example.target) if example.target else NEWEST
-    is_inside = rule.kind in (Kind.METHOD, Kind.ATTRIBUTE)
+    is_inside = rule.kind in (Kind.METHOD, Kind.ATTRIBUTE) or _is_method(rule)
     whole = f"{example.before}\n"
     if is_inside:
-        whole = _IN_A_MODULE.format(names=_inputs(example.before), use=example.before)
-    text = _IMPORTS + whole
+        whole = _IN_A_MODULE.format(
+            names=_inputs(example.before), use=example.before, held=_held(rule, example.before)
+        )
+    owner, _, _ = rule.torch.api.rpartition(".")
+    text = (f"import {owner}\n" if owner.startswith("torch.utils.") else "") + _IMPORTS + whole
     is_whole = rule.group is not Group.CONV
     found = _migrator(target, str(example.recipe), is_whole).migrate(text)
-    sites = [
-        site
-        for site in found.sites
-        if site.rule == rule.id and (not is_inside or site.before == example.before)
-    ]
+    sites = [site for site in found.sites if site.rule == rule.id]
+    if is_inside:
+        exact = [site for site in sites if site.before == example.before]
+        sites = exact or [site for site in sites if site.before in example.before]
     if len(sites) != 1:
         raise ExampleError(f"{rule.file}: {example.before!r} holds {len(sites)} calls of {rule.id}")
-    return Result(example, sites[0], splice(text, found.edits))
+    made = splice(text, found.edits)
+    return Result(example, sites[0], made, made.rstrip().rpartition("\n")[2].strip())
+
+
+def _is_method(rule: Rule) -> bool:
+    """Say whether an API without a counterpart is a method: `torch.Tensor.stride`."""
+    owner = rule.torch.api.rpartition(".")[0]
+    return rule.kind is Kind.MANUAL and owner in ("torch.Tensor", "torch.nn.Module", "torch.Size")
+
+
+def _held(rule: Rule, use: str) -> str:
+    """Return what the module around an example of a rule holds: a layer `m`, Parameters."""
+    lines = [f"self.{name} = nn.Parameter(torch.zeros(2, 3))" for name in ("weight", "bias")
+             if f"self.{name}" in use]  # fmt: skip
+    layer = load().by_api(rule.torch.api.rpartition(".")[0])
+    if "self.m." in use and layer is not None and layer.examples:
+        lines.append(f"self.m = {layer.examples[0].before}")
+    return "".join(f"\n        {line}" for line in lines)
 
 
 def _inputs(use: str) -> str:

@@ -213,7 +213,8 @@ def _comparison(
     lefts, rights = _axes(left, arguments, rank), _axes(right, arguments, rank)
     if isinstance(left, ast.Subscript) and not isinstance(right, ast.Subscript):
         index = ast.literal_eval(left.slice)
-        rights = rights[index : index + 1]
+        is_constant = not any(isinstance(part, ast.Name) for part in ast.walk(right))
+        rights = rights[:1] if is_constant else rights[index : index + 1]
     if isinstance(left, ast.Call):
         rights = rights[:1]
     return any(_compare(a, op, b) for a, b in zip(lefts, rights, strict=False))

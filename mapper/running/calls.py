@@ -28,6 +28,7 @@ from mapper.planning.forms.partial import CLASS, as_one, joined, split
 from mapper.planning.strategies import plan
 from mapper.proving.prover import Prover
 from mapper.proving.request import ProofRequest, ProofResult, Read
+from mapper.proving.run_text import DTYPES
 from mapper.proving.sampling import LIKELY, Seen
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.helpers import HELPERS
@@ -278,7 +279,7 @@ class CallRewriter:
                 before=before,
                 after=after,
                 read_before=read,
-                read_after=spelling.read,
+                read_after=_with_dtypes(spelling.read, bound),
                 version=self._version,
                 assumed={**decided.unsafe, **decided.fixed},
                 seen=seen,
@@ -320,6 +321,20 @@ def _check_order(
 
 def _parsed(text: str) -> ast.expr:
     return ast.parse(f"({text}\n)", mode="eval").body
+
+
+def _with_dtypes(read: Read, bound: BoundCall) -> Read:
+    """Return what also reads torch's dtypes, which become MindSpore's as sites of their own."""
+
+    def name_of(node: ast.expr) -> str | None:
+        found = read(node)
+        if found is None and isinstance(node, ast.Name | ast.Attribute):
+            framework, _, rest = (bound.qualified(node) or "").partition(".")
+            if framework == "torch" and rest in DTYPES:
+                return f"mindspore.{rest}"
+        return found
+
+    return name_of
 
 
 def _written_out(call: ast.Call, bound: BoundCall, receiver: ast.expr | None) -> ast.Call:
@@ -385,9 +400,8 @@ def _operands(bound: BoundCall) -> _Operands | None:
             found += [part for part in ast.walk(value) if _is_size(part)]
             continue
         parts = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
-        found += [
-            part for part in parts if not isinstance(part, ast.Name | ast.Constant | ast.Starred)
-        ]
+        plain = (ast.Name, ast.Constant, ast.Starred, ast.UnaryOp)
+        found += [part for part in parts if not isinstance(part, plain)]
     return _Operands(found) if found else None
 
 

@@ -278,10 +278,10 @@ class Drafter:
             return draft
         try:
             if reference.problem:
-                raise ManualError(f"{reference.problem}: annotate it, or write it by hand")
+                raise ManualError(reference.problem)
             if rule is None:
                 draft.uncover(_no_rule(reference.api))
-            elif not isinstance(getattr(reference.node, "ctx", None), ast.Load):
+            elif not _is_read(reference, rule):
                 raise ManualError(f"`{draft.site.before}` is assigned to: write it by hand")
             elif rule.kind is Kind.MANUAL:
                 raise ManualError(rule.remedy)
@@ -454,6 +454,12 @@ class Drafter:
 def _is_renamed(rule: Rule, reference: Reference) -> bool:
     """Say whether only the name is exchanged: a class with a signature is called by its rule."""
     return rule.kind in _RENAMED and not (reference.call is not None and rule.torch.parameters)
+
+
+def _is_read(reference: Reference, rule: Rule) -> bool:
+    """Say whether an attribute is read, or is a Parameter's that may be assigned to as in torch."""
+    is_same = rule.torch.api == "torch.nn.Parameter.requires_grad"
+    return is_same or isinstance(getattr(reference.node, "ctx", None), ast.Load)
 
 
 def _no_rule(api: str) -> str:

@@ -673,6 +673,21 @@ class TestConditions:
     def test_hold(self, text: str, arguments: dict[str, object], holds: bool | None) -> None:
         assert Condition.parse(text).holds(arguments, 3) is holds
 
+    @pytest.mark.parametrize(
+        ("text", "pad", "holds"),
+        [
+            ("pad[0] < 0", (-1, 1), True),
+            ("pad[1] < 0", (1, -1), True),
+            ("pad[3] < 0", [0, 0, 0, -2], True),
+            ("pad[1] < 0", (1, 1), False),
+            ("pad[3] < 0", (1, -1), False),
+        ],
+    )
+    def test_of_one_element_hold_where_there_are_no_axes(
+        self, text: str, pad: object, holds: bool
+    ) -> None:
+        assert Condition.parse(text).holds({"pad": pad}) is holds
+
     @pytest.mark.parametrize("text", ["", "groups = 1", "groups != 1 or x != 2", "f(x)"])
     def test_nothing_else_is_understood(self, text: str) -> None:
         with pytest.raises(ValueError, match="expected a condition"):

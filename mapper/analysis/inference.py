@@ -40,19 +40,21 @@ class Project:
     """The files that were analysed, each once."""
 
     shared: dict[Hashable, Kind] = field(default_factory=dict)
-    _files: dict[Path, _File | None] = field(default_factory=dict)
+    _files: dict[Path, File | None] = field(default_factory=dict)
 
-    def add(self, path: Path, tree: ast.Module) -> _File:
+    def add(self, path: Path | None, tree: ast.Module) -> File:
         """Add a file that is parsed already."""
-        made = self._files[path] = _File(tree, path, self)
+        made = File(tree, path, self)
+        if path is not None:
+            self._files[path] = made
         return made
 
-    def file(self, path: Path) -> _File | None:
+    def file(self, path: Path) -> File | None:
         """Return a file of the project; None where it cannot be read, or there are too many."""
         if path not in self._files:
             known = len(self._files) < KINDS_FILES
             tree = _parsed(path) if known else None
-            self._files[path] = _File(tree, path, self) if tree is not None else None
+            self._files[path] = File(tree, path, self) if tree is not None else None
         return self._files[path]
 
     def imported(self, target: str, path: Path | None, hops: int = PROJECT_HOPS) -> Kind:
@@ -83,7 +85,7 @@ class Project:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class _File:
+class File:
     """One file and its cells, which are filled at the first query."""
 
     tree: ast.Module
@@ -118,6 +120,12 @@ class _File:
         if module == "torch" or module.startswith("torch."):
             return _of_torch(module, name)
         return self.project.starred(module, name, self.path)
+
+    def kind(self, node: ast.expr) -> Kind:
+        """Return what kind of value an expression of the file has."""
+        self.analyse()
+        found = self.cells.kinds.get(node, UNKNOWN)
+        return UNKNOWN if found == NEVER else found
 
     def analyse(self) -> None:
         """Analyse the file, once; during a circular import, what is known so far has to do."""
@@ -178,14 +186,14 @@ class Inference:
 
     module: ParsedModule
     project: Project = field(default_factory=Project)
-    _file: _File | None = None
+    _file: File | None = None
 
     @property
     def _cells(self) -> Cells:
         if self._file is None:
             path = self.module.path.resolve() if self.module.path else None
             if path is None:
-                self._file = _File(self.module.tree, None, self.project)
+                self._file = File(self.module.tree, None, self.project)
             else:
                 self._file = self.project.add(path, self.module.tree)
         self._file.analyse()

@@ -60,7 +60,7 @@ def settings_elsewhere(path: Path, words: str) -> tuple[Setting, ...]:
     found = _by_file(root, words)
     if not found:
         return ()
-    together, own = _programs(root), path.resolve()
+    together, own = programs(root), path.resolve()
     return tuple(
         setting
         for file, settings in found.items()
@@ -87,7 +87,7 @@ def _by_file(root: Path, words: str) -> dict[Path, tuple[Setting, ...]]:
 
 
 @cache
-def _programs(root: Path) -> dict[Path, Path]:
+def programs(root: Path) -> dict[Path, Path]:
     """Return a representative for each file, the same one for all files that imports connect."""
     files = entries(root) or ()
     leader = {entry.path: entry.path for entry in files}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mapper.analysis.bind import BindError
+from mapper.analysis.layer_uses import LayerUses
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
 from mapper.analysis.walk import walk
@@ -18,6 +19,7 @@ from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Site, Span, Status
 from mapper.planning.advice import advice, is_annotation
 from mapper.planning.forms.alias import Alias, Held, find_aliases
+from mapper.planning.forms.later import check_later, said_of
 from mapper.planning.forms.subclass import Subclass, find_subclass
 from mapper.planning.forms.type_test import both, is_type_test, tests_already
 from mapper.planning.remarks import attribute_reads, remarks
@@ -115,6 +117,7 @@ class Drafter:
         self._imports = imports
         self._edited = EditedText(module)
         self._reads = attribute_reads(module.text)
+        self._uses = LayerUses(module, options.is_whole)
 
     def drafts(self, references: Sequence[Reference]) -> list[Draft]:
         """Return the drafts of all sites in source order."""
@@ -211,7 +214,10 @@ class Drafter:
             self.module, call, reference.scope, rule, _spelling(self._imports, reference)
         )
         layer = len(done.plan.before) if done.plan.before or done.plan.after else None
+        check_later(self._uses, call, rule, layer is not None)
         around = remarks(reference, self.module.names, self._reads, layer)
+        if not self.is_whole and rule.kind is Kind.LAYER:  # else torch's function is a site itself
+            around += said_of(self._uses, call, rule)
         draft.site = _judged(draft.site, done, around)
 
         def text(final: Imports | WholeImports, edited: EditedText) -> str:
@@ -411,6 +417,9 @@ class Drafter:
         if len({one.text for one in done}) > 1:
             apis = " and ".join(f"`{one.rule.torch.api}`" for one in done)
             raise ManualError(f"line {call.lineno} would have to read differently for {apis}")
+        for through in done:
+            is_wrapped = bool(through.plan.before or through.plan.after)
+            check_later(self._uses, call, through.rule, is_wrapped)
         draft.site = _judged(draft.site, done[0], [words])
         if not draft.site.is_written(self._options.unsafe):
             raise ManualError(draft.site.message)

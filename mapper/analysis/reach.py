@@ -1,0 +1,408 @@
+"""Which expressions of a program an expression may stand for, or find inside what it stands for.
+
+Names are followed through assignments, loops, calls and attributes of all files of a program, in
+whatever order they run. An attribute is known by its name alone, whatever object it is read from.
+That errs towards more.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mapper.analysis.scopes import FUNCTIONS
+from mapper.analysis.walk import children
+
+_INSIDE = frozenset(
+    (
+        "modules", "named_modules", "children", "named_children", "apply", "parameters",
+        "named_parameters", "get_submodule", "_modules", "__dict__", "module", "values", "items",
+        "data", "to", "cuda", "cpu", "eval", "train", "double", "float", "half", "append", "get",
+    )
+)  # fmt: skip
+"""Names that lead from an object to itself or what is in it, whatever else has such a name."""
+RECURSIVE = frozenset(("modules", "named_modules", "apply"))
+"""Those that also find the layers inside of layers."""
+_PUTTING = ("append", "extend", "insert", "add_module", "register_module", "update", "setdefault",
+            "__setitem__", "add")  # fmt: skip
+_LAMBDAS = (*FUNCTIONS, ast.Lambda)
+Key = tuple[ast.AST | None, str]
+"""A local name with the function that binds it, or a name of modules and attributes with None."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where an expression stands: its file, and the classes and functions around it."""
+
+    file: Path | None
+    around: tuple[ast.AST, ...] = ()
+
+    def function(self) -> Iterator[ast.AST]:
+        """Yield the functions around it, the innermost first."""
+        return (node for node in reversed(self.around) if isinstance(node, _LAMBDAS))
+
+    def owner(self, name: str) -> ast.ClassDef | None:
+        """Return the class of whose instance a name is the first parameter of a method."""
+        for outer, inner in zip(self.around, self.around[1:], strict=False):
+            if isinstance(outer, ast.ClassDef) and isinstance(inner, FUNCTIONS):
+                first = [*inner.args.posonlyargs, *inner.args.args][:1]
+                if first and first[0].arg == name and not _is_static(inner):
+                    return outer
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """An expression or class, and where it stands."""
+
+    node: ast.AST
+    place: Place
+
+
+@dataclass(slots=True, eq=False)
+class Reached:
+    """What an expression may stand for; `is_open`: it is given to a function nobody calls here."""
+
+    values: list[Value] = field(default_factory=list)
+    is_open: bool = False
+
+    def holds(self, file: Path | None, node: ast.expr) -> bool:
+        """Say whether an expression of a file is among them, or in one of them."""
+        return any(value.place.file == file and _spans(value.node, node) for value in self.values)
+
+
+def _spans(outer: ast.AST, inner: ast.expr) -> bool:
+    if isinstance(outer, ast.ClassDef):
+        return any(_spans(one, inner) for one in ast.walk(outer) if _is_super_init(one))
+    if not isinstance(outer, ast.expr) or not hasattr(outer, "lineno"):
+        return False
+    start, end = (inner.lineno, inner.col_offset), (inner.end_lineno or 0, inner.end_col_offset)
+    return (outer.lineno, outer.col_offset) <= start and end <= (
+        outer.end_lineno or 0,
+        outer.end_col_offset,
+    )
+
+
+def _is_super_init(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(attr="__init__")):
+            return True
+    return False
+
+
+def _is_static(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    names = [ast.unparse(one) for one in function.decorator_list]
+    return "staticmethod" in names or "classmethod" in names
+
+
+class Reach:
+    """The names of a program: what is bound to them, and how its functions are called."""
+
+    def __init__(self) -> None:
+        self._bound: dict[Key, list[Value]] = defaultdict(list)
+        self._definitions: dict[str, list[Value]] = defaultdict(list)
+        self._calls: dict[str, list[Value]] = defaultdict(list)
+        self._handed: dict[str, list[Value]] = defaultdict(list)
+        self._derived: dict[str, list[Value]] = defaultdict(list)
+        self._stored: dict[ast.ClassDef, list[Value]] = defaultdict(list)
+        self._returned: dict[ast.AST, list[Value]] = defaultdict(list)
+        self._locals: dict[ast.AST, set[str]] = {}
+        self._lambdas: dict[ast.AST, Value] = {}
+
+    # --- reading a file -----------------------------------------------------------------------
+
+    def add(self, file: Path | None, tree: ast.Module) -> None:
+        """Take in a file of the program."""
+        stack: list[tuple[ast.AST, Place]] = [(tree, Place(file))]
+        while stack:
+            node, place = stack.pop()
+            inside = place
+            if isinstance(node, (*_LAMBDAS, ast.ClassDef)):
+                inside = Place(file, (*place.around, node))
+                self._define(node, place)
+            elif isinstance(node, ast.Call):
+                self._call(node, place)
+            else:
+                self._bind(node, place)
+            stack.extend((child, inside) for child in children(node))
+
+    def _define(self, node: ast.AST, place: Place) -> None:
+        if isinstance(node, ast.ClassDef):
+            self._definitions[node.name].append(Value(node, place))
+            for base in node.bases:
+                self._derived[_last(base)].append(Value(node, place))
+            return
+        if isinstance(node, FUNCTIONS):
+            self._definitions[node.name].append(Value(node, place))
+        elif isinstance(node, ast.Lambda):
+            self._returned[node].append(Value(node.body, Place(place.file, (*place.around, node))))
+        self._locals[node] = _local_names(node)
+
+    def _call(self, node: ast.Call, place: Place) -> None:
+        value = Value(node, place)
+        self._calls[_last(node.func)].append(value)
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        for one in given:
+            if isinstance(one, ast.Lambda):
+                self._lambdas[one] = value
+            elif isinstance(one, ast.Name | ast.Attribute):
+                self._handed[_last(one)].append(value)
+        match node:
+            case ast.Call(func=ast.Attribute(value=target, attr=attr)) if attr in _PUTTING:
+                for one in given:
+                    self._store(target, one, place)
+                match node.args:
+                    case [ast.Constant(value=str(name)), ast.expr() as put]:
+                        self._bound[None, name].append(Value(put, place))
+            case ast.Call(func=ast.Name(id="setattr"), args=[target, name, put]):
+                self._store(target, put, place)
+                if isinstance(name, ast.Constant):
+                    self._bound[None, str(name.value)].append(Value(put, place))
+
+    def _bind(self, node: ast.AST, place: Place) -> None:
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    self._store(target, value, place)
+            case (
+                ast.AnnAssign(target=target, value=ast.expr() as value)
+                | ast.AugAssign(target=target, value=value)
+                | ast.NamedExpr(target=target, value=value)
+                | ast.For(target=target, iter=value)
+                | ast.AsyncFor(target=target, iter=value)
+                | ast.comprehension(target=target, iter=value)
+            ):
+                self._store(target, value, place)
+            case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
+                self._store(target, value, place)
+            case ast.Return(value=ast.expr() as value) | ast.Yield(value=ast.expr() as value):
+                for function in place.function():
+                    self._returned[function].append(Value(value, place))
+                    break
+            case ast.alias(name=name, asname=str(other)) if other != name:
+                last = name.rpartition(".")[2]
+                self._bound[None, other].append(Value(ast.Name(last, ast.Load()), Place(None)))
+
+    def _store(self, target: ast.expr, value: ast.expr, place: Place) -> None:
+        found = Value(value, place)
+        match target:
+            case ast.Name(id=name):
+                self._bound[self._key(name, place)].append(found)
+                if place.owner(name) is not None:
+                    self._bound[None, name].append(found)
+            case ast.Attribute(value=base, attr=attr):
+                self._bound[None, attr].append(found)
+                owner = place.owner(base.id) if isinstance(base, ast.Name) else None
+                if owner is not None:
+                    self._stored[owner].append(found)
+            case ast.Tuple(elts=targets) | ast.List(elts=targets):
+                values: list[ast.expr] = [value] * len(targets)
+                if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(targets):
+                    values = value.elts
+                for one, part in zip(targets, values, strict=True):
+                    self._store(one, part, place)
+            case ast.Starred(value=inner) | ast.Subscript(value=inner):
+                self._store(inner, value, place)
+
+    def _key(self, name: str, place: Place) -> Key:
+        for function in place.function():
+            if function not in self._locals:
+                self._locals[function] = _local_names(function)
+            if name in self._locals[function]:
+                return function, name
+        return None, name
+
+    # --- following names ----------------------------------------------------------------------
+
+    def reached(self, node: ast.expr, place: Place, past: frozenset[str] = frozenset()) -> Reached:
+        """Return what an expression may stand for; `past` are methods that are not followed."""
+        return _Walk(self, past).run(node, place)
+
+    def is_bound(self, name: str) -> bool:
+        """Say whether the program gives a name or attribute of that name to anything."""
+        return (None, name) in self._bound or name in self._definitions
+
+
+class _Walk:
+    """One search through the names of a program."""
+
+    def __init__(self, program: Reach, past: frozenset[str]) -> None:
+        self._program = program
+        self._past = past
+        self._seen = set[tuple[object, bool]]()
+        self._todo: list[tuple[Value, bool]] = []
+        self._found = Reached()
+        self._own: list[ast.AST] = []
+
+    def run(self, node: ast.expr, place: Place) -> Reached:
+        """Follow an expression to all that it may stand for."""
+        self._own = list(place.function())
+        self._add(Value(node, place), is_inside=False)
+        while self._todo:
+            value, is_inside = self._todo.pop()
+            if isinstance(value.node, ast.ClassDef):
+                self._class(value, value.node, is_inside)
+            else:
+                self._found.values.append(value)
+                self._expression(value.node, value.place, is_inside)
+        return self._found
+
+    def _add(self, value: Value, is_inside: bool) -> None:
+        if (value.node, is_inside) not in self._seen:
+            self._seen.add((value.node, is_inside))
+            self._todo.append((value, is_inside))
+
+    def _class(self, found: Value, node: ast.ClassDef, is_inside: bool) -> None:
+        """Go into an instance of a class: what its methods store, and its bases' and heirs'."""
+        self._found.values.append(found)
+        if is_inside:
+            for value in self._program._stored[node]:
+                self._add(value, is_inside)
+            for base in node.bases:
+                self._word(_last(base), is_inside)
+            for heir in self._program._derived[node.name]:
+                self._add(heir, is_inside)
+
+    def _expression(self, node: ast.AST, place: Place, is_inside: bool) -> None:
+        match node:
+            case ast.Name(id=name):
+                self._name(name, place, is_inside)
+            case ast.Attribute(value=base, attr=attr):
+                if attr in self._past:
+                    return
+                if attr not in _INSIDE and self._program.is_bound(attr):
+                    self._word(attr, is_inside)
+                else:
+                    self._expression(base, place, is_inside=True)
+            case ast.Call(
+                func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]
+            ) if self._program.is_bound(name):
+                self._word(name, is_inside)
+            case ast.Call(func=ast.Name(id="getattr"), args=[base, *rest]):
+                self._expression(base, place, is_inside=True)
+                for one in rest[1:]:
+                    self._expression(one, place, is_inside)
+            case ast.Call(func=func, args=args, keywords=keywords):
+                self._expression(func, place, is_inside)
+                if _last(func) in self._past:
+                    return
+                for one in (*args, *(keyword.value for keyword in keywords)):
+                    self._expression(one, place, is_inside)
+            case ast.Subscript(value=base):
+                self._expression(base, place, is_inside=True)
+            case ast.Lambda():
+                pass
+            case _:
+                for child in children(node):
+                    self._expression(child, place, is_inside)
+
+    def _name(self, name: str, place: Place, is_inside: bool) -> None:
+        owner = place.owner(name)
+        if owner is not None:
+            self._add(Value(owner, place), is_inside)
+            return
+        key = self._program._key(name, place)
+        if key[0] is None:
+            self._word(name, is_inside)
+            return
+        for value in self._program._bound[key]:
+            self._add(value, is_inside)
+        if name in _parameters(key[0]):
+            self._parameter(key[0], name, is_inside)
+
+    def _word(self, name: str, is_inside: bool) -> None:
+        if (name, is_inside) in self._seen:
+            return
+        self._seen.add((name, is_inside))
+        for value in self._program._bound[None, name]:
+            self._add(value, is_inside)
+        for value in self._program._definitions[name]:
+            if isinstance(value.node, ast.ClassDef):
+                self._add(Value(value.node, value.place), is_inside)
+            for one in self._program._returned[value.node]:
+                self._add(one, is_inside)
+
+    def _parameter(self, function: ast.AST, name: str, is_inside: bool) -> None:
+        """Follow a parameter to what callers give."""
+        calls = list(self._calls_of(function))
+        if not calls and function in self._own:
+            self._found.is_open = True
+        for call, is_handed in calls:
+            assert isinstance(call.node, ast.Call)
+            if not is_handed:
+                for one in _given(call.node, function, name):
+                    self._add(Value(one, call.place), is_inside)
+            elif _last(call.node.func) not in self._past:
+                func = call.node.func
+                rest = [one for one in call.node.args if not isinstance(one, ast.Lambda)]
+                base = [func.value] if isinstance(func, ast.Attribute) else []
+                for one in (*base, *rest):
+                    self._add(Value(one, call.place), is_inside=True)
+
+    def _calls_of(self, function: ast.AST) -> Iterator[tuple[Value, bool]]:
+        program = self._program
+        if isinstance(function, ast.Lambda):
+            if function in program._lambdas:
+                yield program._lambdas[function], True
+            return
+        name: str = getattr(function, "name", "")
+        names = [name]
+        if name == "__init__":
+            names += [
+                found
+                for found, values in program._definitions.items()
+                for value in values
+                if isinstance(value.node, ast.ClassDef) and function in value.node.body
+            ]
+        for one in names:
+            yield from ((call, False) for call in program._calls[one])
+            yield from ((call, True) for call in program._handed[one])
+
+
+def _given(call: ast.Call, function: ast.AST, name: str) -> Iterable[ast.expr]:
+    """Return what a call may give to a parameter; the place of a method's is not counted."""
+    named = [one.value for one in call.keywords if one.arg == name]
+    if named:
+        return named
+    hidden = [one.value for one in call.keywords if one.arg is None]
+    positional = _parameters(function)
+    if name not in positional or any(isinstance(one, ast.Starred) for one in call.args):
+        return [*call.args, *hidden]
+    place = positional.index(name)
+    return [*call.args[max(place - 1, 0) : place + 1], *hidden]
+
+
+def _parameters(function: ast.AST | None) -> list[str]:
+    arguments: ast.arguments | None = getattr(function, "args", None)
+    if arguments is None:
+        return []
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    extra = [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
+    return [one.arg for one in (*every, *extra)]
+
+
+def _local_names(function: ast.AST) -> set[str]:
+    """Return the names that a function binds itself, its parameters among them."""
+    found, borrowed = set(_parameters(function)), set[str]()
+    stack = list(children(function))
+    while stack:
+        node = stack.pop()
+        match node:
+            case ast.Name(id=name) if not isinstance(node.ctx, ast.Load):
+                found.add(name)
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                borrowed.update(names)
+        if not isinstance(node, (*_LAMBDAS, ast.ClassDef)):
+            stack.extend(children(node))
+    return found - borrowed
+
+
+def _last(node: ast.expr) -> str:
+    """Return the last name of a chain: of `nn.utils.prune`, `prune`."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""

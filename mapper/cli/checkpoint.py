@@ -15,17 +15,21 @@ if TYPE_CHECKING:
     from mapper.comparing.states import States
     from mapper.weights.convert import Array, Conversion
     from mapper.weights.namemap import NameMap
+    from mapper.weights.static import Built
 
 EPILOG = """\b
 Examples:
   tm2ms migrate src --report report.json
   tm2ms checkpoint old.safetensors new.safetensors --report report.json
   tm2ms checkpoint old.pth new.ckpt --model 'models.resnet:ResNet18()'
+  tm2ms checkpoint new.ckpt old.pth --model 'models.resnet:ResNet18()' --reverse
 
 With --report nothing is run, and what the migrated model has beyond the file is not known. With
 --model the migrated model is built in a process of its own, which runs your code, and every name
-of both sides is accounted for. Files of torch (.pth, .pt, .bin) and MindSpore (.ckpt) are read and
-written by the framework in its own process; no pickled code is run.
+of both sides is accounted for. On the way back (--reverse) both may be given: the report decides
+whether a layer around a convolution is torch's or the migration's. Files of torch (.pth, .pt,
+.bin) and MindSpore (.ckpt) are read and written by the framework in its own process; no pickled
+code is run.
 
 \b
 Exit code: 0  every name is matched, and the file is written
@@ -34,7 +38,10 @@ Exit code: 0  every name is matched, and the file is written
            2  wrong usage, or a file cannot be read or written
 """
 
-Source = Annotated[Path, typer.Argument(help="Weights by torch's names.", show_default=False)]
+Source = Annotated[
+    Path,
+    typer.Argument(help="Weights by torch's names (--reverse: MindSpore's).", show_default=False),
+]
 Target = Annotated[Path, typer.Argument(help="The file to write.", show_default=False)]
 Report = Annotated[
     Path | None,
@@ -49,6 +56,7 @@ Model = Annotated[
     ),
 ]
 Partial = Annotated[bool, typer.Option("--partial", help="Write what is matched.")]
+Reverse = Annotated[bool, typer.Option("--reverse", help="From MindSpore's names to torch's.")]
 TorchPython = Annotated[
     str | None, typer.Option("--torch-python", help="An interpreter with torch.", metavar="FILE")
 ]
@@ -64,6 +72,7 @@ def command(
     report: Report = None,
     model: Model = None,
     partial: Partial = False,
+    reverse: Reverse = False,
     torch_python: TorchPython = None,
     mindspore_python: MindSporePython = None,
 ) -> None:
@@ -75,16 +84,22 @@ def command(
     from mapper.weights.convert import convert
     from mapper.weights.files import FileError
 
-    if (report is None) is (model is None):
+    if (report is None) is (model is None) and not (reverse and report):
         _usage("give either --report FILE.json or --model 'package.module:expression'")
+    if target.exists() and source.exists() and target.samefile(source):
+        _usage(f"{target}: the file to write is the one to read")
     default = Interpreters()
     interpreters = Interpreters(
         torch_python or default.torch, mindspore_python or default.mindspore
     )
     try:
         with states(interpreters) as files:
-            state = without_prefix(files.read(source))
-            done = convert(state, _names(state, report, model, files))
+            state = files.read(source)
+            if reverse:
+                done = convert(state, _names_back(state, report, model, files), reverse=True)
+            else:
+                state = without_prefix(state)
+                done = convert(state, _names(state, report, model, files))
             is_written = done.is_complete or partial
             if is_written:
                 files.write(target, done.values)
@@ -109,25 +124,43 @@ def _usage(message: str) -> Any:
 def _names(
     state: Mapping[str, Array], report: Path | None, model: str | None, files: States
 ) -> NameMap:
-    from mapper.comparing.request import InputError
     from mapper.weights.checkpoint import torch_network
     from mapper.weights.exact import match
-    from mapper.weights.static import match_report, sites
+    from mapper.weights.files import are_equal
+    from mapper.weights.static import match_report
 
     shapes = {name: value.shape for name, value in state.items()}
-    if model is not None:
-        migrated = files.model(model)
-        return match(
-            torch_network(shapes, migrated),
-            migrated,
-            values_are_same=lambda one, other: bool((state[one] == state[other]).all()),
-        )
-    assert report is not None
+    if model is None:
+        return match_report(shapes, _sites(report))
+    migrated = files.model(model)
+    same = lambda one, other: are_equal(state[one], state[other])  # noqa: E731
+    return match(torch_network(shapes, migrated), migrated, values_are_same=same)
+
+
+def _names_back(
+    state: Mapping[str, Array], report: Path | None, model: str | None, files: States
+) -> NameMap:
+    from mapper.weights.names import NEUTRAL
+    from mapper.weights.reverse import match_back, match_report_back
+
+    if model is None:
+        return match_report_back({name: v.shape for name, v in state.items()}, _sites(report))
+    idle = {name for name, value in state.items()
+            if (last := name.rpartition(".")[2]) in NEUTRAL and value.dtype.kind == "f"
+            and bool((value == NEUTRAL[last]).all())}  # fmt: skip
+    return match_back(files.model(model), _sites(report), frozenset(idle))
+
+
+def _sites(report: Path | None) -> tuple[Built, ...]:
+    from mapper.comparing.request import InputError
+    from mapper.weights.static import sites
+
+    if report is None:
+        return ()
     try:
-        found = sites(json.loads(report.read_bytes()))
+        return sites(json.loads(report.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{report} is not a JSON report of tm2ms migrate: {error}") from error
-    return match_report(shapes, found)
 
 
 def _lines(done: Conversion) -> Iterator[str]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from mapper.comparing import side
 else:
@@ -58,13 +60,29 @@ class MindSpore:
         """Return the files of the parameters in a checkpoint, by name."""
         recorder = side.Recorder(request["out"], self._is_tensor, self._numpy)
         found = self.ms.load_checkpoint(request["path"])
-        return {name: recorder.save(self._numpy(value)[0]) for name, value in found.items()}
+        return {name: recorder.save(self._stored(value)) for name, value in found.items()}
+
+    def _stored(self, value: Any) -> Any:
+        """Return a tensor as an array, bfloat16 as bytes in a field of that name."""
+        array, dtype = self._numpy(value)
+        if dtype != "bfloat16":
+            return array
+        upper = np.asarray(array.view(np.uint32) >> 16).astype("<u2")
+        return upper.view(np.dtype([("bfloat16", "<u2")]))
 
     def write(self, request: dict[str, Any]) -> None:
         """Write a checkpoint."""
         values = side.read_values(request["directory_of_values"], request["values"])
-        listed = [{"name": n, "data": self.ms.Tensor(value)} for n, value in values.items()]
+        listed = [{"name": n, "data": self._loaded(value)} for n, value in values.items()]
         self.ms.save_checkpoint(listed, request["path"])
+
+    def _loaded(self, array: Any) -> Any:
+        if array.dtype.names is None:
+            return self.ms.Tensor(array)
+        if array.dtype.names != ("bfloat16",):
+            raise side.Refused(f"MindSpore has no numbers of the kind {array.dtype.names[0]}")
+        wide = np.asarray(array["bfloat16"].astype(np.uint32) << 16)
+        return self.ms.Tensor(wide.view(np.float32)).astype(self.ms.bfloat16)
 
     def _built(self, request: dict[str, Any], mode: int) -> Any:
         ms = self.ms

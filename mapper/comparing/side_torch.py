@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ else:
 
 NESTED = ("state_dict", "model_state_dict", "model", "net", "module", "params", "params_ema")
 """Where a file that holds more than weights keeps them."""
+
+BYTES = {"bfloat16": "<u2", "float8_e4m3fn": "u1", "float8_e5m2": "u1"}
+"""What numpy lacks, and the bytes as which it is carried."""
 
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "dropout_",
             "feature_alpha_dropout", "feature_dropout", "alpha_dropout_")  # fmt: skip
@@ -135,27 +139,47 @@ class Torch:
     def read(self, request: dict[str, Any]) -> dict[str, str]:
         """Return the files of the tensors in a checkpoint, by name; no pickled code is run."""
         torch = self.torch
-        state = torch.load(request["path"], map_location="cpu", weights_only=True)
-        while isinstance(state, dict) and not any(map(torch.is_tensor, state.values())):
+        path = request["path"]
+        is_mapped = zipfile.is_zipfile(path)  # what older versions wrote is read as a whole
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
+        while isinstance(state, dict):
             inner = [state[key] for key in NESTED if isinstance(state.get(key), dict)]
-            if len(inner) != 1:
-                keys = ", ".join(map(str, list(state)[:5]))
-                raise side.Refused(f"no state of a model: it holds {keys or 'nothing'}")
-            state = inner[0]
+            if len(inner) == 1:
+                state = inner[0]
+                continue
+            if any(map(torch.is_tensor, state.values())) and not inner:
+                break
+            keys = ", ".join(map(str, list(state)[:5]))
+            raise side.Refused(f"no state of a model: it holds {keys or 'nothing'}")
         if not isinstance(state, dict):
             raise side.Refused(f"no state of a model, but a {type(state).__name__}")
         recorder = side.Recorder(request["out"], torch.is_tensor, self._numpy)
         return {
-            name: recorder.save(self._numpy(value)[0])
+            str(name): recorder.save(self._stored(value))
             for name, value in state.items()
             if torch.is_tensor(value)
         }
 
+    def _stored(self, value: Any) -> Any:
+        """Return a tensor as an array, what numpy lacks as bytes in a field of its name."""
+        torch, value = self.torch, value.detach().cpu().contiguous()
+        name = str(value.dtype).replace("torch.", "")
+        if name in BYTES:
+            whole = {"<u2": torch.int16, "u1": torch.uint8}[BYTES[name]]
+            return value.view(whole).numpy().view(np.dtype([(name, BYTES[name])]))
+        return value.numpy()
+
     def write(self, request: dict[str, Any]) -> None:
-        """Write a checkpoint."""
-        torch = self.torch
-        values = side.read_values(request["directory_of_values"], request["values"])
-        torch.save({n: torch.from_numpy(value) for n, value in values.items()}, request["path"])
+        """Write a checkpoint; values are read as they are written."""
+        torch, root = self.torch, Path(request["directory_of_values"])
+        values = {}
+        for name, file in request["values"].items():
+            array = np.load(root / file, allow_pickle=False, mmap_mode="c")
+            kind = array.dtype.names
+            plain = array.view(np.int16 if array.itemsize == 2 else np.uint8) if kind else array
+            tensor = torch.from_numpy(np.asarray(plain))
+            values[name] = tensor.view(getattr(torch, kind[0])) if kind else tensor
+        torch.save(values, request["path"])
 
     def _stir(self, request: dict[str, Any]) -> None:
         """Move weights that are all alike, and give every normalisation statistics of its own.

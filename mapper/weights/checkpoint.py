@@ -42,7 +42,7 @@ def torch_network(shapes: Mapping[str, Shape], mindspore: Network) -> Network:
     A layer's class is that of MindSpore's layer at its path. Where that is a SequentialCell which
     the migration put around a layer, it is the class of the only layer in it with parameters.
     """
-    there = {_renamed(path, mindspore): layer for path, layer in mindspore.layer.items()}
+    there = {renamed(path, mindspore): layer for path, layer in mindspore.layer.items()}
     owners = {name.rpartition(".")[0] for name in shapes}
     paths = {""}
     for owner in owners:
@@ -60,8 +60,8 @@ def torch_network(shapes: Mapping[str, Shape], mindspore: Network) -> Network:
     return Network(tuple(layers), tuple(entries))
 
 
-def _renamed(path: str, mindspore: Network) -> str:
-    """Return torch's path of a layer of MindSpore's."""
+def renamed(path: str, mindspore: Network) -> str:
+    """Return torch's path for a layer at a path of MindSpore's."""
     parts = path.split(".")
     for index in range(1, len(parts)):
         above = mindspore.api(".".join(path.split(".")[:index])).rpartition(".")[2]

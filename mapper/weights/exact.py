@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mapper.weights.namemap import Drop, Fill, NameMap, Pair, Problem, Trouble, nearest
 from mapper.weights.names import (
@@ -66,6 +66,7 @@ class _Matching:
         for entry in self.torch.entries:
             self._match(entry)
         self._refuse_shared_places()
+        self._tie()
         taken = {pair.mindspore for pair in self.pairs}
         taken |= {name for one in self.problems for name in one.candidates}
         fills, extra = self._left(taken)
@@ -136,6 +137,22 @@ class _Matching:
                 where = (pair.mindspore,)
                 self.problems.append(Problem(Trouble.AMBIGUOUS, pair.torch, where, message))
         self.pairs = kept
+
+    def _tie(self) -> None:
+        """Give further names of one parameter of MindSpore's its value, where torch's are unknown.
+
+        A checkpoint may keep tied weights under one of their names only.
+        """
+        if self.same is None:
+            return
+        known = self.mindspore.entry
+        taken = {pair.mindspore for pair in self.pairs}
+        by_identity = {known[pair.mindspore].identity: pair for pair in self.pairs}
+        lost = {entry.name for entry in self.lost}
+        for entry in self.mindspore.entries:
+            pair = by_identity.get(entry.identity) if entry.identity else None
+            if pair is not None and entry.name not in taken and not lost:
+                self.pairs.append(replace(pair, mindspore=entry.name))
 
     def _left(self, taken: set[str]) -> tuple[list[Fill], list[Entry]]:
         """Return what only MindSpore has: what can be filled, and what cannot."""

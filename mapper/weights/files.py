@@ -1,16 +1,18 @@
 """Files of weights that numpy alone can read and write: `.safetensors` and `.npz`.
 
-Values are read as they are needed and written one after the other, so that a file may be larger
-than memory. bfloat16, which numpy lacks, is carried as its bytes.
+Values are read as they are needed and written piece by piece, and what was read is given back, so
+that a file may be larger than memory: the format's own library makes whole arrays. bfloat16 and
+numbers of eight bits, which numpy lacks, are carried as their bytes.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import mmap
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 HEADER_LIMIT = 100 << 20  # the limit of the `safetensors` library
+PIECE = 16 << 20  # bytes that are in memory at a time
 
 DTYPES: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -33,9 +36,12 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
     "U16": np.dtype("<u2"),
     "U8": np.dtype("u1"),
     "BOOL": np.dtype("?"),
+    "C64": np.dtype("<c8"),
     "BF16": np.dtype([("bfloat16", "<u2")]),
+    "F8_E4M3": np.dtype([("float8_e4m3fn", "u1")]),
+    "F8_E5M2": np.dtype([("float8_e5m2", "u1")]),
 }
-"""The dtypes of the format; a field of two bytes stands for bfloat16."""
+"""The dtypes of the format; a field of bytes by torch's name stands for what numpy lacks."""
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -47,8 +53,29 @@ def as_float32(value: Array) -> Array:
     """Return bfloat16, which is carried as its bytes, as numbers; other values as they are."""
     if value.dtype.names is None:
         return value
+    if value.dtype != DTYPES["BF16"]:
+        raise FileError(f"{value.dtype.names[0]} cannot be made numbers of")
     wide: Array = value["bfloat16"].astype(np.uint32) << 16
     return wide.view(np.float32)
+
+
+def are_equal(one: Array, other: Array) -> bool:
+    """Say whether two arrays hold the same bytes; a piece of each is in memory at a time."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    pieces = zip(_pieces(one), _pieces(other), strict=True)
+    return all(piece.tobytes() == second.tobytes() for piece, second in pieces)
+
+
+def _pieces(value: Array) -> Iterator[Array]:
+    """Return an array bit by bit; the memory of a piece of a file is given back behind it."""
+    flat = value.reshape(-1)
+    mapped = getattr(value, "_mmap", None)
+    step = max(1, PIECE // max(1, value.itemsize))
+    for start in range(0, flat.size, step):
+        yield flat[start : start + step]
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def read(path: Path) -> dict[str, Array]:
@@ -146,4 +173,5 @@ def _write_safetensors(path: Path, values: Mapping[str, Array]) -> None:
         file.write(struct.pack("<Q", len(text)) + text)
         for value in values.values():
             little = value.dtype.newbyteorder("<") if value.dtype.names is None else value.dtype
-            np.ascontiguousarray(value, little).tofile(file)
+            for piece in _pieces(value):
+                np.ascontiguousarray(piece, little).tofile(file)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import ast
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,13 @@ from mapper.weights.networks import Shape
 Shapes = Mapping[str, Shape]
 PLAIN = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter", "torch.Tensor"})
 """What a class keeps under the same name itself."""
+BIASED = ("Conv", "Linear", "Bilinear")
+"""Layers that have a bias where a symbolic argument says so."""
+KEPT = frozenset(
+    f"torch.nn.{name}" for name in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell",
+                                    "MultiheadAttention")
+)  # fmt: skip
+"""Layers whose parameters, of many numbers and names, are called alike on both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,22 @@ class Built:
     parameters: Mapping[str, tuple[str, Shape, Shape]]
     exact: bool = False
 
+    def names(self) -> Mapping[str, tuple[str, Shape, Shape]]:
+        """Return its parameters, also a bias that a symbolic argument decides."""
+        kind = self.api.rpartition(".")[2]
+        if self.exact or "bias" in self.parameters or not kind.startswith(BIASED):
+            return self.parameters
+        path, torch, mindspore = self.parameters.get("weight", ("weight", (), ()))
+        bias = path.removesuffix("weight") + "bias", torch[:1], mindspore[:1]
+        return {**self.parameters, "bias": bias}
+
+    def required(self) -> set[str]:
+        """Return the parameters that it has whatever its symbolic arguments are."""
+        if self.exact:
+            return set(self.parameters)
+        is_sure = self.api.rpartition(".")[2].startswith((*BIASED, "Embedding", "PReLU"))
+        return {"weight"} & self.parameters.keys() if is_sure else set()
+
 
 def sites(report: Mapping[str, Any]) -> tuple[Built, ...]:
     """Return the layers in a JSON report, and the parameters that classes hold themselves."""
@@ -41,11 +65,23 @@ def sites(report: Mapping[str, Any]) -> tuple[Built, ...]:
                 name: (one["path"], tuple(one["torch"]), tuple(one["mindspore"]))
                 for name, one in (site.get("parameters") or {}).items()
             }
-            exact = site.get("proof", {}).get("kind") == "exact"
+            exact = site.get("proof", {}).get("kind") == "exact" and _is_literal(site)
             where = site.get("class"), site.get("attribute")
-            if parameters or site["api"] in PLAIN:
+            if parameters or site["api"] in PLAIN or site["api"] in KEPT:
                 found.append(Built(*where, site["api"], parameters, exact))
     return tuple(found)
+
+
+def _is_literal(site: Mapping[str, Any]) -> bool:
+    """Say whether all arguments are written out, so that the shapes are those of the model."""
+    if "before" not in site:
+        return True
+    try:
+        call = ast.parse(site["before"].strip(), mode="eval").body
+        given = [*call.args, *(one.value for one in call.keywords)]
+        return all(ast.literal_eval(one) is not call for one in given)
+    except (SyntaxError, ValueError, AttributeError):
+        return False
 
 
 def match_report(
@@ -83,6 +119,7 @@ class _Matching:
         self.shapes, self.built = shapes, built
         self.classes, self.renames = classes, renames
         self.beside: dict[str, set[str]] = {}
+        self.found: dict[str, list[Built]] = {}
         for name in shapes:
             owner, _, last = name.rpartition(".")
             self.beside.setdefault(owner, set()).add(last)
@@ -105,7 +142,41 @@ class _Matching:
             else:
                 pairs.append(self._pair(name, outcome))
         kept, shared = _without_shared(pairs)
-        return NameMap(kept, tuple(drops), (), (*problems, *shared))
+        return NameMap(kept, tuple(drops), (), (*problems, *shared, *self._absent()))
+
+    def _absent(self) -> Iterator[Problem]:
+        """Return what sites build and the state lacks.
+
+        Of a layer that is there: each parameter that all sites which may have built it have. And a
+        layer that is nowhere, of a class of which other layers are there.
+        """
+        for owner, sites in self.found.items():
+            needed = set.intersection(*(one.required() for one in sites))
+            message = "the state has no value for it"
+            for last in sorted(needed - self.beside[owner]):
+                yield Problem(Trouble.MISSING, f"{owner}.{last}".removeprefix("."), (), message)
+        yield from self._absent_layers()
+
+    def _absent_layers(self) -> Iterator[Problem]:
+        places: dict[str, set[str]] = {}
+        for owner, sites in self.found.items():
+            classes = {one.cls for one in sites}
+            attributes = {one.attribute for one in sites}
+            if len(classes) == 1 == len(attributes) and None not in (*classes, *attributes):
+                end = f".{attributes.pop()}"
+                if f".{owner}".endswith(end):  # else an element of what the attribute is
+                    above = f".{owner}".removesuffix(end).removeprefix(".")
+                    places.setdefault(str(classes.pop()), set()).add(above)
+        for site in self.built:
+            above_all = sorted(places.get(site.cls or "", ()))
+            if not site.attribute or not site.required() or not above_all:
+                continue
+            owners = [f"{above}.{site.attribute}".removeprefix(".") for above in above_all]
+            if not any(known == owner or known.startswith(f"{owner}.")
+                       for known in self.beside for owner in owners):  # fmt: skip
+                message = f"{site.cls} builds {site.attribute}, and the state has no value for it"
+                for last in sorted(site.required()):
+                    yield Problem(Trouble.MISSING, f"{owners[0]}.{last}", (), message)
 
     def _pair(self, name: str, outcome: _Outcome) -> Pair:
         shape = self.shapes[name]
@@ -120,10 +191,17 @@ class _Matching:
         if known in BUILT_IN or known in self.renames or known in WIDER:
             axis = 2 if known in WIDER and last == "weight" else None
             return {_Outcome(rename(known, last, self.renames), axis)}
-        outcomes = {
-            self._outcome(site, last) for site in self._layers(owner) if self._may_be(site, name)
-        }
-        return outcomes or self._kept_by_a_class(owner, last)
+        sites = [site for site in self._layers(owner) if self._may_be(site, name)]
+        if sites:
+            self.found[owner] = sites
+            return {self._outcome(site, last) for site in sites}
+        parent, _, child = owner.rpartition(".")
+        inner = parent if child == "out_proj" else owner  # the one layer inside of an attention
+        kept = [site for site in self._layers(inner) if site.api in KEPT and not site.parameters]
+        is_alone = len({site.attribute for site in kept}) == 1
+        if kept and is_alone:
+            return {_Outcome(last, None)}
+        return self._kept_by_a_class(owner, last)
 
     def _layers(self, owner: str) -> list[Built]:
         """Return the sites that may have built the layer at a path, by the most exact match."""
@@ -151,22 +229,22 @@ class _Matching:
         owner, _, last = name.rpartition(".")
         if not self.beside[owner] <= self._names(site):
             return False
-        if last not in site.parameters:
+        if last not in site.names():
             return True
-        shape, seen = self.shapes[name], site.parameters[last][1]
+        shape, seen = self.shapes[name], site.names()[last][1]
         return shape == seen if site.exact else len(shape) == len(seen)
 
     def _names(self, site: Built) -> set[str]:
         dropped = {n for n, new in self._renames_of(site.api).items() if not new}
-        return {*site.parameters, *dropped}
+        return {*site.names(), *dropped}
 
     def _renames_of(self, api: str) -> Mapping[str, str]:
         return {**BUILT_IN.get(api, {}), **self.renames.get(api, {})}
 
     def _outcome(self, site: Built, last: str) -> _Outcome:
-        if last not in site.parameters:
+        if last not in site.names():
             return _Outcome("", None)
-        path, torch, mindspore = site.parameters[last]
+        path, torch, mindspore = site.names()[last]
         return _Outcome(path, added_axis(torch, mindspore))
 
     def _kept_by_a_class(self, owner: str, last: str) -> set[_Outcome]:

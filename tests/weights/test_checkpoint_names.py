@@ -95,6 +95,17 @@ def test_two_names_of_one_parameter_are_matched_when_their_values_are_equal() ->
     assert not match(torch, tied, values_are_same=lambda one, other: False).is_complete
 
 
+def test_a_checkpoint_that_keeps_tied_weights_once_fills_both_names() -> None:
+    entries = (Entry("a.weight", (2, 2), identity="1"), Entry("b.weight", (2, 2), identity="1"))
+    layers = (Layer("a", "Dense", "mindspore.nn.Dense"), Layer("b", "Dense", "mindspore.nn.Dense"))
+    tied = Network(layers, entries)
+    value = np.eye(2)
+    done = converted({"a.weight": value}, tied)
+    assert done.is_complete and list(done.values) == ["a.weight", "b.weight"]
+    apart = Network(layers, tuple(replace(entry, identity="") for entry in entries))
+    assert [one.name for one in converted({"a.weight": value}, apart).extra] == ["b.weight"]
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [

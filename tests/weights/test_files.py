@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mapper.weights.files import DTYPES, Array, FileError, as_float32, read, write
+from mapper.weights.files import DTYPES, PIECE, Array, FileError, are_equal, as_float32, read, write
 
 VALUES: dict[str, Array] = {
     "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -108,3 +108,38 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileError):
         write(tmp_path / "no" / "a.safetensors", VALUES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_values_of_several_pieces_are_carried_and_compared(tmp_path: Path) -> None:
+    size = PIECE // 4 + 3
+    values = {"a": np.arange(size, dtype=np.float32), "b": np.zeros(size, np.float32)}
+    values["c"] = values["a"].copy()
+    write(tmp_path / "a.safetensors", values)
+    found = read(tmp_path / "a.safetensors")
+    write(tmp_path / "b.safetensors", found)  # also after the memory of the first was given back
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert are_equal(found["a"], found["c"]) and not are_equal(found["a"], found["b"])
+    values["c"][-1] = -1
+    assert not are_equal(found["a"], values["c"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (np.ones(2), np.ones(2), True),
+        (np.ones(2), np.ones((2, 1)), False),
+        (np.ones(2), np.ones(2, np.float32), False),
+        (np.array(np.nan), np.array(np.nan), True),
+        (np.zeros((0, 2)), np.zeros((0, 2)), True),
+    ],
+    ids=["equal", "of another shape", "of another dtype", "not a number", "empty"],
+)
+def test_arrays_are_equal_by_their_bytes(one: Array, other: Array, expected: bool) -> None:
+    assert are_equal(one, other) is expected
+
+
+def test_what_is_no_number_for_numpy_is_no_float32(tmp_path: Path) -> None:
+    header = {"x": {"dtype": "F8_E5M2", "shape": [2], "data_offsets": [0, 2]}}
+    found = read(raw(tmp_path / "a.safetensors", header, b"12"))["x"]
+    with pytest.raises(FileError, match="float8_e5m2"):
+        as_float32(found)

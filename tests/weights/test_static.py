@@ -76,6 +76,24 @@ MATCHED: dict[str, tuple[dict[str, Shape], list[dict[str, Any]], dict[str, str]]
         [site("Net.f", "Conv2d", CONV), site("Net.f", "BatchNorm2d", NORM)],
         {"f.0.weight": "f.0.weight", **{f"f.1.{n}": f"f.1.{new[0]}" for n, new in NORM.items()}},
     ),
+    "a bias that a symbolic argument decides": (
+        {"f.weight": (8, 3, 3, 3), "f.bias": (8,)},
+        [site("Net.f", "Conv2d", PADDED)],
+        {"f.weight": "f.1.weight", "f.bias": "f.1.bias"},
+    ),
+    "an LSTM, whose parameters the report does not list": (
+        {"rnn.weight_ih_l0": (16, 3), "rnn.weight_hh_l0": (16, 4)},
+        [site("Net.rnn", "LSTM", {}, "rule")],
+        {"rnn.weight_ih_l0": "rnn.weight_ih_l0", "rnn.weight_hh_l0": "rnn.weight_hh_l0"},
+    ),
+    "an attention with the layer inside of it": (
+        {"attn.in_proj_weight": (12, 4), "attn.out_proj.weight": (4, 4)},
+        [site("Net.attn", "MultiheadAttention", {}, "rule")],
+        {
+            "attn.in_proj_weight": "attn.in_proj_weight",
+            "attn.out_proj.weight": "attn.out_proj.weight",
+        },
+    ),
     "layers that no attribute is known of": (
         {"layers.0.weight": (16, 3, 3, 3)},
         [site("", "Conv2d", CONV)],
@@ -124,7 +142,52 @@ def test_a_name_that_no_site_builds_is_missing() -> None:
 
 def test_a_name_is_missing_where_a_layer_lacks_a_parameter_beside_it() -> None:
     shapes: dict[str, Shape] = {"conv.weight": (8, 3, 3, 3), "conv.bias": (8,)}
-    assert names(shapes, site("Net.conv", "Conv2d", CONV))[0] == {}
+    assert names(shapes, site("Net.conv", "Conv2d", CONV, "exact"))[0] == {}
+
+
+ABSENT: dict[str, tuple[dict[str, Shape], list[dict[str, Any]], set[str]]] = {
+    "a parameter of a layer whose arguments are known": (
+        {"f.weight": (8, 3, 3, 3)},
+        [site("Net.f", "Conv2d", {**CONV, "bias": ("bias", [8], [8])}, "exact")],
+        {"f.bias"},
+    ),
+    "a weight, whatever the arguments are": (
+        {"f.bias": (8,)}, [site("Net.f", "Conv2d", CONV)], {"f.weight"},
+    ),
+    "a layer beside others of its class": (
+        {"net.f.weight": (8, 3, 3, 3)},
+        [site("Net.f", "Conv2d", CONV), site("Net.g", "Conv2d", CONV)],
+        {"net.g.weight"},
+    ),
+    "not a layer that one of several blocks has": (
+        {"a.f.weight": (8, 3, 3, 3), "b.f.weight": (8, 3, 3, 3), "b.g.weight": (8, 3, 3, 3)},
+        [site("Net.f", "Conv2d", CONV), site("Net.g", "Conv2d", CONV)],
+        set(),
+    ),
+    "not a layer of a class that is not there": (
+        {"f.weight": (8, 3, 3, 3)},
+        [site("Net.f", "Conv2d", CONV), site("Other.g", "Conv2d", CONV)],
+        set(),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("shapes", "found", "expected"), ABSENT.values(), ids=ABSENT)
+def test_what_the_report_builds_and_the_checkpoint_lacks_is_listed(
+    shapes: dict[str, Shape], found: list[dict[str, Any]], expected: set[str]
+) -> None:
+    assert names(shapes, *found)[1] == dict.fromkeys(expected, Trouble.MISSING)
+
+
+def test_shapes_are_those_of_the_model_only_where_arguments_are_written_out() -> None:
+    one = site("Net.f", "Conv2d", CONV, "exact")
+    shapes: dict[str, Shape] = {"f.weight": (32, 3, 3, 3)}
+    for before, trouble in {
+        "nn.Conv2d(3, 8, 3, bias=False)": {"f.weight": Trouble.MISSING},
+        "nn.Conv2d(3, width, 3, bias=False)": {},
+        "nn.Conv2d(3, *given)": {},
+    }.items():
+        assert names(shapes, one | {"before": before})[1] == trouble
 
 
 def test_the_class_of_a_layer_suffices() -> None:

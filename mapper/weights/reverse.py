@@ -1,0 +1,176 @@
+"""The way back: torch's names for the state of a migrated model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mapper.weights.checkpoint import TORCH, renamed
+from mapper.weights.namemap import Drop, Fill, NameMap, Pair, Problem, Trouble
+from mapper.weights.names import AFFINE, BUILT_IN, NEUTRAL, WIDER, added_axis, is_normalisation
+from mapper.weights.networks import Entry, Network, Shape
+from mapper.weights.static import KEPT, PLAIN, Built, match_report
+
+COUNT = "num_batches_tracked"
+PADS = ("Pad", "ZeroPad", "ConstantPad", "ReflectionPad", "ReplicationPad")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a parameter may be in torch: the layer, and its name there."""
+
+    owner: str
+    last: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.owner}.{self.last}" if self.owner else self.last
+
+
+def match_back(
+    mindspore: Network, built: Iterable[Built] = (), neutral: frozenset[str] = frozenset()
+) -> NameMap:
+    """Return the map for a state of this model, to torch's names.
+
+    A convolution in a SequentialCell of padding layers may have been put there by the migration,
+    or stand so in torch too. The report's sites (`built`) decide; without them both places are
+    listed. `neutral` are the names whose values do nothing: untrained ones among them have no
+    counterpart in torch.
+    """
+    sites = tuple(built)
+    pairs: list[Pair] = []
+    drops: dict[str, Drop] = {}
+    fills: list[Fill] = []
+    problems: list[Problem] = []
+    for entry in mindspore.entries:
+        if _is_neutral(entry, mindspore) and entry.name in neutral:
+            fills.append(Fill(entry.name, entry.shape, NEUTRAL[entry.last], entry.dtype))
+            continue
+        places = _places(entry, mindspore, sites)
+        if len(places) > 1:
+            message = "the layer around it may be torch's or the migration's: add --report"
+            names = tuple(sorted(one.name for one in places))
+            problems.append(Problem(Trouble.AMBIGUOUS, entry.name, names, message))
+            continue
+        place = places.pop()
+        pairs.append(_pair(entry, place.name, mindspore))
+        if entry.last == "moving_mean":
+            name = _Place(place.owner, COUNT).name
+            drops[name] = Drop(name)
+    return NameMap(tuple(pairs), tuple(drops.values()), tuple(fills), tuple(problems))
+
+
+def _is_neutral(entry: Entry, mindspore: Network) -> bool:
+    is_affine = entry.last in AFFINE and is_normalisation(mindspore.api(entry.owner))
+    return is_affine and not entry.trains
+
+
+def _torch_api(mindspore: Network, path: str) -> str:
+    name = mindspore.api(path).rpartition(".")[2]
+    return f"torch.nn.{TORCH.get(name, name)}"
+
+
+def _pair(entry: Entry, name: str, mindspore: Network) -> Pair:
+    """Return both names of a parameter, with torch's shape."""
+    axis = None
+    shape = entry.shape
+    if _torch_api(mindspore, entry.owner) in WIDER and entry.last == "weight" and len(shape) == 4:
+        axis = 2
+        shape = (*shape[:2], *shape[3:])
+    return Pair(name, entry.name, shape, entry.shape, axis)
+
+
+def _places(entry: Entry, mindspore: Network, sites: tuple[Built, ...]) -> set[_Place]:
+    parent, _, child = entry.owner.rpartition(".")
+    for owner, below in ((parent, f"{child}.{entry.last}"), (entry.owner, entry.last)):
+        table = BUILT_IN.get(_torch_api(mindspore, owner), {})
+        back = [old for old, new in table.items() if new == below]
+        if back:
+            return {_Place(renamed(owner, mindspore), back[0])}
+    here = _Place(renamed(entry.owner, mindspore), entry.last)
+    if not parent or not _may_be_put_around(parent, entry.owner, mindspore):
+        return {here}
+    around = _Place(renamed(parent, mindspore), entry.last)
+    said = {around for one in _at(sites, around.owner) if _has(one, f"{child}.{entry.last}")}
+    said |= {here for one in _at(sites, here.owner) if _has(one, entry.last)}
+    return said or {here, around}
+
+
+def _at(sites: Iterable[Built], path: str) -> list[Built]:
+    """Return the sites that may have built the layer at a path, by their attributes."""
+    parts = path.split(".")
+    tails = {".".join(parts[i:]) for i in range(len(parts))}
+    return [one for one in sites if one.attribute in tails]
+
+
+def _has(site: Built, path: str) -> bool:
+    return any(one[0] == path for one in site.parameters.values())
+
+
+def _may_be_put_around(path: str, owner: str, mindspore: Network) -> bool:
+    """Say whether a layer may be one that the migration put around a convolution."""
+    if mindspore.api(path).rpartition(".")[2] != "SequentialCell":
+        return False
+    inside = [one for one in mindspore.layers if one.path.rpartition(".")[0] == path]
+    others = [one.api.rpartition(".")[2] for one in inside if one.path != owner]
+    is_conv = mindspore.api(owner).rpartition(".")[2].startswith("Conv")
+    return is_conv and bool(others) and all(o == "Cell" or o.startswith(PADS) for o in others)
+
+
+def match_report_back(shapes: Mapping[str, Shape], built: Iterable[Built]) -> NameMap:
+    """Return the map for a state with these names of MindSpore's, by a report alone.
+
+    What the report says of the names found must lead forward to the same names, or they are listed.
+    """
+    sites = tuple(built)
+    found: dict[str, set[tuple[str, int | None]]] = {}
+    drops: dict[str, Drop] = {}
+    for name, shape in shapes.items():
+        for place, axis, is_counted in _by_report(name, shape, sites):
+            found.setdefault(name, set()).add((place.name, axis))
+            if is_counted:
+                count = _Place(place.owner, COUNT).name
+                drops[count] = Drop(count)
+    problems = []
+    narrow: dict[str, Shape] = {}
+    known: dict[str, str] = {}
+    for name, shape in shapes.items():
+        places = found.get(name, set())
+        if len(places) != 1:
+            trouble = Trouble.AMBIGUOUS if places else Trouble.MISSING
+            message = "several layers may hold it" if places else "no site of the report builds it"
+            names = tuple(sorted(one for one, _ in places))
+            problems.append(Problem(trouble, name, names, message))
+            continue
+        (torch, axis), = places  # fmt: skip
+        narrow[torch] = shape if axis is None else (*shape[:axis], *shape[axis + 1 :])
+        known[torch] = name
+    forward = match_report(narrow, sites)
+    pairs = tuple(pair for pair in forward.pairs if known[pair.torch] == pair.mindspore)
+    sure = {pair.torch for pair in pairs}
+    message = "the report leads to another name from there"
+    unsure = (Problem(Trouble.AMBIGUOUS, known[one], (one,), message)
+              for one in narrow if one not in sure)  # fmt: skip
+    kept = tuple(one for one in drops.values() if one.torch.removesuffix(COUNT) in
+                 {name.rpartition(".")[0] + "." for name in sure})  # fmt: skip
+    return NameMap(pairs, kept, (), (*problems, *unsure))
+
+
+def _by_report(
+    name: str, shape: Shape, sites: tuple[Built, ...]
+) -> Iterable[tuple[_Place, int | None, bool]]:
+    parts = name.split(".")
+    for cut in range(len(parts)):
+        owner, below = ".".join(parts[:cut]), ".".join(parts[cut:])
+        named = _at(sites, owner)
+        if any(one.api in KEPT and not one.parameters for one in named):
+            yield _Place(owner, below), None, False
+        if cut == len(parts) - 1 and any(
+            one.api in PLAIN and one.attribute == below for one in sites
+        ):
+            yield _Place(owner, below), None, False
+        for site in named or [one for one in sites if one.attribute is None]:
+            for last, (path, torch, mindspore) in site.names().items():
+                if path == below and len(mindspore) == len(shape):
+                    axis = added_axis(torch, mindspore)
+                    yield _Place(owner, last), axis, "running_mean" in site.parameters

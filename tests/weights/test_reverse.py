@@ -1,0 +1,111 @@
+"""From the state of a migrated model back to torch's names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mapper.weights.convert import Array, Conversion, convert
+from mapper.weights.namemap import Trouble
+from mapper.weights.networks import Network
+from mapper.weights.reverse import match_back, match_report_back
+from mapper.weights.static import Built, match_report, sites
+from tests.weights.test_checkpoint_names import MINDSPORE, converted, state
+from tests.weights.test_static import CONV, NORM, PADDED, WIDE, site
+
+REPORT: list[dict[str, Any]] = [
+    site("Net.conv", "Conv2d", {**PADDED, "bias": ("1.bias", [8], [8])}),
+    site("Net.bn", "BatchNorm2d", NORM),
+    site("Block.wide", "Conv1d", WIDE),
+    site("Net.scale", "Parameter", {}),
+    site("Net.rnn", "LSTM", {}, "rule"),
+    site("Net.attn", "MultiheadAttention", {}, "rule"),
+]
+
+
+def built(*found: dict[str, Any]) -> tuple[Built, ...]:
+    return sites({"files": [{"sites": list(found or REPORT)}]})
+
+
+def same(one: Conversion, good: dict[str, Array]) -> bool:
+    """Say whether a conversion is complete and gives these values; counts of batches are zero."""
+    assert one.is_complete, one.problems
+    return one.values.keys() == good.keys() and all(
+        np.array_equal(value, one.values[name]) or name.endswith("num_batches_tracked")
+        for name, value in good.items()
+    )
+
+
+def test_a_model_and_a_report_lead_back_to_the_checkpoint() -> None:
+    good = state()
+    there = converted(good)
+    back = convert(there.values, match_back(MINDSPORE, built()), reverse=True)
+    assert same(back, good)
+    assert back.filled == ("bn.num_batches_tracked", "deep.num_batches_tracked")
+    assert back.values["blocks.0.0.weight"].shape == (4, 4, 3)
+
+
+def test_a_layer_that_may_have_been_put_around_is_listed_without_a_report() -> None:
+    names = match_back(MINDSPORE)
+    assert {one.name: one.candidates for one in names.problems} == {
+        "conv.1.weight": ("conv.1.weight", "conv.weight"),
+        "conv.1.bias": ("conv.1.bias", "conv.bias"),
+    }
+    done = convert(converted(state()).values, names, reverse=True)
+    assert not done.is_complete and "conv.weight" not in done.values
+
+
+def test_a_sequential_of_torch_keeps_its_positions() -> None:
+    layers = tuple(
+        replace(one, api="mindspore.nn.ReLU") if one.path == "conv.0" else one
+        for one in MINDSPORE.layers
+    )
+    names = match_back(Network(layers, MINDSPORE.entries))
+    assert names.is_complete and "conv.1.weight" in names.to_mindspore()
+
+
+def test_what_does_nothing_and_is_not_trained_has_no_counterpart() -> None:
+    entries = tuple(replace(one, trains=not one.name.startswith("bn.")) for one in
+                    MINDSPORE.entries)  # fmt: skip
+    frozen = Network(MINDSPORE.layers, entries)
+    names = match_back(frozen, built(), frozenset({"bn.gamma", "bn.beta"}))
+    assert [one.mindspore for one in names.fills] == ["bn.gamma", "bn.beta"]
+    kept = match_back(frozen, built(), frozenset())
+    assert "bn.weight" in kept.to_mindspore()
+
+
+STATE = {
+    "conv.weight": np.ones((8, 3, 3, 3)), "conv.bias": np.zeros(8),
+    **{f"bn.{name}": np.full(8, 2.0) for name in NORM}, "bn.num_batches_tracked": np.array(0),
+    "blocks.1.wide.weight": np.ones((4, 3, 5)), "scale": np.ones(3),
+    "rnn.weight_ih_l0": np.ones((8, 2)), "attn.in_proj_bias": np.ones(12),
+    "attn.out_proj.bias": np.zeros(4),
+}  # fmt: skip
+
+
+def test_a_report_alone_leads_there_and_back() -> None:
+    forward = match_report({name: value.shape for name, value in STATE.items()}, built())
+    there = convert(STATE, forward)
+    assert there.is_complete and "conv.1.bias" in there.values
+    shapes = {name: value.shape for name, value in there.values.items()}
+    assert same(convert(there.values, match_report_back(shapes, built()), reverse=True), STATE)
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "trouble"),
+    [
+        ("fc.weight", [site("Net.conv", "Conv2d", CONV)], Trouble.MISSING),
+        ("conv.weight", [site("Net.conv", "Conv2d", PADDED)], Trouble.MISSING),
+        ("a.conv.1.weight", [site("A.conv", "Conv2d", CONV), site("B.conv", "Conv2d", PADDED)],
+         Trouble.AMBIGUOUS),
+    ],
+    ids=["no site", "a site that puts it elsewhere", "two classes that disagree"],
+)  # fmt: skip
+def test_a_name_the_report_does_not_lead_back_from_is_listed(
+    name: str, found: list[dict[str, Any]], trouble: Trouble
+) -> None:
+    names = match_report_back({name: (8, 3, 3, 3)}, built(*found))
+    assert names.pairs == () and [one.trouble for one in names.problems] == [trouble]

@@ -47,6 +47,12 @@ PROJECT_HOPS = 8
 PROJECT_CALLERS = 8
 """Files whose calls of one function are looked at: more say little that is new."""
 
+HANDED_FILES = 60
+"""Files that a class handed on as a value is followed into."""
+
+HANDED_STEPS = 2_000
+"""Expressions that one class is followed through."""
+
 PARSED_FILES = 256
 """Parsed files that a process keeps: a tree is up to 500 times as large as its text."""
 

@@ -26,6 +26,10 @@ class Argument:
     unpacked: bool = False
 
 
+class OpaqueError(BindError):
+    """`*` or `**` arguments hide what the call gives."""
+
+
 Unpack = Callable[[ast.expr], Mapping[str, ast.expr] | None]
 """What a `**` argument holds: its keys and how to read them, or None when that is not known."""
 
@@ -49,7 +53,7 @@ def bind(
     positional = [one.name for one in parameters if not (one.keyword_only or one.variadic)]
     plain = call.args[: len(positional)] if variadic else call.args
     if any(isinstance(argument, ast.Starred) for argument in plain):
-        raise BindError(_starred(call, parameters, same))
+        raise OpaqueError(_starred(call, parameters, same))
     if len(plain) > len(positional):
         raise BindError(f"takes at most {len(positional)} arguments, {len(call.args)} are given")
     names = [parameter.name for parameter in parameters]
@@ -102,7 +106,7 @@ def _keywords(
         held = unpack(keyword.value)
         if held is None:
             hidden = _hidden(call, parameters, same, keyword.value)
-            raise BindError(f"{hidden}: write these arguments out")
+            raise OpaqueError(f"{hidden}: write these arguments out")
         for name, value in held.items():
             yield name, Argument(value, index, unpacked=True)
 

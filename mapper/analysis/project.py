@@ -308,7 +308,7 @@ def calls_elsewhere(path: Path, name: str) -> list[ast.Call] | None:
     None where there may be others: it is used for something else, or more files take it than are
     looked at.
     """
-    found = _places(path, name)
+    found = places(path, name)
     if found is None or len({file for file, _ in found}) > limits.PROJECT_CALLERS:
         return None
     calls = list[ast.Call]()
@@ -388,7 +388,7 @@ class Subclasses:
 
 def subclasses_elsewhere(path: Path, name: str) -> Subclasses:
     """Return the classes of other files that derive directly from a class of the file at `path`."""
-    found = _places(path, name)
+    found = places(path, name)
     classes, is_whole = list[ProjectClass](), found is not None
     for file, read in found or ():
         match read.parent:
@@ -401,7 +401,7 @@ def subclasses_elsewhere(path: Path, name: str) -> Subclasses:
     return Subclasses(tuple(classes), is_whole)
 
 
-def _places(path: Path, name: str) -> list[tuple[Path, Read]] | None:
+def places(path: Path, name: str) -> list[tuple[Path, Read]] | None:
     """Return where other files use a name, under any local name; None where there may be more."""
     if not path.is_file():
         return None

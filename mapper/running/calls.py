@@ -81,6 +81,7 @@ class Rewritten:
     """A call that was planned, written and proved."""
 
     rule: Rule
+    call: ast.Call
     plan: Plan
     arguments: Mapping[str, Argument]
     text: str
@@ -157,7 +158,7 @@ class CallRewriter:
         seen = _seen(known, about, arguments)
         proved = self._prove(bound, decided, call, text, fixed, spelling, way, seen)
         names = frozenset(spelled)
-        return Rewritten(rule, decided, arguments, text, names, proved, seen, bound, fixed)
+        return Rewritten(rule, call, decided, arguments, text, names, proved, seen, bound, fixed)
 
     def again(
         self,
@@ -179,6 +180,25 @@ class CallRewriter:
             decided = plan(replace(done.bound, text=functools.partial(_source, edited)))
             text, fixed = _render(edited, call, decided, done.arguments, spelling, way)
         return replace(done, text=text, fixed=fixed)
+
+    def prove(self, rule: Rule, before: ast.expr, after: str, spelling: Spelling) -> ProofResult:
+        """Hold a text to a call of torch's, both under the names that a spelling reads.
+
+        Raises:
+            DisprovedError: they differ.
+        """
+        return self._prover.prove(
+            ProofRequest(
+                rule=rule,
+                before=before,
+                after=after,
+                read_before=spelling.read,
+                read_after=spelling.read,
+                version=self._version,
+                reduce=self._options.reduce,
+                input_size=self._options.input_size,
+            )
+        )
 
     def _known(self, module: ParsedModule) -> Knowledge:
         if self._knowledge is None or self._knowledge.module is not module:

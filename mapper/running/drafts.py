@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mapper.analysis.bind import BindError
+from mapper.analysis.bind import BindError, OpaqueError
 from mapper.analysis.layer_uses import LayerUses
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
@@ -24,11 +24,14 @@ from mapper.planning.forms.subclass import Subclass, find_subclass
 from mapper.planning.forms.type_test import both, is_type_test, tests_already
 from mapper.planning.remarks import attribute_reads, remarks
 from mapper.proving.request import DisprovedError
+from mapper.rulebook.helpers import Helper
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.mapping import counterpart
 from mapper.rulebook.schema import Kind, Rule
+from mapper.running.adapters import Adapter
 from mapper.running.built import built_by
 from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
+from mapper.running.values import Values
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.template import in_context
@@ -46,6 +49,9 @@ UNCOVERED = "TM000"
 
 _RENAMED = (Kind.CLASS, Kind.CONSTANT)
 """Kinds of rules for names that are exchanged wherever they stand."""
+
+_HANDED_ON = (Kind.LAYER, Kind.FUNCTION)
+"""Kinds of rules for what is called, and may be handed on as a value."""
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +113,10 @@ class Drafter:
         options: Options,
         off: Suppressions | None,
         imports: Imports,
+        values: Values,
     ) -> None:
+        self._values = values
+        self._waiting: list[Draft] = []
         self.is_whole = options.is_whole
         self.module = module
         self._rulebook = rulebook
@@ -125,13 +134,17 @@ class Drafter:
         followed = set[int]()
         layers = [one for one in references if self._is_layer(one)] if self.is_whole else references
         for alias in find_aliases(layers, self.module.names, self.module.uses):
-            followed.update(id(held.reference) for held in alias.held)
-            drafts.extend(self._alias(alias))
+            done = self._alias(alias)
+            is_left = any(one.site.status is Status.MANUAL for one in done)
+            if not (self.is_whole and is_left):
+                followed.update(id(held.reference) for held in alias.held)
+                drafts.extend(done)
         for reference in references:
             if id(reference) in followed:
                 continue
             subclass = find_subclass(reference) if self._is_layer(reference) else None
             drafts.extend(self._subclass(subclass) if subclass else [self._single(reference)])
+        self._hand_on()
         drafts.extend(map(self._renamed, self.module.names.renamed()))
         return sorted(drafts, key=lambda draft: (draft.node.lineno, draft.node.col_offset))
 
@@ -192,13 +205,16 @@ class Drafter:
             draft.uncover(_no_rule(reference.api))
             return draft
         try:
-            _check_place(reference, rule)
+            kinds = (*_HANDED_ON, *_RENAMED) if self.is_whole else (Kind.LAYER, *_RENAMED)
+            _check_place(reference, rule, kinds)
             if is_renamed or (self.is_whole and rule.kind is Kind.LAYER and _is_named(reference)):
                 self._rename(draft, "")
             elif reference.call is not None:
                 self._call(draft, reference.call)
             elif is_type_test(reference):
                 self._type_test(draft)
+            elif self.is_whole and rule.kind in _HANDED_ON:
+                self._waiting.append(draft)
             else:
                 raise ManualError(advice(reference))
         except LEFT as error:
@@ -210,9 +226,15 @@ class Drafter:
     def _call(self, draft: Draft, call: ast.Call) -> None:
         reference = draft.reference
         rule = self._rule(reference)
-        done = self._calls.rewrite(
-            self.module, call, reference.scope, rule, _spelling(self._imports, reference)
-        )
+        try:
+            done = self._calls.rewrite(
+                self.module, call, reference.scope, rule, _spelling(self._imports, reference)
+            )
+        except OpaqueError as error:
+            if not self.is_whole:
+                raise
+            self._open_call(draft, call, rule, error)
+            return
         layer = len(done.plan.before) if done.plan.before or done.plan.after else None
         check_later(self._uses, call, rule, layer is not None)
         around = remarks(reference, self.module.names, self._reads, layer)
@@ -224,6 +246,61 @@ class Drafter:
             return self._again(call, done, final, edited, _spelling(final, reference), None).text
 
         draft.text = text if draft.site.is_written(self._options.unsafe) else None
+
+    def _open_call(self, draft: Draft, call: ast.Call, rule: Rule, why: OpaqueError) -> None:
+        """Let a function take the arguments that are not written out, under torch's names."""
+        try:
+            adapter = self._values.adapter(rule)
+        except ManualError as error:
+            raise ManualError(f"{why}; {error}") from error
+
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
+            written = edited.source(call)
+            return final.define(adapter.helper) + written[len(edited.source(call.func)) :]
+
+        self._put_adapter(draft, adapter, text, "its arguments are not written out")
+
+    def _put_adapter(self, draft: Draft, adapter: Adapter, text: Text, words: str) -> None:
+        site = _judged(draft.site, adapter.done, [words])
+        after = text(self._imports, self._edited)
+        draft.site = replace(site, after=after, parameters={})
+        draft.text = text if draft.site.is_written(self._options.unsafe) else None
+
+    def _hand_on(self) -> None:
+        """Write the classes and functions that are handed on as values."""
+        waiting, self._waiting = self._waiting, []
+        wanted = [
+            (one.reference, self._rule(one.reference), _spelling(self._imports, one.reference))
+            for one in waiting
+        ]
+        for draft, value in zip(waiting, self._values.decide(wanted), strict=True):
+            if isinstance(value, ManualError):
+                draft.leave(f"`{draft.site.before}` is handed on: {value}")
+            elif value.adapter is not None:
+                text = functools.partial(_defined, value.adapter.helper)
+                self._put_adapter(draft, value.adapter, text, value.words)
+            elif value.partial is not None and value.done is not None:
+                self._hold_value(draft, value.partial, value.done, value.words)
+            else:
+                self._rename(draft, value.words)
+                if value.done is not None:
+                    done = _judged(draft.site, value.done, [value.words])
+                    draft.site = replace(done, after=draft.site.after, parameters={})
+
+    def _hold_value(self, draft: Draft, partial: ast.Call, done: Rewritten, words: str) -> None:
+        """Let a partial of a class read as MindSpore's."""
+        call, way = done.call, Way(partial)
+        draft.node = partial
+        draft.site = replace(
+            draft.site, span=_span(self.module, partial), before=self.module.source(partial)
+        )
+
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
+            spelling = _spelling(final, draft.reference)
+            return self._calls.again(self.module, call, done, spelling, edited, way).fixed or ""
+
+        draft.text = text
+        draft.site = replace(_judged(draft.site, done, [words]), after=done.fixed, parameters={})
 
     def _again(
         self,
@@ -492,7 +569,9 @@ def _is_any_ignored(drafts: Sequence[Draft], name: str) -> bool:
     return True
 
 
-def _check_place(reference: Reference, rule: Rule) -> None:
+def _check_place(
+    reference: Reference, rule: Rule, kinds: Sequence[Kind] = (Kind.LAYER, *_RENAMED)
+) -> None:
     """Raise ManualError where nothing can be rewritten, whatever the arguments."""
     if reference.problem:
         raise ManualError(f"{reference.problem}: import the torch name by itself")
@@ -500,7 +579,7 @@ def _check_place(reference: Reference, rule: Rule) -> None:
         raise ManualError(rule.remedy)
     if any(isinstance(parent, ast.JoinedStr) for parent in reference.parents):
         raise ManualError("the call stands inside an f-string: put it into a variable first")
-    if reference.call is None and rule.kind not in (Kind.LAYER, *_RENAMED):
+    if reference.call is None and rule.kind not in kinds:
         raise ManualError(advice(reference))
 
 
@@ -529,6 +608,10 @@ def _judged(site: Site, done: Rewritten, around: Iterable[str]) -> Site:
         parameters=done.proved.parameters,
         proof=done.proved.proof,
     )
+
+
+def _defined(helper: Helper, final: Imports | WholeImports, edited: EditedText) -> str:
+    return final.define(helper)
 
 
 def _together(drafts: list[Draft]) -> list[Draft]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mapper.analysis.module import ParsedModule
+from mapper.analysis.project_files import parse
 from mapper.analysis.resolve import read_names, wanted_lines
 from mapper.files import regular
 from mapper.files.prefilter import CONV
@@ -21,10 +22,12 @@ from mapper.model.record import record
 from mapper.model.results import Note, Site, Status
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind
+from mapper.running.adapters import Adapters
 from mapper.running.calls import CallRewriter
 from mapper.running.drafts import LEFT, Draft, Drafter
 from mapper.running.models import Models, Staying
 from mapper.running.torch_imports import import_sites
+from mapper.running.values import Values
 from mapper.writing import syntax_check as sound
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
@@ -61,6 +64,8 @@ class Migrator:
         self._options = options
         self._calls = CallRewriter(rulebook, options)
         self._known: dict[Path, Staying] = {}
+        self._modules: dict[Path, ParsedModule | None] = {}
+        self._adapters = Adapters(self._calls, lambda text: self._parse(text, "\n", None))
         self._words = None if options.is_whole else CONV
 
     def migrate(
@@ -139,7 +144,20 @@ class Migrator:
 
     def _drafter(self, module: ParsedModule, off: Suppressions | None) -> Drafter:
         imports = Imports(module, [], self._counterpart)
-        return Drafter(module, self._rulebook, self._calls, self._options, off, imports)
+        values = Values(module, self._calls, self._adapters, self._module_at)
+        return Drafter(module, self._rulebook, self._calls, self._options, off, imports, values)
+
+    def _module_at(self, file: Path) -> ParsedModule | None:
+        """Return another file of the project, whose tree is that of the project's index."""
+        if file not in self._modules:
+            parsed = parse(file)
+            self._modules[file] = None
+            if parsed is not None and not parsed.hidden:
+                names = read_names(parsed.tree, parsed.text, self._canonical, self._words, file)
+                self._modules[file] = ParsedModule(
+                    parsed.text, parsed.tree, names, LineIndex(parsed.text), "\n", file
+                )
+        return self._modules[file]
 
     def _write(
         self, module: ParsedModule, drafts: Sequence[Draft], settle: Callable[[], None]

@@ -59,6 +59,7 @@ class Imports:
         self._counterpart = counterpart
         self._used: dict[str, str] = {}
         self._helpers: dict[str, str] = {}
+        self._defined: dict[str, Helper] = dict(HELPERS)
         self._idle: list[Binding] = []
         self._swaps: dict[tuple[Scope, str], Swap] = {}
         self._removed: list[ast.stmt] = []
@@ -140,6 +141,11 @@ class Imports:
             name = f"{wanted}{number}"
         return name
 
+    def define(self, helper: Helper) -> str:
+        """Return the name of a function that the file gets inserted."""
+        self._defined[helper.name] = helper
+        return self._helper(helper)
+
     def _helper(self, helper: Helper) -> str:
         if helper.name not in self._helpers:
             for module in helper.modules:
@@ -159,8 +165,8 @@ class Imports:
         return None
 
     def _class_source(self, helper: Helper, name: str) -> str:
-        nn, ops = (self._used.get(m, "") for m in ("mindspore.nn", "mindspore.ops"))
-        return helper.source.format(name=name, nn=nn, ops=ops)
+        nn, ops, ms = (self._used.get(m, "") for m in MODULES)
+        return helper.source.format(name=name, nn=nn, ops=ops, ms=ms)
 
     # --- what becomes of the torch imports ---
 
@@ -344,7 +350,7 @@ class Imports:
 
     def _insert_classes(self, classes: list[tuple[str, str]]) -> Edit:
         module, newline = self._module, self._module.newline
-        sources = [self._class_source(HELPERS[h], name).rstrip("\n") for h, name in classes]
+        sources = [self._class_source(self._defined[h], name).rstrip("\n") for h, name in classes]
         block = "\n\n\n".join(sources).replace("\n", newline)
         staying = self._staying()
         if not staying:

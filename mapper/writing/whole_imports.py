@@ -16,7 +16,7 @@ from mapper.analysis.resolve import Reference
 from mapper.analysis.scopes import Binding
 from mapper.analysis.torch_names import is_torch
 from mapper.files.source import Edit
-from mapper.rulebook.helpers import HELPERS
+from mapper.rulebook.helpers import HELPERS, Helper
 
 _MODULES = {"mindspore.nn": "nn", "mindspore.ops": "ops", "mindspore.mint": "mint"}
 """The modules that are imported from the package, and the local names they have."""
@@ -40,6 +40,7 @@ class WholeImports:
     _used: dict[str, str] = field(default_factory=dict)
     """Qualified name of what is imported -> its local name."""
     _helpers: dict[str, str] = field(default_factory=dict)
+    _defined: dict[str, Helper] = field(default_factory=lambda: dict(HELPERS))
     _torch: list[Binding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -124,11 +125,16 @@ class WholeImports:
                 return True
         return False
 
+    def define(self, helper: Helper) -> str:
+        """Return the name of a function that the file gets inserted."""
+        self._defined[helper.name] = helper
+        return self._helper(helper.name)
+
     def _helper(self, api: str) -> str:
         if api not in self._helpers:
-            for module in HELPERS[api].modules:
+            for module in self._defined[api].modules:
                 self.spell(module)
-            self._helpers[api] = self._free(HELPERS[api].name)
+            self._helpers[api] = self._free(api)
         return self._helpers[api]
 
     # --- edits ---
@@ -223,8 +229,10 @@ class WholeImports:
             return []
         module, newline = self.module, self.module.newline
         spelled = {m.rpartition(".")[2]: self._used.get(m, "") for m in _MODULES}
+        spelled["ms"] = self._used.get("mindspore", "")
         sources = [
-            HELPERS[api].source.format(name=local, **spelled).rstrip("\n") for api, local in fresh
+            self._defined[api].source.format(name=local, **spelled).rstrip("\n")
+            for api, local in fresh
         ]
         block = "\n\n\n".join(sources).replace("\n", newline)
         tops = [s for s in module.tree.body if isinstance(s, ast.Import | ast.ImportFrom)]

@@ -1,0 +1,206 @@
+"""Functions with torch's signature that build MindSpore's layers.
+
+Where a class is handed on, or gets arguments that are not written out, whoever calls it uses
+torch's names and defaults. A function that takes those takes its place then; what it returns is
+written and proved by the rule, as any call is.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+
+from mapper.analysis.bind import BindError
+from mapper.analysis.module import ParsedModule
+from mapper.model.plan import ManualError
+from mapper.model.record import record
+from mapper.proving.request import DisprovedError
+from mapper.rulebook.helpers import HELPERS, Helper
+from mapper.rulebook.schema import Kind, ParameterSpec, Rule
+from mapper.running.calls import CallRewriter, Rewritten, Spelling
+
+_LEFT = (BindError, ManualError, DisprovedError)
+_PLACEMENT = ("device", "dtype")  # placement belongs to the context
+_WIDTH = 96
+_MODULES = {"mindspore.nn": "__nn__", "mindspore.ops": "__ops__", "mindspore": "__ms__"}
+
+
+@record(frozen=True, slots=True)
+class Adapter:
+    """A function to insert, and how the one call in it was rewritten and proved."""
+
+    helper: Helper
+    done: Rewritten
+
+
+class Adapters:
+    """Makes the adapters of rules, each once."""
+
+    def __init__(self, calls: CallRewriter, parse: Callable[[str], ParsedModule]) -> None:
+        self._calls = calls
+        self._parse = parse
+        self._made: dict[str, Adapter | ManualError] = {}
+
+    def of(self, rule: Rule) -> Adapter:
+        """Return the adapter of a rule.
+
+        Raises:
+            ManualError: there is none that would be right for all that it takes.
+        """
+        if rule.id not in self._made:
+            try:
+                self._made[rule.id] = self._adapter(rule)
+            except ManualError as error:
+                self._made[rule.id] = error
+        found = self._made[rule.id]
+        if isinstance(found, ManualError):
+            raise found
+        return found
+
+    def _adapter(self, rule: Rule) -> Adapter:
+        if rule.kind not in (Kind.LAYER, Kind.FUNCTION) or not rule.torch.api:
+            raise ManualError("there is no function for it that would take torch's arguments")
+        words = ""
+        for specs in _choices(rule):
+            try:
+                done = self._rewritten(rule, specs)
+                self._check_defaults(rule, specs, done)
+            except _LEFT as error:
+                words = words or str(error)
+                continue
+            return Adapter(_helper(rule, specs, done), done)
+        raise ManualError(f"no function for it takes torch's arguments: {words}")
+
+    def _rewritten(self, rule: Rule, specs: Sequence[ParameterSpec]) -> Rewritten:
+        api = rule.torch.api
+        source = f"import torch\ndef made({_signature(specs)}):\n    return {_call(api, specs)}\n"
+        module = self._parse(source)
+        call = next(node for node in ast.walk(module.tree) if isinstance(node, ast.Call))
+        scope = module.names.scopes.around(call)
+        done = self._calls.rewrite(module, call, scope, rule, Spelling(_written, _read))
+        looked_up = [one.name for one in specs if f"[{one.name}]" in done.text]
+        if looked_up:
+            raise ManualError(f"`{looked_up[0]}` decides how it is written")
+        if any(name in HELPERS for name in done.spelled):
+            raise ManualError("it needs more than one layer of MindSpore's")
+        return done
+
+    def _check_defaults(self, rule: Rule, specs: Sequence[ParameterSpec], done: Rewritten) -> None:
+        """Hold the adapter that is given no more than it must be to torch's own defaults."""
+        required = [one for one in specs if one.required]
+        before = ast.parse(_call(rule.torch.api, required), mode="eval").body
+        after = _Defaults(specs).visit(ast.parse(f"({done.text}\n)", mode="eval").body)
+        self._calls.prove(rule, before, ast.unparse(after), Spelling(_written, _read))
+
+
+def _choices(rule: Rule) -> Iterable[list[ParameterSpec]]:
+    """Yield the parameters that an adapter may have, most first."""
+    every = [
+        one
+        for one in rule.torch.parameters
+        if not one.variadic and one.name not in _PLACEMENT and not one.default_code
+    ]
+    if rule.kind is Kind.FUNCTION:
+        every = [one for one in every if one.name != "inplace"]
+    refused = {name for refusal in rule.manual for name in refusal.when.names()}
+    refused |= {one.name for one in every if "mode" in one.name}
+    fewer = [one for one in every if one.required or one.name not in refused]
+    known = [one for one in fewer if one.required or not one.default_none]
+    yield every
+    if fewer != every:
+        yield fewer
+    if known != fewer:
+        yield known
+
+
+def _signature(specs: Iterable[ParameterSpec]) -> str:
+    return ", ".join(_parameters(specs))
+
+
+def _parameters(specs: Iterable[ParameterSpec]) -> list[str]:
+    texts, is_after_star = list[str](), False
+    for one in specs:
+        if one.keyword_only and not is_after_star:
+            texts.append("*")
+            is_after_star = True
+        texts.append(one.name if one.required else f"{one.name}={one.default_text}")
+    return texts
+
+
+def _call(api: str, specs: Iterable[ParameterSpec]) -> str:
+    given = [f"{one.name}={one.name}" if one.keyword_only else one.name for one in specs]
+    return f"{api}({', '.join(given)})"
+
+
+class _Defaults(ast.NodeTransformer):
+    """Puts the defaults of parameters in the place of their names."""
+
+    def __init__(self, specs: Iterable[ParameterSpec]) -> None:
+        self._texts = {one.name: one.default_text for one in specs if not one.required}
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Exchange a name."""
+        text = self._texts.get(node.id)
+        return node if text is None else ast.parse(text, mode="eval").body
+
+
+def _written(api: str) -> str:
+    """Return how a MindSpore name is written until the file that gets it is known."""
+    for module, mark in _MODULES.items():
+        if api.startswith(module + "."):
+            return mark + api[len(module) :]
+    return api
+
+
+def _read(node: ast.expr) -> str | None:
+    """Return what a name stands for that `_written` wrote, or torch's own."""
+    text = ast.unparse(node)
+    root, _, rest = text.partition(".")
+    for module, mark in _MODULES.items():
+        if root == mark:
+            return f"{module}.{rest}" if rest else module
+    return text if text.startswith("torch.") else None
+
+
+def _helper(rule: Rule, specs: Sequence[ParameterSpec], done: Rewritten) -> Helper:
+    last = rule.torch.api.rpartition(".")[2]
+    is_layer = rule.kind is Kind.LAYER
+    name = f"Torch{last}" if is_layer else f"torch_{last}"
+    body = done.text.replace("{", "{{").replace("}", "}}")
+    for mark in _MODULES.values():
+        body = body.replace(mark, "{" + mark.strip("_") + "}")
+    head = _filled("def {name}(", _parameters(specs), "):", "", len(name) - len("{name}"))
+    target = rule.mindspore.api.removeprefix("mindspore.")
+    said = f"{target} for a caller that uses PyTorch's arguments" if target else "As in PyTorch"
+    lines = [head, f'    """{said}."""', *_returned(body)]
+    modules = [m for m, mark in _MODULES.items() if mark in done.text]
+    return Helper(name, "\n".join(lines) + "\n", tuple(specs), tuple(modules))
+
+
+def _returned(body: str) -> list[str]:
+    """Return the statement that returns an expression, on several lines where it is long."""
+    line = f"    return {body}"
+    if len(line) <= _WIDTH:
+        return [line]
+    tree = ast.parse(f"({body.replace('{', '_').replace('}', '_')}\n)", mode="eval").body
+    if not isinstance(tree, ast.Call) or not body.endswith(")"):
+        return [line]
+    parts: list[ast.expr | ast.keyword] = [*tree.args, *tree.keywords]
+    offsets = [part.col_offset - 1 for part in parts]
+    ends = [*(offset for offset in offsets[1:]), len(body) - 1]
+    texts = [body[start:end].rstrip(", ") for start, end in zip(offsets, ends, strict=True)]
+    return _filled(f"    return {body[: offsets[0]]}", texts, ")", "    ").split("\n")
+
+
+def _filled(head: str, texts: Sequence[str], tail: str, indent: str, longer: int = 0) -> str:
+    """Return a call or a signature, filled over lines where it does not fit on one."""
+    one = f"{head}{', '.join(texts)}{tail}"
+    if len(one) + longer <= _WIDTH:
+        return one
+    lines, current = [head], f"{indent}    "
+    for text in texts:
+        if len(current) + len(text) + 2 > _WIDTH and current.strip():
+            lines.append(current.rstrip())
+            current = f"{indent}    "
+        current += f"{text}, "
+    return "\n".join([*lines, current.rstrip().rstrip(",") + ",", f"{indent}{tail}"])

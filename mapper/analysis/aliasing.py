@@ -24,7 +24,9 @@ _FRESH_LAYERS = ("Conv", "Linear", "Bilinear", "BatchNorm", "GroupNorm", "LayerN
 _ACTIVATIONS = frozenset(
     words("ReLU ReLU6 SiLU Mish Hardswish Hardsigmoid SELU LeakyReLU ELU CELU Threshold Hardtanh")
 )
-_PASSING = frozenset(words("Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout Flatten"))
+_PASSING = frozenset(
+    words("Unseen Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout Flatten")
+)
 _FRESH_FUNCTIONS = frozenset(
     words(
         """
@@ -196,7 +198,10 @@ class Aliases:
                 return attr in _VIEWS or is_in_place(attr)
             case ast.Call(func=func, args=[ast.Name(id=found)]) if found == name:
                 callee = self._inference.kind(func)
-                return all(_passes(one) for one in callee.alternatives())
+                return all(
+                    _passes(one) or self._gives_fresh(one, False, 2)
+                    for one in callee.alternatives()
+                )
         return False
 
     def _is_harmless(

@@ -19,6 +19,7 @@ from mapper.analysis.kinds import (
     STR,
     TENSOR,
     UNKNOWN,
+    UNSEEN,
     Kind,
     join,
     many,
@@ -70,7 +71,8 @@ class CallResults:
             return self.layer(evaluator, callee, given, node)
         if callee.name != "function":
             self._lose(given)
-            return UNKNOWN
+            is_layer = callee.name == "unknown" and _may_change(given)
+            return _changing() if is_layer and not _has_tensor(given) else UNKNOWN
         match callee.of:
             case Function() as function:
                 return self.function(function, given)
@@ -78,6 +80,9 @@ class CallResults:
                 return self.function(function, given, owner)
             case ("method", Kind() as owner, str(name)):
                 return self._method(evaluator, owner, name, given, node)
+            case ("makes", Kind()):
+                self._lose(given)
+                return _changing() if given.is_open or _may_change(given) else UNSEEN
             case ("partial", Kind() as inner):
                 self._lose(given)
                 return self.call(evaluator, inner, Given(is_open=True), node)
@@ -185,7 +190,7 @@ class CallResults:
                     flag = given.is_true(1, "return_indices")
                 if "Max" in name and "Unpool" not in name and flag is not False:
                     return Kind("layer", name, (PAIR,) if flag else (UNKNOWN,))
-            return Kind("layer", name, changes=_changes(name, given))
+            return Kind("layer", name, changes=callee.changes or _changes(name, given))
         if is_tensor_class(name):
             return TENSOR
         return UNKNOWN
@@ -489,7 +494,8 @@ class CallResults:
         rest = Given(given.args[1:], given.keywords, given.rest, True)
         self._lose(rest)
         if inner.name == "class" and isinstance(inner.of, str):
-            return inner
+            given = Given(given.args[1:], given.keywords)
+            return Kind("class", inner.of, changes=_changes(inner.of, given))
         if inner.name in ("function", "class"):
             return Kind("function", ("partial", inner))
         return UNKNOWN
@@ -655,6 +661,19 @@ _IN_PLACE_AT = {"ReLU": 0, "ReLU6": 0, "SiLU": 0, "Mish": 0, "Hardswish": 0, "Ha
                 "SELU": 0, "LeakyReLU": 1, "ELU": 1, "CELU": 1, "Threshold": 2, "Hardtanh": 2,
                 "RReLU": 2, "Dropout": 1, "Dropout1d": 1, "Dropout2d": 1, "Dropout3d": 1,
                 "AlphaDropout": 1, "FeatureAlphaDropout": 1}  # fmt: skip
+
+
+def _may_change(given: Given) -> bool:
+    """Say whether a layer that is made so may be told to work in place."""
+    return "inplace" in given.keywords and given.is_true(99, "inplace") is not False
+
+
+def _changing() -> Kind:
+    return Kind("layer", UNSEEN.of, changes=True)
+
+
+def _has_tensor(given: Given) -> bool:
+    return any(part.is_tensor for _, kind in given.args for part in kind.alternatives())
 
 
 def _changes(name: str, given: Given) -> bool:

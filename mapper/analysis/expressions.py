@@ -15,6 +15,8 @@ from mapper.analysis.kinds import (
     FLOAT,
     FUNCTION,
     INT,
+    LAYER,
+    MAKER,
     NEVER,
     NONE,
     NUMBER,
@@ -629,6 +631,9 @@ class Evaluator:
             return many(last.lower(), self.annotated(parts[0]) or UNKNOWN)
         if last in ("Dict", "dict", "OrderedDict"):
             return many("dict", self.annotated(parts[-1]) or UNKNOWN)
+        if last == "Callable":
+            made = self.annotated(parts[-1])
+            return MAKER if made == LAYER else None
         if word == "typing.Type":
             return self._kind(parts[0]) if len(parts) == 1 else None
         return None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from mapper.analysis.cells import ClassInfo
 from mapper.analysis.inference import Inference
-from mapper.analysis.kinds import Kind
+from mapper.analysis.kinds import UNSEEN, Kind
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
 from mapper.analysis.scopes import SCOPED, Scope, inner_scopes, own_expressions
@@ -309,6 +309,8 @@ def _owners(kind: Kind, name: str) -> Iterator[str]:
                 yield MODULE
         else:
             for one in alternatives:
+                if one.of == UNSEEN.of:
+                    continue
                 if isinstance(one.of, str) and name in CONTAINERS.get(one.of, (name,)):
                     yield one.of
 

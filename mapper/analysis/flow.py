@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 from mapper.analysis.calls import CallResults
@@ -12,6 +13,7 @@ from mapper.analysis.expressions import Evaluator, instance_of, is_module, opera
 from mapper.analysis.kinds import (
     BOOL,
     LAYER,
+    MAKER,
     NEVER,
     NONE,
     STR,
@@ -23,8 +25,11 @@ from mapper.analysis.kinds import (
 )
 from mapper.analysis.scopes import FUNCTIONS
 from mapper.analysis.torch_results import is_layer_class
+from mapper.analysis.walk import walk
 
 Env = dict[str, Kind] | None
+_MAKERS = re.compile(r"norm|act|conv|pool|nonlin|relu|linear|drop", re.IGNORECASE)
+"""In the names of parameters that classes of layers are given to."""
 _ROUNDS = 6  # through the body of a loop; what still changes then is unknown
 _TRANSPARENT = ("torch.no_grad", "torch.enable_grad", "torch.inference_mode", "torch.jit.",
                 "torch.cuda.amp.", "torch.amp.", "torch.compile", "functools.lru_cache",
@@ -125,6 +130,8 @@ class Flow(Evaluator):
             return join((annotated, start, NEVER if given == UNKNOWN else given))
         if annotated is not None and given in (UNKNOWN, NEVER):
             return join((annotated, start))
+        if given in (UNKNOWN, NEVER) and self._makes_layers(one.arg, start):
+            return join((MAKER, start))
         expected = self._expected(one.arg, default, start)
         key = function, one.arg
         if given in (NEVER, UNKNOWN):
@@ -140,6 +147,18 @@ class Flow(Evaluator):
                 self.cells.assumed[key] = expected
             return join((expected, start))
         return join((given, start))
+
+    def _makes_layers(self, name: str, start: Kind) -> bool:
+        """Say whether a parameter of a module's `__init__` is a class of layers, by its use."""
+        function = self.function
+        if function.name != "__init__" or function.owner is None or not is_module(function.owner):
+            return False
+        if start not in (NEVER, NONE) and start.name != "class":
+            return False
+        return _MAKERS.search(name) is not None and any(
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+            for node in walk(function.node)
+        )
 
     def _default(self, default: ast.expr | None) -> Kind:
         if default is None:

@@ -87,6 +87,10 @@ INT, FLOAT, BOOL, NUMBER, STR, NONE, SIZE, DTYPE, DEVICE, OBJECT, FUNCTION = map
      "function"),
 )  # fmt: skip
 LAYER = Kind("layer")
+UNSEEN = Kind("layer", "torch.nn.Unseen")
+"""A layer that a caller chose: it is taken to give a Tensor, its own or the one it was given."""
+MAKER = Kind("function", ("makes", UNSEEN))
+"""What makes such a layer: a parameter such as `norm_layer`."""
 NUMBERS = frozenset(("int", "float", "bool", "number"))
 _SEQUENCES = frozenset(("tuple", "list", "dict", "set", "iterator", "module list", "layer"))
 

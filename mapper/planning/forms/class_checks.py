@@ -18,6 +18,7 @@ from mapper.analysis.scopes import DEFINITIONS, FUNCTIONS
 from mapper.planning.forms.scaffold import ModuleClass
 
 Problem = tuple[int, str]
+_PLAIN = ("int", "float", "bool", "number", "str")
 
 _OWN_OF_MODULE = frozenset(
     (
@@ -51,6 +52,8 @@ class ClassChecks:
         """Yield why a class cannot become a Cell."""
         for statement in one.node.body:
             if isinstance(statement, FUNCTIONS) and statement.name in _OWN_OF_MODULE:
+                if _only_drops_counts(statement):
+                    continue
                 yield (
                     statement.lineno,
                     f"`{statement.name}` replaces a method of torch.nn.Module, which a Cell does "
@@ -69,7 +72,7 @@ class ClassChecks:
                     elif name in _LAYER_NAMES:
                         yield node.lineno, f"a Cell has a method `{name}`: give it another name"
         if one.root == "torch.nn.Sequential":
-            yield from _sequential(one)
+            yield from _sequential(one, self._inference)
 
     def of_function(self, function: ast.AST) -> Iterator[Problem]:
         """Yield the in-place changes of a function that other code may see."""
@@ -226,10 +229,31 @@ def _own_calls(statement: ast.stmt) -> Iterator[ast.Call]:
         stack.extend(one for one in ast.iter_child_nodes(node) if not isinstance(one, ast.stmt))
 
 
+def _only_drops_counts(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Say whether a `_load_from_state_dict` does no more than to drop `num_batches_tracked`.
+
+    MindSpore has no such buffer, so that it does not matter that nobody calls the method.
+    """
+    if node.name != "_load_from_state_dict":
+        return False
+    body = [one for statement in node.body for one in ast.walk(statement)]
+    texts = {one.value for one in body if isinstance(one, ast.Constant)}
+    calls = [ast.unparse(one.func) for one in body if isinstance(one, ast.Call)]
+    simple = ast.Assign | ast.If | ast.Delete | ast.Expr
+    return (
+        texts == {"num_batches_tracked"}
+        and set(calls) <= {"super", "super()._load_from_state_dict"}
+        and all(isinstance(one, simple) for one in body if isinstance(one, ast.stmt))
+        and not any(isinstance(one, ast.Subscript | ast.Attribute)
+                    and isinstance(one.ctx, ast.Store) for one in body)
+    )  # fmt: skip
+
+
 def _is_transparent(layer: Kind) -> bool:
     """Say whether a layer may hand its input on as it is."""
     word = layer.of.rpartition(".")[2] if isinstance(layer.of, str) else ""
-    return word in ("Identity", "Sequential", "Flatten", "Unflatten") or word.startswith("Dropout")
+    passing = ("Unseen", "Identity", "Sequential", "Flatten", "Unflatten")
+    return word in passing or word.startswith("Dropout")
 
 
 def _binds(statement: ast.stmt, name: str) -> bool:
@@ -284,13 +308,21 @@ def _buffers(node: ast.ClassDef) -> set[str]:
     return found
 
 
-def _sequential(one: ModuleClass) -> Iterator[Problem]:
+def _sequential(one: ModuleClass, inference: Inference) -> Iterator[Problem]:
     """Yield where a subclass of Sequential gets children that SequentialCell would skip."""
     if one.method("forward") is not None:
         return
+    plain = {
+        target
+        for node in ast.walk(one.node)
+        if isinstance(node, ast.Assign) and inference.kind(node.value).name in _PLAIN
+        for target in node.targets
+    }
     for node in ast.walk(one.node):
         match node:
             case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                if node in plain:
+                    continue
                 yield (
                     node.lineno,
                     f"`self.{name}` is set in a subclass of Sequential, whose children MindSpore "

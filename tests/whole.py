@@ -24,6 +24,7 @@ class Model:
     inputs: tuple[str, ...]
 
 
+IMAGES = ("3,3,18,22",)
 MODELS = {
     "README's demo": Model(FIXTURES / "demo", "model:Denoiser(8)", ("2,3,18,22",)),
     "resnet, basic blocks": Model(WHOLE, "resnet.network:resnet_basic()", ("3,3,17,19",)),
@@ -36,6 +37,13 @@ MODELS = {
     "unet, transposed": Model(WHOLE / "unet", "unet:UNet(bilinear=False)", ("2,1,19,26",)),
     "transformer": Model(WHOLE / "transformer", "encoder:Encoder()", ("3,11:int64<40",)),
     "filled": Model(WHOLE / "filled", "filled:Stages()", ("5,6",)),
+    "layers chosen by the caller": Model(WHOLE, "choices.network:net_batch()", IMAGES),
+    "layers chosen by the caller, instance norm": Model(
+        WHOLE, "choices.network:net_instance()", IMAGES
+    ),
+    "layers chosen by the caller, through a partial": Model(
+        WHOLE, "choices.network:net_fixed()", IMAGES
+    ),
     "mobilenet": Model(WHOLE / "mobilenet", "mobilenet:MobileNet()", ("3,3,33,30",)),
 }
 DIRECTORIES = sorted({model.directory for model in MODELS.values()})

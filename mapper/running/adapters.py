@@ -102,15 +102,20 @@ def _choices(rule: Rule) -> Iterable[list[ParameterSpec]]:
     ]
     if rule.kind is Kind.FUNCTION:
         every = [one for one in every if one.name != "inplace"]
-    refused = {name for refusal in rule.manual for name in refusal.when.names()}
-    refused |= {one.name for one in every if "mode" in one.name}
+    refused = {
+        name
+        for refusal in rule.manual
+        for name in refusal.when.names()
+        if name in rule.drop  # what is dropped is not in the text to be proved
+    }
     fewer = [one for one in every if one.required or one.name not in refused]
-    known = [one for one in fewer if one.required or not one.default_none]
-    yield every
-    if fewer != every:
-        yield fewer
-    if known != fewer:
-        yield known
+    plain = [one for one in fewer if one.required or "mode" not in one.name]
+    known = [one for one in plain if one.required or not one.default_none]
+    seen = list[list[ParameterSpec]]()
+    for choice in (every, fewer, plain, known):
+        if choice not in seen:
+            seen.append(choice)
+            yield choice
 
 
 def _signature(specs: Iterable[ParameterSpec]) -> str:
@@ -165,7 +170,7 @@ def _read(node: ast.expr) -> str | None:
 def _helper(rule: Rule, specs: Sequence[ParameterSpec], done: Rewritten) -> Helper:
     last = rule.torch.api.rpartition(".")[2]
     is_layer = rule.kind is Kind.LAYER
-    name = f"Torch{last}" if is_layer else f"torch_{last}"
+    name = f"Torch{last}" if is_layer else f"pt_{last}"
     body = done.text.replace("{", "{{").replace("}", "}}")
     for mark in _MODULES.values():
         body = body.replace(mark, "{" + mark.strip("_") + "}")

@@ -91,6 +91,10 @@ class Values:
 
     def _value(self, reference: Reference, rule: Rule, spelling: Spelling, handed: Handed) -> Value:
         why = handed.problem
+        if (words := _in_place(reference)) and (
+            why is not None or any(one.file is not None for one in handed.calls)
+        ):
+            raise ManualError(words)
         if why is None:
             try:
                 done = [self._read_through(one, rule, spelling) for one in handed.calls]
@@ -155,6 +159,21 @@ class Values:
         """Say whether another file of the project may hand on a class of that name."""
         assert self._follower is not None
         return self._follower.is_handed_on_elsewhere(word)
+
+
+def _in_place(reference: Reference) -> str:
+    """Say that a partial makes layers that work in place, which other files would not know of."""
+    match reference.parents[:1]:
+        case (ast.Call(args=[first, *_], keywords=keywords),) if first is reference.node:
+            for keyword in keywords:
+                is_off = isinstance(keyword.value, ast.Constant) and not keyword.value.value
+                if keyword.arg == "inplace" and not is_off:
+                    return (
+                        "what it makes changes its input in torch (inplace=True), which may be "
+                        "seen where it is called; MindSpore leaves the input as it is: write it "
+                        "without inplace where both are meant to be the same"
+                    )
+    return ""
 
 
 def _plain(reference: Reference, handed: Handed, done: Sequence[Rewritten]) -> Value:

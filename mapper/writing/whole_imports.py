@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mapper.analysis.module import ParsedModule
@@ -222,7 +222,7 @@ class WholeImports:
         at = module.line_end(module.end(last))
         return Edit(at, at, "".join(newline + line for line in lines))
 
-    def _helper_edits(self, edits: Iterable[Edit]) -> list[Edit]:
+    def _helper_edits(self, edits: Sequence[Edit]) -> list[Edit]:
         """Return the edit that inserts the helpers behind the imports that are left at the top."""
         fresh = [(api, local) for api, local in self._helpers.items()]
         if not fresh:
@@ -235,13 +235,45 @@ class WholeImports:
             for api, local in fresh
         ]
         block = "\n\n\n".join(sources).replace("\n", newline)
-        tops = [s for s in module.tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
-        removed = [edit for edit in edits if not edit.text]
-        kept = [
-            s for s in tops if not any(one.start <= module.start(s) < one.end for one in removed)
-        ]
-        at = module.line_end(module.end((kept or tops)[-1]))
-        return [Edit(at, at, f"{newline * 3}{block}")]
+        anchor = self._last_import([edit for edit in edits if not edit.text])
+        if anchor is None:
+            at = 0
+        else:
+            at = module.line_end(module.end(anchor))
+            behind = re.compile(r"\r\n|\r|\n").match(module.text, at)
+            if behind is None:  # the file ends here, without a newline
+                return [Edit(at, at, f"{newline * 3}{block}")]
+            at = behind.end()
+        blank = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*").match(module.text, at)
+        found = len(re.findall(r"\r\n|\r|\n", blank.group())) if blank else 0
+        missing = max(0, 2 - found) if module.text[at:].strip() else 0
+        return [Edit(at, at, f"{newline * 2}{block}{newline * (1 + missing)}")]
+
+    def _last_import(self, removed: Sequence[Edit]) -> ast.stmt | None:
+        """Return the last statement of the block of imports at the top, or what stands before."""
+        last = None
+        for statement in self.module.tree.body:
+            is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+            is_import = isinstance(statement, ast.Import | ast.ImportFrom)
+            if not (is_text or is_import or _holds_imports(statement)):
+                break
+            start = self.module.start(statement)
+            if not any(edit.start <= start < edit.end for edit in removed):
+                last = statement
+        return last
+
+
+def _holds_imports(statement: ast.stmt) -> bool:
+    """Say whether a block does nothing but import: `try: … except ImportError: …`."""
+    if not isinstance(statement, ast.Try | ast.If):
+        return False
+    bodies = [*statement.body, *statement.orelse]
+    if isinstance(statement, ast.Try):
+        bodies += [one for handler in statement.handlers for one in handler.body]
+        bodies += statement.finalbody
+    return any(isinstance(one, ast.Import | ast.ImportFrom) for one in bodies) and not any(
+        isinstance(one, ast.FunctionDef | ast.ClassDef) for one in bodies
+    )
 
 
 def _reduced(statement: ast.Import | ast.ImportFrom, kept: Sequence[ast.alias]) -> str:

@@ -1,0 +1,205 @@
+"""Classes and functions of torch's as values: what is written, and what is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mapper.model.options import Options
+from mapper.model.results import FileResult, Status
+from mapper.running.file import Task, process
+
+HEAD = "from functools import partial\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n\n"
+
+
+def migrated(text: str, path: str = "x.py") -> FileResult:
+    return process(Task(path, (HEAD + text).encode()), Options())
+
+
+def whole(text: str) -> str:
+    result = migrated(text)
+    assert result.whole, [site.message for site in result.sites if site.status is Status.MANUAL]
+    assert result.after is not None
+    return result.after
+
+
+def block(init: str, norm: str = "norm=nn.BatchNorm2d") -> str:
+    lines = "\n".join(f"        {line}" for line in init.split("\n"))
+    return (
+        f"class Block(nn.Module):\n    def __init__(self, width, {norm}):\n"
+        f"        super().__init__()\n{lines}\n\n"
+        "    def forward(self, x):\n        return self.one(x)\n"
+    )
+
+
+PLAIN = {
+    "a default that is called with what both take alike": (
+        block("self.one = norm(width)"), "norm=nn.BatchNorm2d",
+    ),
+    "a name that is given one where it is None": (
+        block("if norm is None:\n    norm = nn.BatchNorm2d\nself.one = norm(width)", "norm=None"),
+        "norm = nn.BatchNorm2d\n",
+    ),
+    "an attribute": (
+        block("self._norm = norm\nnorm = self._norm\nself.one = norm(width)"),
+        "norm=nn.BatchNorm2d",
+    ),
+    "a table": (
+        block("self.one = {'bn': nn.BatchNorm2d}[norm](width)", "norm='bn'"), "nn.BatchNorm2d}",
+    ),
+    "the argument of another function of the file": (
+        block("self.one = norm(width)", "norm=None")
+        + "\n\ndef make(width):\n    return Block(width, norm=nn.BatchNorm2d)\n",
+        "norm=nn.BatchNorm2d",
+    ),
+    "a tuple of classes that layers are tested against": (
+        block("self.one = nn.Linear(width, 2)\nkinds = (nn.Linear, nn.BatchNorm2d)\n"
+              "assert isinstance(self.one, kinds)"), "kinds = (nn.Dense, nn.BatchNorm2d)",
+    ),
+    "an annotation of callables": (
+        block("self.one = norm(width)",
+              "norm: 'Callable[..., nn.Module]' = nn.BatchNorm2d"), "= nn.BatchNorm2d",
+    ),
+    "a partial whose arguments have other names": (
+        block("self.make = partial(nn.Softmax, dim=1)\nself.one = self.make()"),
+        "partial(nn.Softmax, axis=1)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "part"), PLAIN.values(), ids=PLAIN)
+def test_what_reads_the_same_for_both_is_written_by_its_name(text: str, part: str) -> None:
+    after = whole(text)
+    assert part in after
+    assert "def Torch" not in after
+
+
+ADAPTED = {
+    "momentum counts the other way": (
+        block("self.one = norm(width, momentum=0.01)"),
+        "nn.BatchNorm2d(num_features, eps, 1 - momentum, affine)",
+    ),
+    "LeakyReLU has another default": (
+        block("self.one = norm()", "norm=nn.LeakyReLU"), "nn.LeakyReLU(negative_slope)",
+    ),
+    "GELU has another default": (
+        block("self.one = norm()", "norm=nn.GELU"), "nn.GELU(approximate == 'tanh')",
+    ),
+    "the first argument of Dropout means something else": (
+        block("self.one = norm(0.3)", "norm=nn.Dropout"), "nn.Dropout(p=p)",
+    ),
+    "LayerNorm has another epsilon, and wants a tuple": (
+        block("self.one = norm(width)", "norm=nn.LayerNorm"),
+        "nn.LayerNorm((normalized_shape,), epsilon=eps)",
+    ),
+    "inplace is no argument of MindSpore's": (
+        block("self.one = norm(inplace=True)", "norm=nn.ReLU"), "def TorchReLU(inplace=False)",
+    ),
+    "a partial with torch's names": (
+        block("self.one = wrapped(partial(nn.BatchNorm2d, momentum=0.01))(width)"),
+        "partial(TorchBatchNorm2d, momentum=0.01)",
+    ),
+    "a table whose entries are called alike": (
+        block("self.one = {'a': nn.ReLU, 'b': nn.LeakyReLU}[norm]()", "norm='a'"),
+        "'b': TorchLeakyReLU}",
+    ),
+    "a function that passes everything on": (
+        "def conv(*args, **kwargs):\n    return nn.Conv2d(*args, **kwargs)\n\n\n"
+        + block("self.one = conv(3, width, 3, padding=1)"),
+        "return TorchConv2d(*args, **kwargs)",
+    ),
+    "arguments that are passed on beside those that are written": (
+        block("self.one = nn.Conv2d(3, width, bias=False, **kwargs)", "**kwargs"),
+        "TorchConv2d(3, width, bias=False, **kwargs)",
+    ),
+    "it goes where nobody can follow": (
+        block("self.one = make_somehow(norm, width)", "norm=nn.BatchNorm2d"), "norm=TorchBatch",
+    ),
+    "a function as a value": (
+        block("self.one = F.leaky_relu"), "self.one = pt_leaky_relu",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "part"), ADAPTED.values(), ids=ADAPTED)
+def test_what_would_be_called_otherwise_becomes_a_function_with_torchs_arguments(
+    text: str, part: str
+) -> None:
+    assert part in whole(text)
+
+
+LEFT = {
+    "a class that is tested against and called with torch's arguments": (
+        block("kind = nn.LeakyReLU\nself.one = kind()\nassert isinstance(self.one, kind)"),
+        "must be a class",
+    ),
+    "a partial that works in place, seen by nobody knows whom": (
+        block("self.one = make_somehow(partial(nn.ReLU, inplace=True))"), "changes its input",
+    ),
+    "a layer in place that a caller chooses, whose input is seen afterwards": (
+        "class Block(nn.Module):\n    def __init__(self, act_layer=nn.ReLU):\n"
+        "        super().__init__()\n        self.act = act_layer(inplace=True)\n\n"
+        "    def forward(self, x):\n        return x + self.act(x)\n",
+        "changes its input",
+    ),
+    "a layer in place through a partial of the file, whose input is seen afterwards": (
+        "class Block(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        make = partial(nn.ReLU, inplace=True)\n        self.act = make()\n\n"
+        "    def forward(self, x):\n        return x + self.act(x)\n",
+        "changes its input",
+    ),
+    "a layer behind one that a caller chooses, which may hand its input on": (
+        "class Block(nn.Module):\n    def __init__(self, width, norm_layer=None):\n"
+        "        super().__init__()\n        self.norm = norm_layer(width)\n"
+        "        self.act = nn.ReLU(inplace=True)\n\n"
+        "    def forward(self, x):\n        y = self.act(self.norm(x))\n        return x + y\n",
+        "changes its input",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "words"), LEFT.values(), ids=LEFT)
+def test_what_would_differ_without_a_word_is_left(text: str, words: str) -> None:
+    result = migrated(text)
+    assert not result.whole
+    assert any(words in site.message for site in result.sites), [s.message for s in result.sites]
+
+
+OTHERS = {
+    "which calls it alike": ("norm(width)", "norm=nn.BatchNorm2d"),
+    "which calls it with torch's arguments": ("norm(width, momentum=0.3)", "norm=TorchBatchNorm2d"),
+    "which hides it": ("globals()['f'](norm)", "norm=TorchBatchNorm2d"),
+    "which has it looked at by name": ("norm(width) if locals()['norm'] else 0", "norm=nn.Batch"),
+}
+
+
+@pytest.mark.parametrize(("call", "part"), OTHERS.values(), ids=OTHERS)
+def test_a_class_is_followed_into_another_file(tmp_path: Path, call: str, part: str) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "blocks.py").write_text(HEAD + block(f"self.one = {call}", "norm=None"))
+    user = tmp_path / "user.py"
+    user.write_text(
+        "import torch.nn as nn\nfrom blocks import Block\n\n\n"
+        "def make():\n    return Block(8, norm=nn.BatchNorm2d)\n"
+    )
+    result = process(Task(str(user), user.read_bytes()), Options())
+    assert result.after is not None
+    assert part in result.after
+
+
+def test_classes_that_are_compared_stay_one_object() -> None:
+    text = (
+        "def bias_for(norm):\n    if type(norm) == partial:\n"
+        "        return norm.func == nn.InstanceNorm2d\n    return norm == nn.InstanceNorm2d\n\n\n"
+        + block("bias_for(norm)\nself.one = norm(width)", "norm=nn.InstanceNorm2d")
+    )
+    after = whole(text)
+    assert after.count("== TorchInstanceNorm2d") == 2
+    assert "norm=TorchInstanceNorm2d" in after
+
+
+def test_a_second_run_over_adapters_changes_nothing() -> None:
+    after = whole(block("self.one = norm(width, momentum=0.01)"))
+    again = process(Task("x.py", after.encode()), Options())
+    assert (again.after, again.sites) == (None, ()) or again.after == after

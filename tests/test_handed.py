@@ -10,7 +10,10 @@ from mapper.model.options import Options
 from mapper.model.results import FileResult, Status
 from mapper.running.file import Task, process
 
-HEAD = "from functools import partial\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n\n"
+HEAD = (
+    "from functools import partial\nimport torch\nimport torch.nn as nn\n"
+    "import torch.nn.functional as F\n\n\n"
+)
 
 
 def migrated(text: str, path: str = "x.py") -> FileResult:
@@ -46,7 +49,8 @@ PLAIN = {
         "norm=nn.BatchNorm2d",
     ),
     "a table": (
-        block("self.one = {'bn': nn.BatchNorm2d}[norm](width)", "norm='bn'"), "nn.BatchNorm2d}",
+        block("norms = {'bn': nn.BatchNorm2d}\nself.one = norms[norm](width)", "norm='bn'"),
+        "nn.BatchNorm2d}",
     ),
     "the argument of another function of the file": (
         block("self.one = norm(width)", "norm=None")

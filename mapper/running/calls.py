@@ -291,6 +291,12 @@ class CallRewriter:
                 name = rule.torch.api.rpartition(".")[2]
                 before.func = ast.Attribute(way.receiver, name, ast.Load())
         after = text if fixed is None else as_one(fixed, text, ast.unparse(call.func))
+        if isinstance(call.func, ast.Subscript) and not is_method:  # out of a table
+            named = _Operands([call.func])
+            before, after = named.replaced(before), named.replaced_in(after)
+            name = named.name
+            read = _reading(name, rule.torch.api, read)
+            spelling = Spelling(spelling.write, _reading(name, decided.target, spelling.read))
         if rule.strategy is None and (operands := _operands(bound)):
             before, after = operands.replaced(before), operands.replaced_in(after)
         return self._prover.prove(
@@ -384,6 +390,11 @@ class _Operands(ast.NodeTransformer):
             for index, one in enumerate(expressions)
         }
 
+    @property
+    def name(self) -> str:
+        """Return the name of the first expression."""
+        return next(iter(self._names.values()))
+
     def replaced(self, node: ast.expr) -> ast.expr:
         """Return an expression with the names in place."""
         found: ast.expr = self.visit(copy.deepcopy(node))
@@ -423,6 +434,11 @@ def _operands(bound: BoundCall) -> _Operands | None:
         plain = (ast.Name, ast.Constant, ast.Starred, ast.UnaryOp)
         found += [part for part in parts if not isinstance(part, plain)]
     return _Operands(found) if found else None
+
+
+def _reading(name: str, api: str, read: Read) -> Read:
+    """Return how names are read, with a name for an API."""
+    return lambda node: api if isinstance(node, ast.Name) and node.id == name else read(node)
 
 
 def _read_torch(api: str, function: ast.expr, bound: BoundCall) -> Read:

@@ -1,1 +1,1 @@
-"""The numpy proof of a rewrite."""
+"""Proves rewrites: both texts are computed in numpy and compared."""

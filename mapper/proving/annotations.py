@@ -1,4 +1,4 @@
-"""What a signature's annotation says of a parameter: what it accepts, and values to try.
+"""Reads a signature's annotations: which values a parameter accepts, and of which kinds they are.
 
 Annotations are Python's: `int`, `float | None`, `tuple[int, int]`, `Literal['mean', 'sum']`,
 `Tensor`. As in Python, a `float` may be an int; a bool is neither.
@@ -45,21 +45,21 @@ class AnnotationError(ValueError):
 
 
 def accepts(annotation: str, value: object) -> bool:
-    """Say whether a parameter of that annotation takes a value; none at all takes every value.
+    """Say whether a parameter of that annotation takes a value; without one it takes every value.
 
     Raises:
-        AnnotationError: it is not understood.
+        AnnotationError: the annotation is not understood.
     """
     return not annotation or _accepts(_parsed(annotation), value)
 
 
 def kinds(annotation: str) -> tuple[str, ...]:
-    """Return the kinds of value that an annotation names, in its order; none where it says all."""
+    """Return the kinds of value that an annotation names, in its order; none if it admits all."""
     return tuple(dict.fromkeys(_kinds(_parsed(annotation)))) if annotation else ()
 
 
 def literals(annotation: str) -> tuple[object, ...]:
-    """Return the values that an annotation lists, without which nothing else goes."""
+    """Return the values that a `Literal` annotation lists; it admits no others."""
     if not annotation:
         return ()
     return tuple(
@@ -71,9 +71,9 @@ def literals(annotation: str) -> tuple[object, ...]:
 
 
 def of_elements(annotation: str) -> str:
-    """Return the annotation of what sequences hold, where an annotation has nothing but sequences.
+    """Return the annotation of the elements, if an annotation admits nothing but sequences.
 
-    It is for symbols that are a part of an argument: `p` in `[p, p]`, or in `2 * p`.
+    It is needed for symbols that are a part of an argument: `p` in `[p, p]`, or in `2 * p`.
     """
     named = [kind for kind in kinds(annotation) if kind != "None"]
     if not named or not set(named) <= {"tuple", "list"}:

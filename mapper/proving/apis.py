@@ -1,4 +1,4 @@
-"""What the names of one framework mean to the prover: signatures, formulas and state, by rule."""
+"""The APIs of one framework as the prover computes them: signatures, formulas and state."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mapper.rulebook.schema import MindSporeSide, ParameterSpec, Signature
 
 
 class RaisesError(Exception):
-    """The framework raises; the message says why, in our words."""
+    """The framework raises for these arguments; the message says why."""
 
 
 @record(frozen=True, slots=True)
 class Opaque:
-    """The value of an argument that is not known; `words` say why."""
+    """Stands for an argument whose value is not known; `words` say why."""
 
     words: str
 
@@ -41,8 +41,8 @@ class Form(StrEnum):
 class Api:
     """One API: how it is called and what it computes.
 
-    `state` maps the path of each parameter and buffer to its first value. In formulas it goes by
-    the last part of its path.
+    `state` maps the path of each parameter and buffer to the formula of its first value. Formulas
+    name state by the last part of its path.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Api:
 
     @property
     def needed(self) -> frozenset[str]:
-        """Return the parameters that decide what is computed."""
+        """Return the parameters that a formula of the API uses."""
         formulas = [*self.state.values(), *filter(None, [self.computes])]
         return frozenset().union(*(formula.names for formula in formulas))
 
@@ -194,7 +194,7 @@ class Apis:
         self._found: dict[str, Api | None] = {}
 
     def add(self, apis: Iterable[Api]) -> None:
-        """Take APIs that no rule knows."""
+        """Add APIs that no rule is about."""
         self._found.update({api.name: api for api in apis})
 
     def get(self, name: str) -> Api | None:

@@ -1,4 +1,4 @@
-"""Results and layers of both sides, compared: equal, or in which words they differ."""
+"""Compares results and state of both sides, and says in words how they differ."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The proof for convolutions: the text that will be written, run against the torch call.
+"""Proves rewrites of convolutions: the text to be written is computed and held to the torch call.
 
-The plan behind the text is not trusted and not even seen: the text is parsed, bound to MindSpore's
-signatures and computed, so a mistake in a rule and one in the rendering are caught alike.
+The prover does not see the plan: the text is parsed, bound to MindSpore's signatures and computed,
+so that mistakes in a rule and in the rendering are both caught.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OPERANDS = ("input", "weight", "bias")  # of a function; what it computes on
 
 
 class ConvolutionProver:
-    """Proves rewrites of convolutions, and remembers what has been computed once."""
+    """Proves rewrites of convolutions; results are cached."""
 
     def __init__(self, rulebook: Rulebook) -> None:
         self._rulebook = rulebook
@@ -122,7 +122,7 @@ class ConvolutionProver:
     def _hostile(
         self, task: _Task, sides: _Sides, sampler: Sampler, good: Sequence[Values]
     ) -> dict[str, set[str]]:
-        """Check that what was not expected raises in MindSpore; return which kinds of value do."""
+        """Check that unexpected kinds of value are equal or raise; return those that raise."""
         raising: dict[str, set[str]] = {}
         for trial in sampler.hostile(good[:2]):
             found = self._case(task, sides, trial)
@@ -190,7 +190,7 @@ class ConvolutionProver:
 
 @record(frozen=True, slots=True)
 class _Task:
-    """A request with the text before bound to torch's signature: what is computed from here on."""
+    """A request whose text before is bound to torch's signature."""
 
     rule: Rule
     arguments: Mapping[str, ast.expr]
@@ -259,7 +259,7 @@ class _Remembered:
 
 
 def _literally(task: _Task) -> object:
-    """Return all that a result depends on, to the letter, but for what names mean."""
+    """Return the exact texts and settings that a result depends on, but not what names mean."""
     arguments = [(name, *_letters(node)) for name, node in task.arguments.items()]
     return (
         task.rule.id, task.written, *arguments, task.version, repr(task.assumed),
@@ -279,7 +279,7 @@ def _letters(node: ast.expr) -> tuple[type, object]:
 
 @record(frozen=True, slots=True)
 class _Proved:
-    """A proof that holds whatever the symbols are called: they are numbered.
+    """A cached proof with numbers for symbols, so that it holds for symbols of any name.
 
     `raising` maps a symbol's number to the kinds of value that raise in MindSpore.
     """
@@ -339,14 +339,14 @@ class _Written:
 
 @record(frozen=True, slots=True)
 class _Arguments:
-    """Arguments to be computed for one trial after the other: what is known, and what is not."""
+    """Arguments to be computed for every trial; those without symbols are computed once."""
 
     known: Values
     unknown: Mapping[str, ast.expr]
 
     @classmethod
     def of(cls, given: Mapping[str, ast.expr], defaults: Values) -> _Arguments:
-        """Compute what no symbol has a part in."""
+        """Compute the arguments that hold no symbol."""
         values, unknown = dict(defaults), dict[str, ast.expr]()
         for name, node in given.items():
             if (found := known(node)) is not None:

@@ -1,4 +1,4 @@
-"""The proof for rules that say what they compute: both texts are evaluated and compared.
+"""Proves rewrites by the formulas of rules: both texts are evaluated and compared.
 
 A layer is built on both sides, given the same state and input, and run: twice in training mode and
 once in evaluation where that makes a difference. A function or method is evaluated on the same
@@ -54,7 +54,7 @@ class _Refusal:
 
 
 class DeclaredProver:
-    """Proves rewrites by the formulas of rules, and remembers what has been computed once."""
+    """Proves rewrites by the formulas of rules; results are cached."""
 
     def __init__(self, rulebook: Rulebook) -> None:
         self._rulebook = rulebook
@@ -83,7 +83,7 @@ class DeclaredProver:
 
 
 class _Proof:
-    """One proof while it is made."""
+    """The state of one proof."""
 
     def __init__(self, request: ProofRequest, torch: Apis, mindspore: Apis) -> None:
         self._request = request
@@ -122,11 +122,11 @@ class _Proof:
         """Return the result.
 
         Raises:
-            DisprovedError: there is none.
+            DisprovedError: both texts do not compute the same, or it could not be shown.
         """
         if not self._rule.torch.computes:
             self._check_free_names()
-            if not self._rule.write:  # what a template calls is the rule's word
+            if not self._rule.write:  # the calls in a template are part of the rule
                 self._check_calls()
             return ProofResult(Proof("rule"))
         self._check_names()
@@ -156,9 +156,9 @@ class _Proof:
         return ProofResult(proof, pairs, tuple(assumptions))
 
     def _is_renamed(self) -> bool:
-        """Say whether only the name of a function or method is another one.
+        """Say whether only the name of a function or method changes.
 
-        The same formula of the same arguments gives the same: no argument decides anything.
+        Then the same formula has the same arguments, and there is nothing to compute.
         """
         torch, mindspore = self._rule.torch, self._rule.mindspore
         if torch.state or torch.computes != mindspore.computes or self._rule.write:
@@ -175,7 +175,7 @@ class _Proof:
             sides.append((receiver, given))
         return sides[0] == sides[1]
 
-    # --- what is there ---
+    # --- what the texts hold ---
 
     def _find_root(self) -> tuple[ast.expr, Api] | None:
         """Return the use of the rule's API in the text before."""
@@ -184,17 +184,17 @@ class _Proof:
         return next(((node, api) for node, api in found if api.name in names), None)
 
     def _check_names(self) -> None:
-        """Refuse a text after that speaks of what is not in the text before."""
+        """Refuse a text after with unknowns that are not in the text before."""
         for part in self._after_parts():
             for name in self._other_finder.find(part):
                 if name not in self._unknowns and not self._is_inside(name):
                     raise DisprovedError(f"`{name}` is not known, and not in the text before")
 
     def _after_parts(self) -> list[ast.expr]:
-        """Return what may be unknown in the text after.
+        """Return the parts of the text after that are searched for unknowns.
 
-        A method of which nothing is computed, as a Cell's `construct`, is its rule's own: what it
-        is called on and what it is given remain.
+        For a method without a formula, such as a Cell's `construct`, these are what it is called on
+        and its arguments.
         """
         match self._after:
             case ast.Call(func=ast.Attribute(value=receiver, attr=attr), args=args, keywords=named):
@@ -204,9 +204,9 @@ class _Proof:
         return [self._after]
 
     def _check_free_names(self) -> None:
-        """Refuse a text that nothing is computed of, if it has names from elsewhere.
+        """Refuse a text without formulas, if it has names that are not in the text before.
 
-        What it does with them is the rule's word: there is no formula for it.
+        How such a text uses the names is given by the rule alone, since nothing is computed.
         """
         names = [node for node in ast.walk(self._after) if isinstance(node, ast.Name)]
         known = {node.id for node in ast.walk(self._before) if isinstance(node, ast.Name)}
@@ -233,7 +233,7 @@ class _Proof:
         )
 
     def _check_calls(self) -> None:
-        """Bind the calls of a text that nothing is computed of."""
+        """Check that the calls of a text without formulas suit their signatures."""
         for node, api in self._other_finder.calls(self._after):
             if isinstance(node, ast.Call):
                 names = {spec.name for spec in api.parameters}
@@ -250,7 +250,7 @@ class _Proof:
         ]  # fmt: skip
 
     def _wanted(self) -> list[Wanted]:
-        """Return the symbols that are drawn: all but the operands."""
+        """Return the symbols that need values: all but the operands."""
         operands = {one.name for one in self._operands()}
         return [self._want(one) for one in self._unknowns.values() if one.name not in operands]
 
@@ -263,7 +263,7 @@ class _Proof:
             conditions += [write.when.text for write in self._rule.write]
             extra += self._rule.samples.get(spec.name, ())
             extra += borders(conditions, spec.name)
-        if not one.is_whole:  # a number in a sequence, or in what is computed
+        if not one.is_whole:  # an element of a sequence, or a part of an expression
             numbers = [kind for kind in kinds(spec.annotation) if kind in ("int", "float", "bool")]
             return Wanted(one.name, " | ".join(numbers or ["int"]), None, False)
         return Wanted(one.name, spec.annotation, spec.default, True, tuple(extra))
@@ -366,9 +366,9 @@ class _Proof:
         return _Case(1, shape_of(first), shape_of(expected), error, {})
 
     def _shared(self, values: Values, before: ast.expr, after: ast.expr) -> Values:
-        """Return what torch's calls inside of the text before give that stand in the other, too.
+        """Return the values of torch's calls that are inside both texts.
 
-        They are sites of their own, with proofs of their own.
+        They are sites with proofs of their own, so both sides get the same value.
         """
         root = self._root[0] if self._root is not None else None
         inside = {
@@ -402,7 +402,7 @@ class _Proof:
         return torch, mindspore
 
     def _run_layers(self, torch: Built, mindspore: Built, trial: Trial, place: int) -> _Case:
-        """Run both: twice in training mode and once not, where that makes a difference."""
+        """Run both layers: twice in training and once in evaluation, if the modes differ."""
         pairs = paired(torch, mindspore, self._rule.parameters)
         fill(torch, mindspore, pairs)
         modes = (True, True, False) if _has_modes(torch) or _has_modes(mindspore) else (False,)
@@ -474,7 +474,7 @@ class _TorchRaisesError(Exception):
 
 
 class _Torch:
-    """Says of errors within that they are torch's."""
+    """A context that turns errors raised in it into `_TorchRaisesError`."""
 
     def __enter__(self) -> None:
         pass
@@ -503,7 +503,7 @@ def _has_modes(built: Built) -> bool:
 class _Smaller:
     """Both texts with every large int replaced by a small one, the same on both sides.
 
-    What a layer computes does not depend on how many features there are, but its cost does.
+    The number of features changes the cost of a proof, but not whether both sides agree.
     """
 
     LARGE = 64

@@ -1,8 +1,8 @@
-"""Formulas of the rules: what an API computes, as one expression that can be called.
+"""Compiles the formulas of rules: what an API computes, as one restricted Python expression.
 
-A formula is a restricted Python expression over an API's parameters, inputs and state, the word
-`training`, and the functions of `semantics.core`. It is checked when it is read, so that a word
-that is not known is a mistake in the rule file and not one in some proof.
+Its names are an API's parameters, inputs and state, `training`, and the functions of
+`semantics.core`. It is checked when a rule is read, so that an unknown name is reported as a
+mistake in the rule file and not during some proof.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _GLOBALS: dict[str, object] = {
 
 
 class FormulaError(ValueError):
-    """A formula that cannot be used; the message names the rule and the word at fault."""
+    """A formula that cannot be used; the message names the rule and the name at fault."""
 
 
 @record(frozen=True, slots=True)

@@ -17,13 +17,13 @@ SHAPES = ("(2, 3, 4, 5)", "(3, 4)")
 
 
 def draw(rule: Rule, name: str, values: Mapping[str, object], place: int, seed: int) -> Any:
-    """Return the array for one input: drawn in the shape that its formula gives, or the formula's.
+    """Return the array for one input: the formula's value, or one drawn in the shape it gives.
 
     Args:
         rule: the rule whose `[inputs]` are meant.
         name: the input.
         values: torch's arguments, which the formula is about.
-        place: which of its formulas to take, counted round and round.
+        place: which of its formulas to take, modulo their number.
         seed: arrays of different seeds differ.
 
     Raises:

@@ -1,7 +1,7 @@
-"""The proof that two texts compute the same: the way in for rules of every kind.
+"""Proves that two texts compute the same, for rules of every kind.
 
-The plan behind the text is not trusted and not even seen: both texts are computed, so a mistake in
-a rule and one in the rendering are caught alike.
+The prover does not see the plan: it computes both texts, so that mistakes in a rule and in the
+rendering are both caught.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mapper.rulebook.loader import Rulebook
 
 
 class Prover:
-    """Proves rewrites by the family of their rule, and remembers what has been computed once."""
+    """Proves rewrites, those of convolutions by an engine of their own; results are cached."""
 
     def __init__(self, rulebook: Rulebook) -> None:
         self._convolutions = ConvolutionProver(rulebook)

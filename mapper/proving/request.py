@@ -1,4 +1,4 @@
-"""What is asked of the prover, and what it answers."""
+"""The prover's question and answer: `ProofRequest` and `ProofResult`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DisprovedError(Exception):
 
 @record(frozen=True, slots=True)
 class ProofRequest:
-    """What is to be proved: two texts compute the same.
+    """Two texts that are to be proved equal.
 
     `before` is the use of torch with its arguments written out, `after` the text that will take
     its place; the two functions say what names mean in them.

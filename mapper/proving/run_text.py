@@ -1,9 +1,8 @@
-"""An expression of torch or of MindSpore, computed: one interpreter for the texts of both sides.
+"""Computes expressions of torch or of MindSpore: one interpreter for the texts of both sides.
 
-Nothing of the text is executed. What its names mean comes from a function that reads them, what
-the APIs compute from the formulas of the rules, and what is unknown from a table of values. Layers
-are objects with named state and a training flag, so that a text which builds some can be run on
-arrays afterwards.
+No text is executed by Python. A function gives the meaning of names, the formulas of the rules give
+what APIs compute, and a table has values for what is unknown. Layers are objects with named state
+and a training flag, so that a text that builds layers can be run on arrays afterwards.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class Built(Protocol):
         """Paths of state that training does not change by gradients."""
 
     def set_training(self, training: bool) -> None:
-        """Switch between training and evaluation, for everything inside."""
+        """Switch between training and evaluation, inner layers included."""
 
     def call(self, args: Sequence[object], keywords: Mapping[str, object]) -> object:
         """Compute."""
@@ -116,7 +115,7 @@ class Layer:
 
 
 class LayerSequence:
-    """Layers one after the other, with their positions in front of the names of their state."""
+    """Layers applied one after the other; names of state start with the layer's position."""
 
     def __init__(self, layers: Sequence[Built]) -> None:
         self.layers = layers
@@ -173,7 +172,7 @@ def _computed(formula: Callable[[Mapping[str, object]], object], values: Any) ->
 
 
 def _known(api: Api, values: dict[str, object]) -> dict[str, object]:
-    """Return the arguments if those that something is computed with are known."""
+    """Return the arguments, if those that a formula uses are known."""
     for name in api.needed & values.keys():
         value = values[name]
         for one in value if isinstance(value, tuple) else (value,):
@@ -256,7 +255,7 @@ class Interpreter:
         return evaluate(node, self._values)
 
     def _argument(self, node: ast.expr) -> Any:
-        """Return an argument; it may be unknown where nothing is computed with it."""
+        """Return an argument's value, or `Opaque` if it is unknown: a formula may not use it."""
         try:
             return self.evaluate(node)
         except TextError as error:

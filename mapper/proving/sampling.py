@@ -1,8 +1,8 @@
-"""Values to try for the symbols of a call: what is seen and expected, then what would go wrong.
+"""Draws values for the symbols of a call: expected ones first, then kinds that may break it.
 
 A proof by samples is worth as much as its samples: they cover odd and even kernels, strides above
-one, every padding mode, and for each argument that is a bare symbol also the kinds of value (a
-tuple, a list, a string, None) that the rewrite may not be ready for.
+one and every padding mode. An argument that is a bare symbol also gets the kinds of value (a tuple,
+a list, a string, None) that the rewrite may not handle.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ LIKELY = (*_SIZES, "padding_mode", "bias")
 
 @record(frozen=True, slots=True)
 class Seen:
-    """What a file says of a symbol: values that it has there, and kinds of value it may have."""
+    """What a file says about a symbol: some of its values, and the kinds of value it may have."""
 
     values: tuple[object, ...] = ()
     kinds: frozenset[str] = frozenset()
@@ -115,7 +115,7 @@ class Sampler:
             if parameter == "padding" and "str" in seen.kinds:
                 expected += ["same", "valid"]
         found = {repr(value): value for value in (*seen.values, *expected)}
-        return [*found.values()] or _EXPECTED[parameter]  # of a kind that no layer takes
+        return [*found.values()] or _EXPECTED[parameter]  # the kinds seen are none that layers take
 
     def expected(self, limit: int) -> Iterator[Trial]:
         """Yield up to `limit` different trials with values of the expected kinds."""
@@ -193,15 +193,15 @@ def _other(value: object) -> object:
     return 3 if value is None else not value
 
 
-# --- values for rules that say what they compute ----------------------------------------------
+# --- values for rules with formulas ---------------------------------------------------------------
 
 
 @record(frozen=True, slots=True)
 class Wanted:
     """A symbol to be given values: the annotation and default of the parameter that it goes to.
 
-    `is_whole`: it is all that the parameter gets, so that other kinds of value are tried, too.
-    `extra` are values that the rule names: its samples, and those on the borders of conditions.
+    `is_whole`: the symbol is the whole argument, so that other kinds of value are tried, too.
+    `extra` are values from the rule: its samples, and those on the borders of its conditions.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is unknown in a text, and which parameter of which API each of it is given to."""
+"""Finds the unknown parts of a text, and the parameter of an API that each of them goes to."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ TENSOR = ParameterSpec("", required=True, annotation="Tensor")
 class Unknown:
     """A part of a text without a value: its source, and the parameter that it is a part of.
 
-    `is_whole`: it is all that the parameter gets, so that what kinds of value it takes is what
-    kinds the unknown may be.
+    `is_whole`: it is the whole argument, so that the parameter's kinds of value are its kinds.
     """
 
     name: str
@@ -80,7 +79,7 @@ class Finder:
         return None
 
     def _is_attribute(self, node: ast.Attribute) -> bool:
-        """Say whether a rule says what the attribute of a Tensor is; a method is none."""
+        """Say whether a rule is about this attribute of Tensors; methods do not count."""
         api = self._api(node)
         return api is not None and api.form is Form.ATTRIBUTE
 

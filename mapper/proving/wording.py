@@ -1,4 +1,4 @@
-"""What a proof says in words: the values of a trial, and what a symbol is assumed to be."""
+"""Puts parts of a proof into words: the values of a trial, what a symbol is assumed to be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WORDS = {
 
 
 def given(trial: Trial) -> str:
-    """Return the values of a trial, to be put behind a message."""
+    """Return the values of a trial as an ending for a message."""
     if not trial.values:
         return ""
     return " with " + ", ".join(f"{name} = {value!r}" for name, value in trial.values.items())
@@ -37,7 +37,7 @@ def kind_words(kind: str) -> str:
 
 
 def assumption(name: str, annotation: str, raising: set[str], seen: Seen | None) -> str | None:
-    """Say what a symbol is assumed to be; nothing where the file says so itself."""
+    """Return what a symbol is assumed to be; None where the file itself says so."""
     found = seen.kinds if seen else frozenset[str]()
     if found and "any" not in found:
         raising = raising & found

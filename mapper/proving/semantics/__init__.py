@@ -1,1 +1,1 @@
-"""What both frameworks compute, in numpy."""
+"""The functions that formulas may call, in numpy."""

@@ -1,7 +1,7 @@
 """Every function that a rule's formula may call, by its name.
 
-The functions know no framework: they say what is computed, and a rule says how torch and MindSpore
-ask for it. They take float64 arrays (which stand for float32), ints and bools.
+The functions belong to no framework; a rule's two formulas say how torch and MindSpore use them.
+They take float64 arrays (which stand for float32), ints and bools.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Arrays that are made from a shape: constants, what `empty` leaves open, and drawn numbers.
+"""Functions that make arrays of a shape: constants, undefined values, and drawn numbers.
 
-Drawn numbers depend on the shape alone, so that both sides draw the same.
+Drawn numbers depend on the shape and a seed only, so that both sides draw the same.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-LARGEST = 1 << 20  # numbers in one array; what would hold more has a shape and cannot be changed
+LARGEST = 1 << 20  # numbers in one array; a larger constant is a read-only view of one number
 
 
 class TooLargeError(ValueError):
-    """An array would hold too many numbers; no framework is to blame."""
+    """An array would hold too many numbers to compute here."""
 
 
 def _checked(shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -29,7 +29,7 @@ def _checked(shape: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _filled(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Array:
-    """Return one value everywhere; a large array is one number seen from everywhere."""
+    """Return one value everywhere; a large array is a read-only view of one number."""
     sizes = _checked(shape)
     if prod(sizes) > LARGEST:
         return np.broadcast_to(np.asarray(value, dtype), sizes)
@@ -59,7 +59,7 @@ def full(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Array:
 
 
 def empty(shape: int | Sequence[int]) -> Array:
-    """Return an array whose values are left open (a layer's drawn weights): all are NaN."""
+    """Return an array without defined values (a layer's drawn weights), which are NaN here."""
     return _filled(shape, np.nan)
 
 
@@ -91,7 +91,7 @@ def linspace(start: float, end: float, steps: int) -> Array:
 def noise(shape: int | Sequence[int], seed: int = 0) -> Array:
     """Return numbers in [0, 1) that look random: splitmix64 of their positions.
 
-    `numpy.random` would do; its import takes as long as many proofs.
+    `numpy.random` is not used because its import takes as long as many proofs.
     """
     sizes = _small(shape)
     start = 0x632BE59BD9B4E019 * (seed + 1) % (1 << 63)
@@ -144,7 +144,7 @@ def _dropped(x: Array, shape: tuple[int, ...], p: float) -> Array:
 
 
 def within(value: Any, low: Any, high: Any) -> Any:
-    """Return a plain value, which the framework refuses unless it is from `low` to `high`."""
+    """Return a plain value; as in the frameworks, it is an error if not from `low` to `high`."""
     if not low <= value <= high:
         raise ValueError(f"{value!r} is not from {low} to {high}")
     return value

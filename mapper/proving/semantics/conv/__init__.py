@@ -1,1 +1,1 @@
-"""Numerical engine: convolutions in numpy, and what torch and MindSpore mean by their layers."""
+"""Convolutions in numpy, and the layers of torch and MindSpore that are built on them."""

@@ -1,8 +1,8 @@
 """Padding, cropping, convolution and transposed convolution of plain arrays, of any rank.
 
-This is the arithmetic under both frameworks' layers and knows neither of them. Arrays are float32
-or float64 with batch and channels first, `(N, C, *spatial)`; results have the dtype of `x`. Every
-refusal is a ValueError that names the sizes at fault.
+The layers of both frameworks are computed with these functions. Arrays are float32 or float64 with
+batch and channels first, `(N, C, *spatial)`; results have the dtype of `x`. What cannot be computed
+is a ValueError that names the sizes at fault.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def pad(x: Array, widths: Widths, mode: str = "constant") -> Array:
     """Widen the last `len(widths)` axes of `x` by (before, after); may return `x` itself.
 
     Modes: `constant` (zeros), `reflect` (narrower than the axis), `edge`, and `wrap` (at most the
-    axis), as torch limits them. ValueError for an unknown mode and widths that cannot be had.
+    axis), as torch limits them. ValueError for an unknown mode and for widths beyond these limits.
     """
     first = _first_axis(x.shape, widths)
     if mode != "constant":
@@ -159,7 +159,7 @@ def conv_transpose(
 
 
 def _check_arrays(x: Array, weight: Array, bias: Array | None, channels: int) -> None:
-    """Check what the shapes of `x` and `weight` do not tell."""
+    """Check the dtypes and the bias, which the check of the shapes does not cover."""
     if x.dtype not in _FLOATS or weight.dtype != x.dtype:
         raise ValueError(f"x is {x.dtype} and weight {weight.dtype}: both float32 or both float64")
     if bias is None:

@@ -1,4 +1,4 @@
-"""A torch convolution and MindSpore layers on the same numbers: equal, or how they differ."""
+"""Compares a torch convolution with MindSpore layers on the same numbers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from mapper.proving.semantics.conv.torch_layers import Convolution, layer
 TOLERANCE = 1e-9  # of the output's largest absolute value, in float64
 BATCH = 2
 WORK = 2e7  # multiplications that one case may cost; the smallest input may cost ten times as many
-ROOM = 1e7  # numbers that one case may hold: the padded input, the whole output and the weight
-ASKED = 50  # how many times as much room, and its cube of work, an input size asked for may take
+MEMORY = 1e7  # numbers that one case may hold: the padded input, the whole output and the weight
+ASKED = 50  # how many times as much memory, and its cube of work, an input size asked for may take
 
 
 class Side(Protocol):
-    """The MindSpore side, which can be had with fewer channels than it says."""
+    """The MindSpore side, which can be built with fewer channels than its text has."""
 
     def layer(self, channels: Mapping[str, object]) -> Layer:
         """Build it, with the given channel arguments in place of its own."""
@@ -47,13 +47,13 @@ class Evidence:
 
 @record(frozen=True, slots=True)
 class Difference:
-    """Both sides disagree, in words."""
+    """Both sides differ; `words` say how."""
 
     words: str
 
 
 class Comparer:
-    """Compares, and remembers what has been computed once."""
+    """Compares both sides; results are cached."""
 
     def __init__(self) -> None:
         self._memory: dict[object, Evidence | Difference] = {}
@@ -152,9 +152,9 @@ def _run(
     sizes: Iterable[Shape],
     ample: Iterable[Shape],
 ) -> Evidence | Difference:
-    """Compare over the sizes; where MindSpore refuses them all, it must not compute the ample ones.
+    """Compare over the sizes; if MindSpore refuses them all, it must refuse a larger one, too.
 
-    A small input may be refused only because MindSpore pads less, which is wrong for a larger one.
+    A small input may be refused only because MindSpore pads less, and then larger ones differ.
     """
     try:
         return _over(torch, mindspore, paths, shape_only, sizes)
@@ -210,7 +210,7 @@ def _over(
 def _random(count: int, start: int) -> Array:
     """Return random numbers between -1 and 1: splitmix64 of the numbers from `start` on.
 
-    `numpy.random` would do; its import takes as long as all the proofs of a file.
+    `numpy.random` is not used because its import takes as long as all the proofs of a file.
     """
     z = np.arange(start, start + count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -220,7 +220,7 @@ def _random(count: int, start: int) -> Array:
 
 @cache
 def _first(bits: int) -> Array:
-    """Return the first `2 ** bits` random numbers: most proofs do with few."""
+    """Return the first `2 ** bits` random numbers, cached: most proofs need few."""
     return _random(1 << bits, 1)
 
 
@@ -246,26 +246,30 @@ def _sizes(c: Convolution) -> Iterator[Shape]:
         for i, (m, s) in enumerate(zip(reversed(least), c.stride, strict=True))
     )
     even = tuple(max(e, m) for e, m in zip(even, least, strict=True))
-    if _work(c, least) > 10 * WORK or _room(c, least) > ROOM:
+    if _work(c, least) > 10 * WORK or _memory(c, least) > MEMORY:
         raise LimitError(f"too large to compute here (an input of {least} at least)")
     yield least
     for size in (odd, even):
-        if _work(c, size) <= WORK and _room(c, size) <= ROOM:
+        if _work(c, size) <= WORK and _memory(c, size) <= MEMORY:
             yield size
 
 
 def _ample(c: Convolution) -> Iterator[Shape]:
-    """Yield a size with room for the kernel where nothing is padded, if it can be computed."""
+    """Yield a size that the kernel fits into without padding, if it is not too large to compute."""
     reach = [d * (k - 1) + 1 for k, d in zip(c.kernel_size, c.dilation, strict=True)]
     size = tuple(m + r + i for i, (m, r) in enumerate(zip(_least(c), reach, strict=True)))
-    if _work(c, size) <= 10 * WORK and _room(c, size) <= ROOM:
+    if _work(c, size) <= 10 * WORK and _memory(c, size) <= MEMORY:
         yield size
 
 
 def _asked(c: Convolution, size: Shape) -> Shape:
-    """Return the size that was asked for, unless it takes more than a machine has."""
+    """Return the size that was asked for.
+
+    Raises:
+        LimitError: it takes more memory or work than the limits allow.
+    """
     is_suitable = len(size) == len(c.kernel_size)
-    if is_suitable and (_work(c, size) > ASKED**3 * WORK or _room(c, size) > ASKED * ROOM):
+    if is_suitable and (_work(c, size) > ASKED**3 * WORK or _memory(c, size) > ASKED * MEMORY):
         raise LimitError(f"too large to compute here (an input of {size})")
     return size
 
@@ -296,7 +300,7 @@ def _work(c: Convolution, size: Shape) -> float:
     return BATCH * positions * prod(c.weight) * (c.groups if c.output_padding is None else 1)
 
 
-def _room(c: Convolution, size: Shape) -> float:
+def _memory(c: Convolution, size: Shape) -> float:
     """Return how many numbers the padded input, the whole output and the weight hold."""
     padded = [n + 2 * max(p) for n, p in zip(size, c.padding, strict=True)]
     dilated = [d * (k - 1) + 1 for d, k in zip(c.dilation, c.kernel_size, strict=True)]

@@ -1,4 +1,4 @@
-"""What a layer is to the prover: the shapes of its parameters and a function of its input."""
+"""A convolution layer for the prover: the shapes of its parameters and a function of its input."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Shape = tuple[int, ...]
 
 
 class RefusedError(ValueError):
-    """The framework raises for these arguments; the message says why, in its words."""
+    """The framework raises for these arguments; the message says why, as the framework does."""
 
 
 class LimitError(RefusedError):
-    """The engine will not compute this much; no framework is to blame."""
+    """The case is too large to compute here; a framework would compute it."""
 
 
 @record(frozen=True, slots=True)

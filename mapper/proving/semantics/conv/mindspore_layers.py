@@ -1,7 +1,7 @@
-"""MindSpore's layers, as MindSpore really computes them, on numpy arrays.
+"""MindSpore's convolution and padding layers on numpy arrays.
 
-Where its documentation and its behaviour differ, the behaviour counts: see the
-tests marked `oracle`. What MindSpore raises for, these layers refuse.
+They do what MindSpore does, also where its documentation says something else; the tests marked
+`oracle` hold them to it. Where MindSpore raises, they raise RefusedError.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ def _pad_last_axes(
 ) -> Layer:
     """Pad as torch's F.pad orders it: pairs from the last axis to the first.
 
-    `count`: for how many axes there are pairs, if not `rank`; `negative`: widths may be, and crop.
+    `count`: for how many axes there are pairs, if not `rank`; `negative`: negative widths crop.
     """
     count = rank if count is None else count
     if is_int(value):

@@ -1,4 +1,4 @@
-"""Shapes of convolutions, and what is wrong with arguments that have none.
+"""Computes the shapes of convolutions, and says what is wrong with arguments that have none.
 
 Pure arithmetic on shapes in torch's order: `x` is (N, C, *spatial), a convolution's weight is
 (out, C / groups, *kernel), a transposed one's (C, out / groups, *kernel).
@@ -83,7 +83,7 @@ def _check_layer(
     dilation: Sequence[int],
     groups: int,
 ) -> None:
-    """Check what both kinds of convolution ask for."""
+    """Check the conditions that plain and transposed convolutions share."""
     rank = len(x) - 2
     if rank < 1 or len(weight) != len(x):
         raise ValueError(f"x {x} and weight {weight} must both be (n, channels, *spatial)")

@@ -1,4 +1,4 @@
-"""The sums behind convolutions: work gathered into matrices, the products left to BLAS.
+"""Computes convolutions as products of matrices, which BLAS does.
 
 Three ways, each over tiles sized to stay in the cache, so that memory does not grow with the input:
 `correlate` gathers the windows of some output rows (im2col) and multiplies once; `correlate_rows`
@@ -28,7 +28,7 @@ _WIDE = 100  # columns from which a product keeps BLAS busy by itself
 
 
 class _Scratch:
-    """Memory kept from tile to tile: fresh pages would cost as much as what is written to them."""
+    """Memory reused from tile to tile, since new pages cost as much as filling them."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self._flat = np.empty(0, dtype)
@@ -81,7 +81,7 @@ def correlate(
 def shares_rows(
     weight: Shape, out: Shape, stride: Sequence[int], dilation: Sequence[int], groups: int
 ) -> bool:
-    """Whether `correlate_rows` can do it, and has long rows used more than once."""
+    """Say whether `correlate_rows` can be used and is faster: long rows are used several times."""
     usable = groups == 1 and dilation[0] == 1
     return usable and weight[2] > stride[0] and prod(out[3:]) >= _WIDE
 
@@ -167,7 +167,7 @@ def _fold(
 ) -> None:
     """Add `shares` (groups, channels, *kernel, N, *size) to `out` (groups, channels, N, *full).
 
-    One axis after the other: the sums over the taps of an axis leave less to do for the next.
+    One axis is folded after the other, since each leaves a smaller array for the next.
     """
     rank = len(starts)
     for axis in range(-rank, 0):

@@ -170,6 +170,24 @@ class Net(nn.Module):
         return self.slow(self.usual(x))
 """
 
+PAGE = (HERE / "CONTRIBUTING.md").read_text()
+(CONTRIBUTING,) = re.findall(
+    r"^```toml\n# rules/nn/gaussian_nll_loss.toml\n(.*?)^```", PAGE, re.M | re.S
+)
+
+LOSSES = """import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self, eps):
+        super().__init__()
+        self.usual = nn.GaussianNLLLoss()
+        self.other = nn.GaussianNLLLoss(full=True, eps=eps, reduction="sum")
+
+    def forward(self, x, y, var):
+        return self.usual(x, y, var) + self.other(x, y, var)
+"""
+
 SHARED = "from torch.nn import Slope as Handed\nfrom torch.nn.functional import slope as handed\n"
 
 
@@ -250,6 +268,10 @@ NEW = {
     "a layer with functions of its own": (
         "nn/wave.toml", WAVE, WAVES, "TM3991", "torch.nn.Wave",
         ["nn.Wave()", "nn.Wave(period=0.5)"],
+    ),
+    "the rule of CONTRIBUTING.md": (
+        "nn/gaussian_nll_loss.toml", CONTRIBUTING, LOSSES, "TM3078", "torch.nn.GaussianNLLLoss",
+        ["nn.GaussianNLLLoss()", 'nn.GaussianNLLLoss(full=True, eps=eps, reduction="sum")'],
     ),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapper.files.prefilter import may_hold_torch, may_mention_conv
+from mapper.files.prefilter import may_mention_conv
 from mapper.files.source import Edit, LineIndex, Source, SourceError, decode, splice
 
 ROUND_TRIPS = {
@@ -232,22 +232,6 @@ PREFILTER = {
 @pytest.mark.parametrize("case", PREFILTER.values(), ids=PREFILTER.keys())
 def test_prefilter(case: tuple[bytes, bool]) -> None:
     assert may_mention_conv(case[0]) is case[1]
-
-
-MAY_HOLD = {
-    "no torch": (b"import mindspore.nn as nn; nn.Conv2d", False),
-    "a function of the project": (b"from package.data import load", False),
-    "torch without a convolution": (b"import torch; torch.zeros(2)", True),
-    "all names of another file": (b"from .parts import *", True),
-    "a model by a class of another file": (b"class A(Base):\n    def forward(self, x):", True),
-    "wide letters": ("import ｔorch".encode(), True),
-    "an escape of a notebook": (rb'{"source": ["import \u0074orch"]}', True),
-}
-
-
-@pytest.mark.parametrize("case", MAY_HOLD.values(), ids=MAY_HOLD.keys())
-def test_where_torch_may_be(case: tuple[bytes, bool]) -> None:
-    assert may_hold_torch(case[0]) is case[1]
 
 
 def test_prefilter_reads_megabytes_in_no_time() -> None:

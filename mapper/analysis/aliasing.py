@@ -13,6 +13,7 @@ from mapper.analysis.cells import ClassInfo
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import Kind, words
 from mapper.analysis.scopes import BODIES, DEFINITIONS
+from mapper.analysis.torch_names import is_torch
 from mapper.analysis.torch_results import ATTRIBUTES, TENSOR_METHODS, is_in_place
 from mapper.analysis.walk import children, walk
 
@@ -145,7 +146,7 @@ class Aliases:
             is_fresh = first is not None and self.is_fresh(first, depth - 1)
             return all(self._gives_fresh(one, is_fresh, depth) for one in callee.alternatives())
         match callee.of:
-            case str(name) if name.startswith("torch."):
+            case str(name) if is_torch(name):
                 return name.rpartition(".")[2] in _FRESH_FUNCTIONS
             case ("method", Kind() as owner, str(name)) if owner.is_tensor:
                 if name in _FRESH_METHODS:

@@ -26,6 +26,7 @@ from mapper.analysis.kinds import (
     tuple_of,
 )
 from mapper.analysis.python_results import BUILTINS, METHODS, MODULES
+from mapper.analysis.torch_names import is_torch
 from mapper.analysis.torch_results import (
     BY_DIM,
     FUNCTIONS,
@@ -451,7 +452,7 @@ class CallResults:
             first = given.kind(0) or UNKNOWN
             held = evaluator.item(first) if first.name in ("list", "tuple") else first
             return TENSOR if held.is_tensor and last not in ("pack", "unpack") else UNKNOWN
-        if head.startswith("torch"):
+        if is_torch(name):
             self._lose(given)
             return self._torch(evaluator, name, last, given)
         if head in ("itertools",):

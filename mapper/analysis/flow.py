@@ -24,6 +24,7 @@ from mapper.analysis.kinds import (
     many,
 )
 from mapper.analysis.scopes import FUNCTIONS
+from mapper.analysis.torch_names import is_torch
 from mapper.analysis.torch_results import is_layer_class
 from mapper.analysis.walk import walk
 
@@ -443,7 +444,7 @@ class Flow(Evaluator):
 
     def imported(self, target: str) -> Kind:
         """Return the kind of an imported name: a definition of the project, or a qualified name."""
-        if not target.startswith("torch.") and target != "torch":
+        if not is_torch(target):
             found = self.cells.imported(target)
             if found != UNKNOWN:
                 return found

@@ -22,6 +22,7 @@ from mapper.analysis.kinds import NEVER, UNKNOWN, Kind, join
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import find
 from mapper.analysis.scopes import Scopes
+from mapper.analysis.torch_names import is_torch
 from mapper.analysis.torch_results import is_layer_class, is_tensor_class
 from mapper.analysis.walk import walk
 from mapper.files import regular
@@ -117,7 +118,7 @@ class File:
         return self.project.imported(target, self.path)
 
     def _starred(self, module: str, name: str) -> Kind:
-        if module == "torch" or module.startswith("torch."):
+        if is_torch(module):
             return _of_torch(module, name)
         return self.project.starred(module, name, self.path)
 

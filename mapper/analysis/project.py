@@ -1,8 +1,7 @@
 """Answers questions about other files of a project, from one index.
 
 `handed_on…` and `origin` say what an imported name stands for, `is_taken` and `takers` who imports
-a name, `calls_elsewhere` how others call it, `subclasses_elsewhere` who derives from it, and
-`replaced` which of torch's names the program sets. What is not known counts against a rewrite.
+a name, `calls_elsewhere` how others call it, and `replaced` which of torch's names the program sets. What is not known counts against a rewrite.
 Without a path (standard input, or a worker without the files) nothing is known.
 """
 
@@ -21,7 +20,7 @@ from mapper.analysis import project_files
 from mapper.analysis.lines import lines_with
 from mapper.analysis.project_files import Entry, entries, find, may_take, parse, root_of
 from mapper.analysis.project_uses import Facts, Module, Read, Uses, dotted, facts_of, uses_of
-from mapper.analysis.scopes import DEFINITIONS, FUNCTIONS, Binding, Scope, Scopes
+from mapper.analysis.scopes import DEFINITIONS, Binding, Scope, Scopes
 from mapper.analysis.torch_names import is_torch
 from mapper.model.record import record
 
@@ -317,88 +316,6 @@ def calls_elsewhere(path: Path, name: str) -> list[ast.Call] | None:
             return None
         calls.append(read.parent)
     return calls
-
-
-@record(frozen=True, slots=True)
-class ProjectClass:
-    """A class of the project: its statement, and the file that it stands in."""
-
-    file: Path
-    node: ast.ClassDef
-
-    @property
-    def bases(self) -> tuple[Origin | None, ...]:
-        """Return what each base expression stands for, in order; None for what is not known."""
-        return tuple(origin_of(base, self.file) for base in self.node.bases)
-
-    @property
-    def methods(self) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-        """Return the functions that its body defines, the last one of each name."""
-        return {one.name: one for one in self.node.body if isinstance(one, FUNCTIONS)}
-
-
-@record(frozen=True, slots=True)
-class Ancestors:
-    """The project's classes that a class derives from, nearest first, and torch's among its bases.
-
-    `is_whole`: every base is known.
-    """
-
-    classes: tuple[ProjectClass, ...]
-    torch: tuple[str, ...]
-    is_whole: bool
-
-
-def class_of(found: Origin | None) -> ProjectClass | None:
-    """Return the class that something stands for, where it is one of the project's."""
-    if found is None or found.file is None or not isinstance(found.node, ast.ClassDef):
-        return None
-    return ProjectClass(found.file, found.node)
-
-
-def ancestors(one: ProjectClass) -> Ancestors:
-    """Return what a class of the project derives from, through any number of files."""
-    classes, torch, is_whole = list[ProjectClass](), list[str](), True
-    todo, seen = [one], {(one.file, one.node)}
-    while todo:
-        for base in todo.pop(0).bases:
-            above = class_of(base)
-            if base is not None and base.torch:
-                torch.append(base.torch)
-                is_whole = is_whole and base.doubt is None
-            elif above is None:
-                is_whole = False
-            elif (above.file, above.node) not in seen:
-                seen.add((above.file, above.node))
-                classes.append(above)
-                todo.append(above)
-    return Ancestors(tuple(classes), tuple(dict.fromkeys(torch)), is_whole)
-
-
-@record(frozen=True, slots=True)
-class Subclasses:
-    """The classes of other files that name a class as a base.
-
-    `is_whole`: there is no other use there that could derive from the class or change it.
-    """
-
-    classes: tuple[ProjectClass, ...]
-    is_whole: bool
-
-
-def subclasses_elsewhere(path: Path, name: str) -> Subclasses:
-    """Return the classes of other files that derive directly from a class of the file at `path`."""
-    found = places(path, name)
-    classes, is_whole = list[ProjectClass](), found is not None
-    for file, read in found or ():
-        match read.parent:
-            case ast.ClassDef(bases=bases) as node if read.node in bases:
-                classes.append(ProjectClass(file, node))
-            case ast.Call(func=func) if func is read.node:
-                continue
-            case _:
-                is_whole = False
-    return Subclasses(tuple(classes), is_whole)
 
 
 def places(path: Path, name: str) -> list[tuple[Path, Read]] | None:

@@ -48,7 +48,6 @@ _CONV = re.compile(CONV.encode())
 _IMPORT = re.compile(rb"\bfrom\b[^\r\n]*?\bimport\b([^\r\n]*)")  # to the end: once a line
 _HANDED_ON = re.compile(rb"\*|\bnn\b|\btorch\b|onv|\([^)]*$|\\[ \t]*$")
 _CUT = re.compile(rb"\bfrom\b[^\r\n]*\\[ \t]*[\r\n]")  # before it says `import`
-_FORWARD = re.compile(rb"\bdef[ \t]+forward\b")
 _DOT = rb"[ \t]*\\?[\r\n \t]*\.[ \t]*\\?[\r\n \t]*"
 _READ = re.compile(rb"\b(\w{1,64})%s(?:\w{1,64}%s){0,4}[Cc]%s" % (_DOT, _DOT, CONV.encode()))
 _OTHERS = (
@@ -73,23 +72,6 @@ def may_mention_conv(data: bytes) -> bool:
     project that comes from torch.
     """
     return _may_mention(data) or (_is_spelled_otherwise(data) and _may_mention(_plain(data)))
-
-
-def may_hold_torch(data: bytes) -> bool:
-    """Tell quickly whether anything of torch's may be in a file; errs towards yes.
-
-    A model may derive from a class of another file and name nothing of torch's itself.
-    """
-    return _may_hold(data) or (_is_spelled_otherwise(data) and _may_hold(_plain(data)))
-
-
-def _may_hold(data: bytes) -> bool:
-    return (
-        b"torch" in data
-        or _FORWARD.search(data) is not None
-        or any(map(_HANDED_ON.search, _IMPORT.findall(data)))
-        or _CUT.search(data) is not None
-    )
 
 
 def _may_mention(data: bytes) -> bool:

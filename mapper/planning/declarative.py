@@ -10,6 +10,7 @@ import ast
 from collections.abc import Mapping
 
 from mapper.analysis.evaluate import known
+from mapper.analysis.torch_names import is_torch
 from mapper.model.plan import Api, Keywords, ManualError, Plan, Template
 from mapper.model.record import record
 from mapper.planning.bound_call import BoundCall, operand
@@ -51,7 +52,7 @@ def _values(call: BoundCall) -> dict[str, object]:
         qualified = call.qualified(node) or "" if call.given(name) else ""
         if (found := known(node)) is not None:
             values[name] = found.value
-        elif qualified.startswith("torch."):
+        elif is_torch(qualified):
             values[name] = qualified
     return values
 
@@ -189,7 +190,7 @@ def _own_text(call: BoundCall, plan: Plan, name: str) -> str:
         return Api(mapped.map[qualified])
     if reason := mapped.reason(qualified):
         raise ManualError(f"`{name}={text}`: {reason}")
-    if qualified.startswith("torch."):
+    if is_torch(qualified):
         raise ManualError(f"`{name}={text}`: no counterpart is known for this value")
     usual = call.rule.mindspore.parameter(call.rule.renames.get(name, name))
     if spec is None or not spec.default_none or usual is None or not usual.default_code:

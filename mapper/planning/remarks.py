@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from mapper.analysis.resolve import Names, Reference
+from mapper.analysis.torch_names import is_torch
 
 _WRAPPERS = ("weight_norm", "spectral_norm")
 _METHODS = {
@@ -65,7 +66,7 @@ def _wrappers(reference: Reference, names: Names) -> Iterator[str]:
             case ast.Call(func=func, args=[first, *_]) if first is inner:
                 meaning = names.meaning(func, reference.scope)
                 name = meaning.name if meaning else ""
-                if name.startswith("torch.") and name.rpartition(".")[2] in _WRAPPERS:
+                if is_torch(name) and name.rpartition(".")[2] in _WRAPPERS:
                     yield f"`{ast.unparse(func)}` around it has no counterpart in MindSpore"
             case ast.Attribute(attr=attr) if attr in _METHODS:
                 yield f"`.{attr}()` behind it: {_METHODS[attr]}"

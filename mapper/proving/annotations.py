@@ -70,21 +70,6 @@ def literals(annotation: str) -> tuple[object, ...]:
     )
 
 
-def of_elements(annotation: str) -> str:
-    """Return the annotation of the elements, if an annotation admits nothing but sequences.
-
-    It is needed for symbols that are a part of an argument: `p` in `[p, p]`, or in `2 * p`.
-    """
-    named = [kind for kind in kinds(annotation) if kind != "None"]
-    if not named or not set(named) <= {"tuple", "list"}:
-        return annotation
-    for node in ast.walk(_parsed(annotation)):
-        if isinstance(node, ast.Subscript):
-            inner = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) else node.slice
-            return ast.unparse(inner)
-    return ""
-
-
 def kind_of(value: object) -> str:
     """Return the kind of a value."""
     if isinstance(value, np.ndarray):

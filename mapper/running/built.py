@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from mapper.analysis.resolve import Names, Reference
+from mapper.analysis.torch_names import is_torch
 
 _LISTS = ("torch.nn.Sequential", "torch.nn.modules.container.Sequential")
 
@@ -27,7 +28,7 @@ def built_by(
                 before = args[: args.index(inner)]
                 if meaning and meaning.name in _LISTS and not _has_star(before):
                     path = f".{args.index(inner)}{path}"
-                elif meaning and meaning.name.startswith("torch"):
+                elif meaning and is_torch(meaning.name):
                     path = ""
             case (
                 ast.Assign(targets=[ast.Attribute() as target])

@@ -20,6 +20,7 @@ from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Names
 from mapper.analysis.scopes import Binding, Scope
 from mapper.analysis.shadowing import clashing, clashing_in, misread
+from mapper.analysis.torch_names import is_torch
 from mapper.model.options import Options
 from mapper.model.plan import Api, ManualError, Plan, Template
 from mapper.model.record import record
@@ -257,7 +258,7 @@ class CallRewriter:
             qualified = call.qualified(call.node(name)) or ""
             if (found := call.known(name)) is not None:
                 values[name] = found.value
-            elif qualified.startswith("torch."):
+            elif is_torch(qualified):
                 values[name] = qualified
         for limit in call.rule.limits:
             if limit.applies(self._version, self._options.device):

@@ -141,15 +141,6 @@ def _gathered_counts(
     return np.asarray(seen.sum(tuple(range(-rank, 0))))
 
 
-def lp_pool(
-    x: Array, rank: int, p: float, kernel: Any, stride: Any = None, ceil_mode: bool = False
-) -> Array:
-    """Return the p-norm of each window."""
-    count = prod(pair(kernel, rank))
-    mean = avg_pool(np.abs(x) ** p, rank, kernel, stride, 0, ceil_mode, divisor_override=1)
-    return np.asarray(mean ** (1 / p)) if count else mean
-
-
 def _regions(size: int, count: int) -> list[slice]:
     return [slice(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 

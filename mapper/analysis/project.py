@@ -1,8 +1,9 @@
 """Answers questions about other files of a project, from one index.
 
 `handed_on…` and `origin` say what an imported name stands for, `is_taken` and `takers` who imports
-a name, `calls_elsewhere` how others call it, and `replaced` which of torch's names the program sets. What is not known counts against a rewrite.
-Without a path (standard input, or a worker without the files) nothing is known.
+a name, `calls_elsewhere` how others call it, and `replaced` which of torch's names the program
+sets. What is not known counts against a rewrite. Without a path (standard input, or a worker
+without the files) nothing is known.
 """
 
 from __future__ import annotations

@@ -237,7 +237,7 @@ class CallRewriter:
         names = module.names
 
         def is_idle(call: ast.Call) -> bool:
-            return (_qualified(module, scope, call.func) or "").startswith("torch.")
+            return is_torch(_qualified(module, scope, call.func) or "")
 
         def is_steady(name: str) -> bool:
             return not any(name in one.borrowed for one in names.scopes.all)

@@ -31,6 +31,9 @@ MODELS = {
     "resnet, bottlenecks in a wrapper": Model(
         WHOLE, "resnet.network:resnet_bottleneck()", ("3,3,17,19",)
     ),
+    "resnet, called twice by its wrapper": Model(
+        WHOLE, "resnet.network:resnet_detector()", ("3,3,17,19",)
+    ),
     "vgg": Model(WHOLE / "vgg", "vgg:vgg_small(num_classes=7)", ("2,3,17,23",)),
     "vgg, normalised": Model(WHOLE / "vgg", "vgg:vgg_deep_bn()", ("3,3,21,18",)),
     "unet, interpolated": Model(WHOLE / "unet", "unet:UNet()", ("2,1,19,26",)),

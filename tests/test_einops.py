@@ -114,6 +114,31 @@ def test_a_layer_of_einops_becomes_an_inserted_cell() -> None:
     assert "import" not in after.split("class Rearrange")[1]
 
 
+INSIDE = {
+    "a lambda": (
+        "map(lambda t: rearrange(t, 'a b -> b a'), [x])",
+        "map(lambda t: t.permute(1, 0), [x])",
+    ),
+    "a comprehension": (
+        "[rearrange(t, 'a b -> b a') for t in (x, x)]",
+        "[t.permute(1, 0) for t in (x, x)]",
+    ),
+    "a default of a lambda": ("(lambda f=repeat: f)(x)", ""),
+    "another name of a lambda": (
+        "(lambda reduce: reduce(x, 1))(x)",
+        "(lambda reduce: reduce(x, 1))",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INSIDE.values(), ids=INSIDE)
+def test_names_are_found_in_expressions_with_scopes_of_their_own(case: tuple[str, str]) -> None:
+    value, after = case
+    result = _migrated(value)
+    assert after in (result.after or "")
+    assert result.whole is bool(after)
+
+
 LEFT = {
     "a pattern in a variable": "rearrange(x, pattern)",
     "an ellipsis": "rearrange(x, '... a b -> ... b a')",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from mapper.analysis.resolve import Reference
+from mapper.analysis.scopes import SCOPED, Scope, inner_scopes, own_expressions
 from mapper.analysis.walk import children
 from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Status
@@ -34,10 +35,9 @@ def einops_drafts(drafter: Drafter) -> Iterator[Draft]:
             found[local] = target
     if not found:
         return
-    for node, parents in _nodes(drafter.module.tree):
-        if not isinstance(node, ast.Name) or node.id not in found:
+    for node, scope, parents in _names(names.scopes.home):
+        if node.id not in found:
             continue
-        scope = names.scopes.around(node)
         behind = scope.lookup(node.id)
         if behind is None or not any(one.target == found[node.id] for one in behind[1]):
             continue
@@ -162,10 +162,19 @@ def _tight(node: ast.expr, edited: EditedText) -> str:
     return text if is_tight else f"({text})"
 
 
-def _nodes(tree: ast.AST) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
-    stack: list[tuple[ast.AST, tuple[ast.AST, ...]]] = [(tree, ())]
-    while stack:
-        node, parents = stack.pop()
-        yield node, parents
-        around = (node, *parents)
-        stack.extend((child, around) for child in children(node))
+def _names(
+    home: Mapping[ast.AST, Scope],
+) -> Iterator[tuple[ast.Name, Scope, tuple[ast.AST, ...]]]:
+    """Yield the names that are read, each with its scope and what is around it."""
+    for statement, outer in home.items():
+        stack: list[tuple[ast.AST, Scope, tuple[ast.AST, ...]]] = [
+            (node, outer, (statement,)) for node in own_expressions(statement)
+        ]
+        while stack:
+            node, scope, parents = stack.pop()
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                yield node, scope, parents
+            inside: Iterable[tuple[ast.AST, Scope]] = ((one, scope) for one in children(node))
+            if isinstance(node, SCOPED):
+                inside = inner_scopes(node, scope)
+            stack.extend((child, inner, (node, *parents)) for child, inner in inside)

@@ -66,6 +66,8 @@ class Models:
         for reference in find_methods(module, inference):
             if filled.handles(reference):
                 drafts.extend(filled.stray(reference))
+            elif (cast := _cast(module, reference, inference)) is not None:
+                drafts.append(_casting(drafter, reference, *cast))
             else:
                 drafts.append(drafter.method(reference, _placement(reference, inference)))
         drafts.extend(_augmented(drafter, inference))
@@ -225,6 +227,48 @@ def _placement(reference: Reference, inference: Inference) -> str | None:
             if is_named or inference.kind(given).name in ("device", "str", "int"):
                 return f"{owner}.cuda"
     return None
+
+
+def _cast(
+    module: ParsedModule, reference: Reference, inference: Inference
+) -> tuple[str, ast.expr] | None:
+    """Return what stands for `to` and `type` with a dtype that is a value, and the dtype.
+
+    Of `x.to(device, dtype)` the device goes. A value that is no dtype after all, such as a name of
+    torch's type in words, raises in MindSpore.
+    """
+    if reference.api not in ("torch.Tensor.to", "torch.Tensor.type") or reference.call is None:
+        return None
+    name = reference.api.rpartition(".")[2]
+    match reference.call:
+        case ast.Call(args=[given], keywords=[]) if inference.kind(given).name == "dtype":
+            named = module.names.meaning(given, reference.scope)
+            is_by_rule = named is not None and is_torch(named.name)
+            return None if is_by_rule else ({"to": "to", "type": "astype"}[name], given)
+        case ast.Call(args=[place, dtype], keywords=[]) if name == "to":
+            found = dtype
+        case ast.Call(args=[place], keywords=[ast.keyword(arg="dtype", value=dtype)]) if (
+            name == "to"
+        ):
+            found = dtype
+        case _:
+            return None
+    is_place = ast.unparse(place).rpartition(".")[2] == "device"
+    is_place = is_place or inference.kind(place).name == "device"
+    return ("to", found) if is_place and inference.kind(found).name == "dtype" else None
+
+
+def _casting(drafter: Drafter, reference: Reference, method: str, dtype: ast.expr) -> Draft:
+    """Return the draft of a cast."""
+    assert reference.call is not None and isinstance(reference.node, ast.Attribute)
+    receiver = reference.node.value
+    draft = drafter.new(reference, reference.call)
+    if draft.site.status is not Status.IGNORED:
+        drafter.put(
+            draft,
+            lambda final, edited: f"{edited.source(receiver)}.{method}({edited.source(dtype)})",
+        )
+    return draft
 
 
 def _trained(drafter: Drafter, call: ast.Call, scope: Scope) -> Draft:

@@ -207,3 +207,22 @@ def test_a_second_run_over_adapters_changes_nothing() -> None:
     after = whole(block("self.one = norm(width, momentum=0.01)"))
     again = process(Task("x.py", after.encode()), Options())
     assert (again.after, again.sites) == (None, ()) or again.after == after
+
+
+GUARDS = {
+    "that only moves a Tensor": ("y = y.cuda()", True),
+    "that computes something": ("y = y * 2", False),
+    "that moves another": ("y = x.cuda()", False),
+}
+
+
+@pytest.mark.parametrize(("body", "is_whole"), GUARDS.values(), ids=GUARDS)
+def test_a_test_for_a_tensor_on_a_gpu_goes_with_the_placement_it_guards(
+    body: str, is_whole: bool
+) -> None:
+    text = (
+        "class Net(nn.Module):\n    def forward(self, x):\n        y = torch.zeros(2, 3)\n"
+        f"        if isinstance(x, torch.cuda.FloatTensor):\n            {body}\n"
+        "        return x + y\n"
+    )
+    assert migrated(text).whole is is_whole

@@ -21,7 +21,7 @@ from mapper.planning.advice import advice, is_annotation
 from mapper.planning.forms.alias import Alias, Held, find_aliases
 from mapper.planning.forms.later import check_later, said_of
 from mapper.planning.forms.subclass import Subclass, find_subclass
-from mapper.planning.forms.type_test import both, is_type_test, tests_already
+from mapper.planning.forms.type_test import both, is_type_test, only_moves, tests_already
 from mapper.planning.remarks import attribute_reads, remarks
 from mapper.proving.request import DisprovedError
 from mapper.rulebook.helpers import Helper
@@ -211,6 +211,8 @@ class Drafter:
                 self._rename(draft, "")
             elif reference.call is not None:
                 self._call(draft, reference.call)
+            elif is_type_test(reference) and rule.kind is Kind.FUNCTION:
+                self._old_type(draft)
             elif is_type_test(reference):
                 self._type_test(draft)
             elif self.is_whole and rule.kind in _HANDED_ON:
@@ -319,6 +321,14 @@ class Drafter:
         for api in done.spelled:
             spelling.write(api)
         return done
+
+    def _old_type(self, draft: Draft) -> None:
+        """Write a test for `torch.cuda.FloatTensor` that decides no more than placement."""
+        reference = draft.reference
+        if not only_moves(reference):
+            raise ManualError(advice(reference))
+        words = "what it guards only moves to a device, and placement belongs to the context"
+        self.put(draft, lambda final, edited: final.spell("mindspore.Tensor", reference), words)
 
     def _type_test(self, draft: Draft) -> None:
         reference, target = draft.reference, draft.site.target

@@ -31,6 +31,27 @@ def is_type_test(reference: Reference) -> bool:
     return False
 
 
+def only_moves(reference: Reference) -> bool:
+    """Say whether `if isinstance(x, torch.cuda.FloatTensor): y = y.cuda()` does no more."""
+    match reference.parents[:2]:
+        case (ast.Call(func=ast.Name(id="isinstance")) as test, ast.If(test=tested) as guarded):
+            is_it = tested is test and not guarded.orelse
+            return is_it and all(map(_moves, guarded.body))
+    return False
+
+
+def _moves(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign(
+            targets=[ast.Name(id=name)],
+            value=ast.Call(
+                func=ast.Attribute(value=ast.Name(id=moved), attr="cuda"), args=[], keywords=[]
+            ),
+        ):
+            return name == moved
+    return False
+
+
 def tests_already(reference: Reference, names: Names, target: str) -> bool:
     """Say whether the MindSpore class stands beside torch's already."""
     around = reference.parents[0]

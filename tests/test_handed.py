@@ -226,3 +226,69 @@ def test_a_test_for_a_tensor_on_a_gpu_goes_with_the_placement_it_guards(
         "        return x + y\n"
     )
     assert migrated(text).whole is is_whole
+
+
+NORM = "nn.BatchNorm2d"
+CALLED = "(3, momentum=0.3)"
+UNSEEN = {
+    "an attribute of the class, called in a subclass elsewhere": (
+        f"class M(nn.Module):\n    norm = {NORM}\n",
+        f"class K(M):\n    def __init__(self):\n        self.n = self.norm{CALLED}\n",
+    ),
+    "a field of a dataclass": (
+        f"from dataclasses import dataclass\n\n\n@dataclass\nclass M:\n    norm: object = {NORM}\n",
+        f"def make(one: M):\n    return one.norm{CALLED}\n",
+    ),
+    "a list of the module": (f"M = [{NORM}]\n", f"made = M[0]{CALLED}\n"),
+    "a name of the module": (f"M = {NORM}\n", f"made = M{CALLED}\n"),
+    "a keyword that is read by a computed name": (
+        f"def g(**kw):\n    n = 'norm'\n    return kw[n]{CALLED}\n\n\n"
+        f"def M():\n    return g(norm={NORM})\n", "",
+    ),
+    "an unpacked dict": (
+        f"def g(norm):\n    return norm{CALLED}\n\n\n"
+        f"def M():\n    kw = dict(norm={NORM})\n    return g(**kw)\n", "",
+    ),
+    "an attribute that is set by its name": (
+        f"def M(c):\n    setattr(c, 'norm', {NORM})\n    return c.norm{CALLED}\n", "",
+    ),
+    "a registry": (
+        f"R = {{}}\n\n\ndef M(name, cls):\n    R[name] = cls\n\n\nM('bn', {NORM})\n"
+        f"made = R['bn']{CALLED}\n", "",
+    ),
+    "what a method returns": (
+        f"class M:\n    def pick(self):\n        return {NORM}\n\n"
+        f"    def make(self):\n        return self.pick(){CALLED}\n", "",
+    ),
+    "what is nonlocal": (
+        f"def M():\n    k = None\n\n    def s():\n        nonlocal k\n        k = {NORM}\n\n"
+        f"    s()\n    return k{CALLED}\n", "",
+    ),
+    "what is global": (
+        f"K = None\n\n\ndef M():\n    global K\n    K = {NORM}\n\n\n"
+        f"def g():\n    return K{CALLED}\n",
+        "",
+    ),
+    "a block that another file hands in": (
+        "class M(nn.Module):\n    def __init__(self, block):\n        super().__init__()\n"
+        f"        self.b = block(3, {NORM})\n",
+        "made = M(lambda c, norm: norm(c, momentum=0.3))\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "other"), UNSEEN.values(), ids=UNSEEN)
+def test_a_class_that_is_called_with_torchs_arguments_is_never_written_plain(
+    tmp_path: Path, text: str, other: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "other.py").write_text(f"from first import M\n\n\n{other}")
+    first = tmp_path / "first.py"
+    first.write_text("import torch.nn as nn\n\n\n" + text)
+    result = process(Task(str(first), first.read_bytes()), Options())
+    assert result.message is None
+    (site,) = [site for site in result.sites if site.before == NORM]
+    assert (site.status, site.after) in (
+        (Status.MIGRATED, "TorchBatchNorm2d"),
+        (Status.MANUAL, None),
+    )

@@ -99,7 +99,7 @@ def _assigned(held: Held) -> tuple[Scope, str] | None:
             case ast.Call() if parent is held.partial:
                 inner = parent
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is inner:
-                return scope, name
+                return None if name in scope.borrowed else (scope, name)
             case _:
                 return None
     return None

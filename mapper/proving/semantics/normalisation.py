@@ -52,6 +52,8 @@ def layer_norm(x: Array, shape: Any, weight: Array | None, bias: Array | None, e
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if not sizes or x.shape[-len(sizes) :] != sizes:
         raise ValueError(f"the last axes of {x.shape} are not {sizes}")
+    if 0 in sizes:
+        raise ValueError("there is nothing to normalise over")
     axes = tuple(range(-len(sizes), 0))
     y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + eps)
     y = y if weight is None else y * weight

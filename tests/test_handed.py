@@ -8,6 +8,8 @@ import pytest
 
 from mapper.model.options import Options
 from mapper.model.results import FileResult, Status
+from mapper.rulebook.loader import load
+from mapper.running import adapters
 from mapper.running.file import Task, process
 
 HEAD = (
@@ -134,6 +136,9 @@ def test_what_would_be_called_otherwise_becomes_a_function_with_torchs_arguments
 
 
 LEFT = {
+    "a pool whose stride no function takes over": (
+        block("self.one = norm(3, 2, padding=1)", "norm=nn.MaxPool2d"), "by place",
+    ),
     "a class that is tested against and called with torch's arguments": (
         block("kind = nn.LeakyReLU\nself.one = kind()\nassert isinstance(self.one, kind)"),
         "must be a class",
@@ -292,3 +297,15 @@ def test_a_class_that_is_called_with_torchs_arguments_is_never_written_plain(
         (Status.MIGRATED, "TorchBatchNorm2d"),
         (Status.MANUAL, None),
     )
+
+
+def test_what_a_function_leaves_out_moves_no_argument_to_another_place() -> None:
+    rulebook = load()
+    rule = rulebook.by_api("torch.nn.Embedding")
+    assert rule is not None
+    names = [one.name for one in rule.torch.parameters]
+    for choice in adapters.choices(rule):
+        positional = [one.name for one in choice if not one.keyword_only]
+        assert positional == names[: len(positional)]
+        assert len(choice) <= len(names)
+    assert len(list(adapters.choices(rule))) > 1

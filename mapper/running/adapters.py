@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from mapper.analysis.bind import BindError
 from mapper.analysis.module import ParsedModule
@@ -31,6 +32,23 @@ class Adapter:
 
     helper: Helper
     done: Rewritten
+
+    def check(self, call: ast.Call) -> None:
+        """Refuse a call that gives what the function does not take.
+
+        Raises:
+            ManualError: it gives a parameter that was left out.
+        """
+        specs = self.helper.parameters
+        names = {one.name for one in specs}
+        places = [one for one in specs if not one.keyword_only]
+        missing = [one.arg for one in call.keywords if one.arg and one.arg not in names]
+        is_open = any(isinstance(one, ast.Starred) for one in call.args)
+        if missing or (len(call.args) > len(places) and not is_open):
+            what = f"`{missing[0]}`" if missing else f"more than {len(places)} arguments by place"
+            raise ManualError(
+                f"line {call.lineno} gives {what}, which no function takes over: write it by hand"
+            )
 
 
 class Adapters:
@@ -61,7 +79,7 @@ class Adapters:
         if rule.kind not in (Kind.LAYER, Kind.FUNCTION) or not rule.torch.api:
             raise ManualError("there is no function for it that would take torch's arguments")
         words = ""
-        for specs in _choices(rule):
+        for specs in choices(rule):
             try:
                 done = self._rewritten(rule, specs)
                 self._check_defaults(rule, specs, done)
@@ -93,7 +111,7 @@ class Adapters:
         self._calls.prove(rule, before, ast.unparse(after), Spelling(_written, _read))
 
 
-def _choices(rule: Rule) -> Iterable[list[ParameterSpec]]:
+def choices(rule: Rule) -> Iterable[list[ParameterSpec]]:
     """Yield the parameters that an adapter may have, most first."""
     every = [
         one
@@ -115,7 +133,17 @@ def _choices(rule: Rule) -> Iterable[list[ParameterSpec]]:
     for choice in (every, fewer, plain, known):
         if choice not in seen:
             seen.append(choice)
-            yield choice
+            yield _by_keyword(rule, choice)
+
+
+def _by_keyword(rule: Rule, choice: Sequence[ParameterSpec]) -> list[ParameterSpec]:
+    """Return parameters of which those behind a missing one are taken by their names alone."""
+    found, is_gap = list[ParameterSpec](), False
+    for one in rule.torch.parameters:
+        is_gap = is_gap or one not in choice
+        if one in choice:
+            found.append(replace(one, keyword_only=True) if is_gap else one)
+    return found
 
 
 def _signature(specs: Iterable[ParameterSpec]) -> str:

@@ -253,6 +253,7 @@ class Drafter:
         """Let a function take the arguments that are not written out, under torch's names."""
         try:
             adapter = self._values.adapter(rule)
+            adapter.check(call)
         except ManualError as error:
             raise ManualError(f"{why}; {error}") from error
 

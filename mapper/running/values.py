@@ -18,6 +18,7 @@ from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
 from mapper.model.plan import ManualError
 from mapper.model.record import record
+from mapper.planning.forms.partial import joined
 from mapper.proving.request import DisprovedError
 from mapper.rulebook.schema import Rule
 from mapper.running.adapters import Adapter, Adapters
@@ -108,6 +109,8 @@ class Values:
                 f"arguments: {why}"
             )
         adapter = self._adapters.of(rule)
+        for one in handed.calls:
+            adapter.check(joined(one.partial, one.call) if one.partial else one.call)
         return Value(f"whoever calls it uses torch's arguments: {why}", adapter=adapter)
 
     def _read_through(self, reached: Reached, rule: Rule, spelling: Spelling) -> Rewritten:

@@ -14,7 +14,8 @@ CLASS = "class"
 def joined(partial: ast.Call, call: ast.Call) -> ast.Call:
     """Return the one call that calling the partial amounts to."""
     args = [*partial.args[1:], *call.args]
-    return ast.Call(call.func, args, [*partial.keywords, *call.keywords])
+    made = ast.Call(call.func, args, [*partial.keywords, *call.keywords])
+    return ast.copy_location(made, call)
 
 
 def split(

@@ -1,7 +1,7 @@
-"""Walks over trees as `ast.walk` does them, at half the cost.
+"""Walks over trees as `ast.walk` does, without the nodes that no walk here looks for.
 
-Left out are the nodes that hold nothing and that nobody looks for on a walk: contexts (`Load`) and
-operators. They are as many as all others, and `ast` asks every field of every node.
+Left out are contexts (`Load`) and operators, half of all nodes. With `ast.walk` instead, a run over
+pytorch-cifar takes 9 % more CPU time (the median of seven pairs).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _SIZES = frozenset(
         """
     )
 )  # what is given to these is a number, or a tuple of numbers
-_NO_TENSOR = re.compile(
+NO_TENSOR = re.compile(
     r"[A-Z]|(.*_)?(size|shape|dims?|num|idx|index|name|mode|height|width|type|dtype|device|"
     r"rate|prob|return|kind|key|scale_factor|length|step|steps|fn|func|callback|verbose|use|h|w)"
     r"|(num|n|is|use|return|with|do|output|get|need|needs|should|max|min)_.*|[hwnbctd]|"
@@ -47,7 +47,7 @@ class Expectation:
             return False
         if self.is_tensor or self.likely:
             return True
-        return not self.weak and self.uses > 0 and not _NO_TENSOR.fullmatch(name)
+        return not self.weak and self.uses > 0 and not NO_TENSOR.fullmatch(name)
 
     def of_helper(self) -> bool:
         """Say whether a parameter of another function is assumed to be a Tensor."""

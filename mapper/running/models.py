@@ -20,6 +20,7 @@ from mapper.planning.forms.class_checks import ClassChecks
 from mapper.planning.forms.container_checks import of_containers
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.training import find_constructions
+from mapper.planning.forms.type_test import tested_by
 from mapper.planning.units import Hindrance, Units
 from mapper.running.drafts import Draft, Drafter, Text
 from mapper.running.einops import einops_drafts
@@ -70,6 +71,12 @@ class Models:
                 drafts.append(_casting(drafter, reference, *cast))
             else:
                 drafts.append(drafter.method(reference, _placement(reference, inference)))
+        for draft in drafts:
+            if draft.is_written and (found := _built_elsewhere(draft.reference, inference)):
+                draft.leave(
+                    f"whose layer `{found}` is cannot be told, and it may stay torch's: test for "
+                    "both frameworks' classes by hand"
+                )
         drafts.extend(_augmented(drafter, inference))
         drafts.extend(einops_drafts(drafter))
         models = [one.node for one in self._classes]
@@ -128,6 +135,18 @@ class Models:
                 why = stays[unit]
                 message = f"{unit.words} stays torch's: line {why.line}: {why.words}"
                 draft.uncover(message) if why.is_uncovered else draft.leave(message)
+
+
+def _built_elsewhere(reference: Reference, inference: Inference) -> str | None:
+    """Return what a type test asks about, where only other files know what made it."""
+    tested = tested_by(reference)
+    value = tested
+    if isinstance(tested, ast.Name):
+        found = reference.scope.lookup(tested.id)
+        value = found[1][0].value if found is not None and len(found[1]) == 1 else None
+    if tested is None or not isinstance(value, ast.Call) or inference.kind(value).is_known:
+        return None
+    return ast.unparse(tested)[:60]
 
 
 def _problems(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from mapper.analysis.aliasing import Aliases
 from mapper.analysis.cells import ClassInfo
+from mapper.analysis.expectations import NO_TENSOR
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import Kind
 from mapper.analysis.scopes import DEFINITIONS, FUNCTIONS
@@ -119,7 +120,9 @@ class ClassChecks:
             for node in ast.walk(function)
             if isinstance(node, ast.Name) and node.id == target.id
         ]
-        return any(part.is_tensor for kind in kinds for part in kind.alternatives())
+        if any(part.is_tensor for kind in kinds for part in kind.alternatives()):
+            return True
+        return not any(kind.is_known for kind in kinds[:1]) and _may_be_given(target.id, function)
 
     def _stored(self, statement: ast.Assign | ast.Delete, function: ast.AST) -> Iterator[Problem]:
         for target in statement.targets:
@@ -306,6 +309,31 @@ def _buffers(node: ast.ClassDef) -> set[str]:
             ):
                 found.add(name)
     return found
+
+
+def _may_be_given(name: str, function: ast.AST, depth: int = 4) -> bool:
+    """Say whether a name may hold a Tensor of the caller's: a parameter, or a view of one.
+
+    A parameter with a default, and one whose name is that of a number, is taken for a number.
+    """
+    arguments = getattr(function, "args", None)
+    if not isinstance(arguments, ast.arguments) or depth == 0:
+        return False
+    positional = [*arguments.posonlyargs, *arguments.args]
+    first = len(positional) - len(arguments.defaults)
+    if any(one.arg == name and one.annotation is None for one in positional[:first]):
+        return name not in ("self", "cls") and not NO_TENSOR.fullmatch(name)
+    for part in ast.walk(function):
+        match part:
+            case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
+                root = value
+                while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+                    root = root.func if isinstance(root, ast.Call) else root.value
+                if isinstance(root, ast.Name) and root.id != name and (
+                    _may_be_given(root.id, function, depth - 1)
+                ):  # fmt: skip
+                    return True
+    return False
 
 
 def _sequential(one: ModuleClass, inference: Inference) -> Iterator[Problem]:

@@ -52,6 +52,17 @@ def _moves(statement: ast.stmt) -> bool:
     return False
 
 
+def tested_by(reference: Reference) -> ast.expr | None:
+    """Return what a type test asks about; None where the reference is no type test."""
+    if not is_type_test(reference):
+        return None
+    for parent in reference.parents:
+        match parent:
+            case ast.Call(args=[tested, _]) | ast.Compare(left=ast.Call(args=[tested])):
+                return tested
+    return None
+
+
 def tests_already(reference: Reference, names: Names, target: str) -> bool:
     """Say whether the MindSpore class stands beside torch's already."""
     around = reference.parents[0]

@@ -1,0 +1,55 @@
+"""What an attack with executed programs found to be silently different, and is left since."""
+
+from __future__ import annotations
+
+import pytest
+
+from mapper.model.options import Options
+from mapper.model.results import Status
+from mapper.running.file import Task, process
+
+HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
+
+WRITTEN = {
+    "a number with a default": "def f(x, n=2):\n    n += 1\n    return F.relu(x) * n\n",
+    "a number by its name": "def f(x, num):\n    num += 1\n    return F.relu(x) * num\n",
+    "a Tensor that is new": "def f(x):\n    y = F.relu(x)\n    y += 1\n    return F.relu(y)\n",
+    "a layer of the class's own": (
+        "class A(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.c = nn.Conv2d(3, 8, 3)\n        for m in self.modules():\n"
+        "            if isinstance(m, nn.Conv2d):\n                print(m)\n"
+    ),
+    "a parameter": "def f(m):\n    return isinstance(m, nn.Conv2d)\n",
+}
+LEFT = {
+    "adding to a parameter": "def f(x, y):\n    y /= 3\n    return F.relu(x)\n",
+    "adding to a part of a parameter": (
+        "def f(x):\n    y = x[0]\n    y += 1\n    return F.relu(y)\n"
+    ),
+    "a method in place, of a parameter": "def f(x, y):\n    y.mul_(2)\n    return F.relu(x)\n",
+    "a method in place, of a cast": (
+        "def f(x, y):\n    y.to(torch.float32).mul_(3)\n    return F.relu(x)\n"
+    ),
+    "a type test of what another file builds": (
+        "import lib\nC = getattr(lib, 'C')\ndef f():\n    return isinstance(C(3, 4), nn.Conv2d)\n"
+    ),
+    "the same through a name": (
+        "import lib\nC = vars(lib)['C']\ndef f():\n    c = C(3, 4)\n"
+        "    return isinstance(c, nn.Conv2d)\n"
+    ),
+}
+
+
+def _is_whole(text: str) -> bool:
+    result = process(Task("module.py", (HEAD + text).encode()), Options())
+    return all(site.status is Status.MIGRATED for site in result.sites)
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_what_is_the_same_in_both_frameworks_is_written(text: str) -> None:
+    assert _is_whole(text)
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT)
+def test_what_would_differ_without_a_word_is_left(text: str) -> None:
+    assert not _is_whole(text)

@@ -55,6 +55,14 @@ class Result:
     framework: str = ""
 
 
+def load() -> None:
+    """Import both frameworks, before any time is bounded."""
+    import mindspore  # noqa: F401
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def judged(made: Program, folder: Path) -> Outcome:
     """Execute the program before and after, and say how they compare."""
     for name, text in {".git/HEAD": "", **made.files}.items():
@@ -200,9 +208,9 @@ def _model_values(build: Any, made: Program, framework: str, weights: dict[str, 
         _fill_torch(model, weights)
     else:
         _fill_mindspore(model, weights)
-    inputs = [_tensor(one, framework) for one in made.inputs]
     values = []
     for training in (False, True, True, False) if made.trains else (False,):
+        inputs = [_tensor(one, framework) for one in made.inputs]
         if is_torch:
             model.train(training)
             with torch.no_grad():

@@ -31,7 +31,7 @@ UNARY = (
     "{x}.sqrt()", "{x}.rsqrt()", "{x}.log()", "torch.log1p({x}.abs())", "{x}.reciprocal()",
     "{x}.cos()", "torch.sin({x})", "F.normalize({x}, dim={d})", "F.normalize({x}, p=1, dim={d})",
     "torch.zeros_like({x})", "torch.ones_like({x})", "torch.full_like({x}, 3)", "{x}.bool()",
-    "F.dropout({x}, 0.5, training=False)", "F.dropout({x}, p={f}, training={b})",
+    "F.dropout({x}, 0.5, training=False)", "F.dropout({x}, p=0.3, training=False)",
     "torch.isnan({x})", "{x}.isfinite()", "torch.nan_to_num({x})", "{x}.logical_not()",
     "F.hardswish({x})", "F.mish({x})", "F.selu({x})", "F.relu6({x})", "F.logsigmoid({x})",
     "F.threshold({x}, 0.1, 20)", "F.celu({x}, 0.7)", "F.softsign({x})", "F.tanhshrink({x})",

@@ -8,58 +8,83 @@ an interpreter with both frameworks.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "fuzz")]
 os.environ.setdefault("GLOG_v", "4")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from program_runs import Outcome, judged  # noqa: E402
+from program_runs import judged, load  # noqa: E402
 from program_texts import KINDS, program  # noqa: E402
 
-BATCH = 25
+BATCH = 50
+SECONDS = 1500  # for a batch
+WORKERS = 2
 
 
-def attack(numbers: Sequence[int], seed: int, kind: str) -> list[tuple[int, str, Outcome]]:
-    """Make, migrate and execute some programs; return what came of each."""
-    found = []
-    for number in numbers:
+def attack(first: int, last: int, seed: str, kind: str) -> None:
+    """Make, migrate and execute some programs; print what came of each as a line of JSON."""
+    load()
+    for number in range(first, last):
         chosen = kind or KINDS[number % len(KINDS)]
         made = program(chosen, f"{seed} {number}")
         if made is None:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            found.append((number, chosen, judged(made, Path(folder))))
+            found = judged(made, Path(folder))
+        print("=>", json.dumps([number, chosen, found.word, found.reason, found.words]), flush=True)
+
+
+def batch(first: int, last: int, seed: str, kind: str) -> list[list[Any]]:
+    """Attack in a process of its own, which a framework may take down."""
+    command = [sys.executable, "-W", "ignore", __file__, "--batch", str(first), str(last), seed]
+    try:
+        done = subprocess.run(
+            [*command, kind], capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+        lines, died = done.stdout, done.returncode
+    except subprocess.TimeoutExpired as error:
+        lines, died = (error.stdout or b"").decode(), 1
+    found = [json.loads(line[3:]) for line in lines.splitlines() if line.startswith("=> ")]
+    if died:
+        at = found[-1][0] + 1 if found else first
+        found.append([at, kind, "died", "the process died or hung", ""])
+        if at + 1 < last:
+            found += batch(at + 1, last, seed, kind)
     return found
 
 
 def main() -> None:
-    """Attack with COUNT programs in two processes, and say what came of it."""
-    most, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    kind = sys.argv[3] if len(sys.argv) > 3 else ""
-    first = int(sys.argv[4]) if len(sys.argv) > 4 else 0
-    batches = [range(i, min(i + BATCH, most)) for i in range(first, most, BATCH)]
+    """Attack with COUNT programs, and say what came of it."""
+    if sys.argv[1] == "--batch":
+        attack(int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:6])
+        return
+    most = int(sys.argv[1])
+    seed, kind = (sys.argv[2:4] + ["1", ""][len(sys.argv[2:4]) :])[:2]
     counts: dict[str, Counter[str]] = {}
     reasons = Counter[str]()
-    with ProcessPoolExecutor(2, max_tasks_per_child=8) as pool:
-        for found in pool.map(partial(attack, seed=seed, kind=kind), batches):
-            for number, name, outcome in found:
-                counts.setdefault(name, Counter())[outcome.word] += 1
-                reasons[f"{outcome.word}: {outcome.reason[:110]}"] += 1
-                if outcome.word in ("different", "broken") or "-v" in sys.argv:
-                    print(f"{number} {name} {outcome.word}: {outcome.words}\n", flush=True)
+    firsts = range(0, most, BATCH)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        runs = [pool.submit(batch, i, min(i + BATCH, most), seed, kind) for i in firsts]
+        for run in as_completed(runs):
+            for number, name, word, reason, words in run.result():
+                counts.setdefault(name, Counter())[word] += 1
+                reasons[f"{word}: {reason[:110]}"] += 1
+                if word in ("different", "broken", "died"):
+                    print(f"{number} {name} {word}: {words}\n", flush=True)
     for name, count in counts.items():
         print(f"{name}: {count.total()} programs, {dict(count)}")
-    for words, times in reasons.most_common(60):
-        print(f"{times:5} {words}")
+    for said, times in reasons.most_common(60):
+        print(f"{times:5} {said}")
     sys.exit(any(count["different"] + count["broken"] for count in counts.values()))
 
 

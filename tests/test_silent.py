@@ -27,6 +27,9 @@ LEFT = {
         "def f(x):\n    y = x[0]\n    y += 1\n    return F.relu(y)\n"
     ),
     "a method in place, of a parameter": "def f(x, y):\n    y.mul_(2)\n    return F.relu(x)\n",
+    "a median, which MindSpore gives with its place": (
+        "def f(x, y):\n    return F.relu(x) + y.median()\n"
+    ),
     "a method in place, of a cast": (
         "def f(x, y):\n    y.to(torch.float32).mul_(3)\n    return F.relu(x)\n"
     ),
@@ -38,6 +41,14 @@ LEFT = {
         "    return isinstance(c, nn.Conv2d)\n"
     ),
 }
+
+
+@pytest.mark.parametrize("name", ["adaptive_avg_pool1d", "adaptive_max_pool1d", "max_pool1d"])
+def test_a_signal_without_a_batch_keeps_its_axes(name: str) -> None:
+    text = f"{HEAD}def f(x: torch.Tensor):\n    return F.{name}(x, 2)\n"
+    after = process(Task("module.py", text.encode()), Options()).after
+    assert after is not None
+    assert ".unsqueeze(-2)" in after and ".squeeze(-2)" in after
 
 
 def _is_whole(text: str) -> bool:

@@ -19,7 +19,7 @@ from mapper.analysis.torch_results import is_in_place
 from mapper.analysis.walk import children
 
 TENSOR, MODULE, SIZE = "torch.Tensor", "torch.nn.Module", "torch.Size"
-SILENT = frozenset(("std", "transpose", "var"))
+SILENT = frozenset(("median", "std", "transpose", "var"))
 """Methods that a MindSpore Tensor has too, and that compute something else without a word."""
 
 COUNTING = frozenset(("parameters", "named_parameters"))

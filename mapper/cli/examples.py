@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
@@ -94,7 +95,7 @@ def _held(rule: Rule, use: str) -> str:
 
 def _inputs(use: str) -> str:
     """Return the names in an example that are inputs of the module around it."""
-    known = {"torch", "nn", "F", "self", "super"}
+    known = {"torch", "nn", "F", "self", *dir(builtins)} - {"input"}
     nodes = ast.walk(ast.parse(use, mode="eval"))
     names = {node.id for node in nodes if isinstance(node, ast.Name)} - known
     return ", ".join(sorted(names) or ["x"])

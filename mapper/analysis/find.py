@@ -15,7 +15,6 @@ from mapper.analysis.kinds import UNSEEN, Kind
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
 from mapper.analysis.scopes import SCOPED, Scope, inner_scopes, own_expressions
-from mapper.analysis.torch_results import is_in_place
 from mapper.analysis.walk import children
 
 TENSOR, MODULE, SIZE = "torch.Tensor", "torch.nn.Module", "torch.Size"
@@ -202,14 +201,11 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
             is_unknown = not receiver.is_known and not receiver.is_layer
             if is_unknown and _is_of_tensor(node, parents[0], scope):
                 owners = iter((TENSOR,))
-            is_called = isinstance(parents[0], ast.Call) and parents[0].func is node
-            is_changing = is_called and is_in_place(node.attr)
-            if is_unknown and (is_changing or _is_silent(node, parents[0])):
+            if is_unknown and _is_silent(node, parents[0]):
                 owners = iter((TENSOR,))
-                does = "does not change it" if is_changing else "computes something else"
                 problem = (
                     f"what `{ast.unparse(node.value)}` is cannot be told, and a Tensor's "
-                    f"`{node.attr}` {does} in MindSpore: "
+                    f"`{node.attr}` computes something else in MindSpore: "
                     "annotate it, or write it by hand"
                 )
             if node.attr in COUNTING and not _leaves_statistics_out(parents):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mapper.model.options import Options
@@ -64,3 +66,11 @@ def test_what_is_the_same_in_both_frameworks_is_written(text: str) -> None:
 @pytest.mark.parametrize("text", LEFT.values(), ids=LEFT)
 def test_what_would_differ_without_a_word_is_left(text: str) -> None:
     assert not _is_whole(text)
+
+
+def test_a_type_test_of_what_is_taken_by_its_name_in_a_project_is_left(tmp_path: Path) -> None:
+    (tmp_path / "lib.py").write_text("import torch.nn as nn\nC = nn.Conv2d\n")
+    main = tmp_path / "main.py"
+    main.write_text(HEAD + LEFT["a type test of what another file builds"])
+    result = process(Task(str(main), main.read_bytes()), Options())
+    assert [site.status for site in result.sites if site.before == "nn.Conv2d"] == [Status.MANUAL]

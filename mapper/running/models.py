@@ -144,9 +144,17 @@ def _built_elsewhere(reference: Reference, inference: Inference) -> str | None:
     if isinstance(tested, ast.Name):
         found = reference.scope.lookup(tested.id)
         value = found[1][0].value if found is not None and len(found[1]) == 1 else None
-    if tested is None or not isinstance(value, ast.Call) or inference.kind(value).is_known:
+    if tested is None or not isinstance(value, ast.Call):
+        return None
+    if inference.kind(value).is_known and not _is_taken_out(value.func, reference.scope):
         return None
     return ast.unparse(tested)[:60]
+
+
+def _is_taken_out(function: ast.expr, scope: Scope) -> bool:
+    """Say whether a name holds what a call gives: `C = getattr(lib, "C")`, torch's or not."""
+    found = scope.lookup(function.id) if isinstance(function, ast.Name) else None
+    return found is not None and any(isinstance(one.value, ast.Call) for one in found[1])
 
 
 def _problems(

@@ -19,7 +19,7 @@ import pytest
 HERE = Path(__file__).resolve().parent.parent
 
 LAYER = """
-id = "TM3990"
+id = "TM3998"
 kind = "layer"
 
 [torch]
@@ -51,7 +51,7 @@ after = "nn.Slope(0.1, beta=2.0)"
 """
 
 FUNCTION = """
-id = "TM4990"
+id = "TM4999"
 kind = "function"
 
 [torch]
@@ -78,7 +78,7 @@ after = "ops.slope(x, 0.1, beta=2.0)"
 """
 
 WAVE = """
-id = "TM3991"
+id = "TM3999"
 kind = "layer"
 
 [torch]
@@ -255,18 +255,18 @@ def waves(home: Path) -> Iterator[None]:
 
 NEW = {
     "a layer": (
-        "nn/slope.toml", LAYER, LAYERS, "TM3990", "torch.nn.Slope",
+        "nn/slope.toml", LAYER, LAYERS, "TM3998", "torch.nn.Slope",
         ["nn.Slope(alpha=0.01)", "nn.Slope(0.1)", "nn.Slope(0.3, beta=2.0)",
          "nn.Slope(alpha=0.2)", "nn.Slope(slope)"],
     ),
     "a function": (
-        "functional/slope.toml", FUNCTION, FUNCTIONS, "TM4990", "torch.nn.functional.slope",
+        "functional/slope.toml", FUNCTION, FUNCTIONS, "TM4999", "torch.nn.functional.slope",
         ["ops.slope(x, alpha=0.01)", "ops.slope(x, 0.1)",
          "ops.slope(ops.slope(x, alpha=0.3), beta=2.0, alpha=0.01)", "ops.slope(x, alpha=0.3)",
          "ops.slope(x, 0.4)"],
     ),
     "a layer with functions of its own": (
-        "nn/wave.toml", WAVE, WAVES, "TM3991", "torch.nn.Wave",
+        "nn/wave.toml", WAVE, WAVES, "TM3999", "torch.nn.Wave",
         ["nn.Wave()", "nn.Wave(period=0.5)"],
     ),
     "the rule of CONTRIBUTING.md": (

@@ -136,6 +136,12 @@ def test_what_would_be_called_otherwise_becomes_a_function_with_torchs_arguments
 
 
 LEFT = {
+    "a test for a class that has no counterpart": (
+        block("self.one = norm\nassert isinstance(norm, torch.Size)"), "is tested here",
+    ),
+    "a function that becomes an expression, and is called by nobody": (
+        block("self.fill = nn.init.zeros_\nself.one = norm"), "alone",
+    ),
     "a pool whose stride no function takes over": (
         block("self.one = norm(3, 2, padding=1)", "norm=nn.MaxPool2d"), "by place",
     ),

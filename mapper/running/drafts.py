@@ -285,7 +285,11 @@ class Drafter:
             elif value.partial is not None and value.done is not None:
                 self._hold_value(draft, value.partial, value.done, value.words)
             else:
-                self._rename(draft, value.words)
+                try:
+                    self._rename(draft, value.words)
+                except ManualError as error:
+                    draft.leave(str(error))
+                    continue
                 if value.done is not None:
                     done = _judged(draft.site, value.done, [value.words])
                     draft.site = replace(done, after=draft.site.after, parameters={})
@@ -326,14 +330,13 @@ class Drafter:
     def _old_type(self, draft: Draft) -> None:
         """Write a test for `torch.cuda.FloatTensor` that decides no more than placement."""
         reference = draft.reference
-        if not only_moves(reference):
+        if not reference.api.endswith("Tensor") or not only_moves(reference):
             raise ManualError(advice(reference))
         words = "what it guards only moves to a device, and placement belongs to the context"
         self.put(draft, lambda final, edited: final.spell("mindspore.Tensor", reference), words)
 
     def _type_test(self, draft: Draft) -> None:
-        reference, target = draft.reference, draft.site.target
-        assert target is not None
+        reference, target = draft.reference, _target(draft)
 
         def text(final: Imports | WholeImports, edited: EditedText) -> str:
             return both(reference, edited.source(draft.node), final.spell(target, reference))
@@ -543,8 +546,7 @@ class Drafter:
 
     def _rename(self, draft: Draft, words: str) -> None:
         """Let a bare reference name the MindSpore class."""
-        reference, target = draft.reference, draft.site.target
-        assert target is not None
+        reference, target = draft.reference, _target(draft)
         self.put(draft, lambda final, edited: final.spell(target, reference), words)
 
 
@@ -619,6 +621,15 @@ def _judged(site: Site, done: Rewritten, around: Iterable[str]) -> Site:
         parameters=done.proved.parameters,
         proof=done.proved.proof,
     )
+
+
+def _target(draft: Draft) -> str:
+    """Return the one MindSpore name that a reference becomes."""
+    if draft.site.target is None:
+        raise ManualError(
+            f"no name of MindSpore's alone stands for `{draft.site.before}`: write it by hand"
+        )
+    return draft.site.target
 
 
 def _defined(helper: Helper, final: Imports | WholeImports, edited: EditedText) -> str:

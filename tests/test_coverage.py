@@ -45,3 +45,11 @@ def test_every_test_that_is_named_is_there() -> None:
     done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True)
     collected = {line for line in done.stdout.splitlines() if "::" in line}
     assert named and not named - collected, done.stderr
+
+
+def test_nearly_all_names_of_model_files_have_a_rule(generator: ModuleType) -> None:
+    counts, missing = generator.names(), generator.without_rule()
+    assert len(counts) > 160
+    assert len(missing) <= 10
+    assert set(missing) <= generator.REASONS.keys()
+    assert all(counts[name] <= 20 for name in missing)

@@ -140,6 +140,31 @@ def test_parameters_are_taken_where_running_statistics_among_them_change_nothing
         assert f"return {after}\n" in (result.after or "")
 
 
+DECORATED = {
+    "alone": ("    @torch.jit.ignore\n", ""),
+    "below another": ("    @staticmethod\n    @torch.jit.unused\n", "    @staticmethod\n"),
+    "above another": ("    @torch.jit.ignore\n    @staticmethod\n", "    @staticmethod\n"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), DECORATED.values(), ids=DECORATED)
+def test_a_decorator_for_torch_alone_goes_with_its_line(before: str, after: str) -> None:
+    text = (
+        "import torch\nfrom torch import nn\n\n\nclass A(nn.Module):\n    # what it is\n"
+        "{}    def held(self):\n        return 1\n"
+    )
+    result = process(Task("m.py", text.format(before).encode()), WHOLE)
+    assert result.whole
+    assert f"    # what it is\n{after}    def held(self):\n" in (result.after or "")
+
+
+def test_a_decorator_with_a_comment_beside_it_is_left() -> None:
+    text = "import torch\n\n\n@torch.jit.ignore  # why\ndef held():\n    return 1\n"
+    result = process(Task("m.py", text.encode()), WHOLE)
+    assert result.after == text
+    assert any("a comment" in site.message for site in result.sites)
+
+
 def test_frozen_parameters_stay_frozen() -> None:
     text = (
         "import torch.nn as nn\n\n\nclass A(nn.Module):\n    def forward(self, x):\n"

@@ -97,7 +97,7 @@ def _inputs(use: str) -> str:
     """Return the names in an example that are inputs of the module around it."""
     known = {"torch", "nn", "F", "self", *dir(builtins)} - {"input"}
     nodes = ast.walk(ast.parse(use, mode="eval"))
-    names = {node.id for node in nodes if isinstance(node, ast.Name)} - known
+    names = {node.id for node in nodes if isinstance(node, ast.Name)} - known - set(dir(builtins))
     return ", ".join(sorted(names) or ["x"])
 
 

@@ -196,6 +196,8 @@ class Drafter:
 
     def _single(self, reference: Reference) -> Draft:
         rule = self._rulebook.by_api(reference.api)
+        if rule is not None and (span := _decorator(reference, rule)) is not None:
+            return self._without(reference, span)
         is_renamed = rule is not None and _is_renamed(rule, reference)
         call = None if is_renamed else reference.call
         draft = self.new(reference, call or reference.node)
@@ -223,6 +225,18 @@ class Drafter:
             draft.leave(str(error))
         except RecursionError:
             draft.leave("the call is nested too deeply: put its arguments into variables")
+        return draft
+
+    def _without(self, reference: Reference, span: ast.expr) -> Draft:
+        """Return the draft that takes a decorator away: the line up to what is decorated."""
+        draft = self.new(reference, reference.node)
+        if draft.site.status is Status.IGNORED:
+            return draft
+        if self.module.source(span).split() != f"@{self.module.source(reference.node)}".split():
+            draft.leave("a comment stands beside the decorator: take it away by hand")
+            return draft
+        draft.node = span
+        self.put(draft, lambda final, edited: "", "the decorator goes: it is for torch alone")
         return draft
 
     def _call(self, draft: Draft, call: ast.Call) -> None:
@@ -580,6 +594,29 @@ def _is_any_ignored(drafts: Sequence[Draft], name: str) -> bool:
         if draft.site.status is not Status.IGNORED:
             draft.leave(f"`{name}` is switched off at another place")
     return True
+
+
+def _decorator(reference: Reference, rule: Rule) -> ast.expr | None:
+    """Return what a decorator takes up, from its `@` to what follows, where it changes nothing.
+
+    It changes nothing where the rule says that a call of it becomes its argument.
+    """
+    above = reference.parents[0] if reference.parents else None
+    if not isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return None
+    places = [i for i, one in enumerate(above.decorator_list) if one is reference.node]
+    texts = [write.text for write in rule.write]
+    if not places or not rule.torch.names or texts != [f"{{{rule.torch.names[0]}}}"]:
+        return None
+    following = [*above.decorator_list, above][places[0] + 1]
+    return ast.Name(
+        reference.api,
+        ast.Load(),
+        lineno=reference.node.lineno,
+        col_offset=above.col_offset,
+        end_lineno=following.lineno,
+        end_col_offset=above.col_offset,
+    )
 
 
 def _check_place(

@@ -55,6 +55,13 @@ class _Index:
     by_target: dict[str, Entry] = field(default_factory=dict)
 
 
+def _rank(entry: Entry) -> int:
+    """Return how much a rule says of its MindSpore API; names that are exchanged say nothing."""
+    if entry.kind in (Kind.CONSTANT, Kind.CLASS, Kind.MANUAL):
+        return 0
+    return 1 if entry.kind is Kind.SIGNATURE else 2
+
+
 _LINE = re.compile(r'^(id|kind|strategy|group|api) = "([\w.{}-]+)"', re.MULTILINE)
 _ALIASES = re.compile(r"^aliases = \[([^]]*)\]", re.MULTILINE)
 _RANKS = re.compile(r"^ranks = \[([\d, ]*)\]", re.MULTILINE)
@@ -167,7 +174,7 @@ class Rulebook:
                 self._enter(index.by_id, [entry.id] if entry.id else [], entry, "id")
                 self._enter(index.by_api, entry.spellings, entry, "torch.aliases")
                 known = index.by_target.get(entry.target)
-                if entry.target and (known is None or known.kind is Kind.SIGNATURE):
+                if entry.target and (known is None or _rank(entry) > _rank(known)):
                     index.by_target[entry.target] = entry
         return index
 

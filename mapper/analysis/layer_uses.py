@@ -22,9 +22,8 @@ from mapper.analysis.cells import ClassInfo
 from mapper.analysis.inference import File, Project
 from mapper.analysis.kinds import Kind
 from mapper.analysis.module import ParsedModule
-from mapper.analysis.project_files import entries, parse, plain_text, root_of
+from mapper.analysis.project_files import entries, find, parse, plain_text, root_of
 from mapper.analysis.reach import RECURSIVE, Place, Reach, Reached
-from mapper.analysis.replaced import programs
 from mapper.analysis.scopes import FUNCTIONS
 from mapper.analysis.walk import children
 from mapper.model.record import record
@@ -259,14 +258,48 @@ def _is_marked(path: Path) -> bool:
 
 @lru_cache(limits.PARSED_FILES)
 def _other_files(own: Path) -> tuple[Path, ...]:
-    """Return the other files of a file's program that could handle layers."""
-    root = root_of(own.parent)
-    together = programs(root)
-    return tuple(
-        entry.path
-        for entry in entries(root) or ()
-        if entry.path != own and together.get(entry.path) == together.get(own, entry.path)
-    )
+    """Return the files that a file's layers may come to.
+
+    These import it, or such a file, or are imported by one of them.
+    """
+    found = [own.resolve()]
+    for path in found:  # grows meanwhile
+        if len(found) < limits.HANDED_FILES:
+            found += [one for one in _importers(path) if one not in found]
+    beside = dict.fromkeys(found)
+    for path in found:
+        beside.update((one, None) for one in _imported(path))
+    return tuple(path for path in beside if path != found[0])
+
+
+def _importers(path: Path) -> Iterator[Path]:
+    """Yield the files of the project that import a file, as Python would find it."""
+    word = path.parent.name if path.stem == "__init__" else path.stem
+    for entry in entries(root_of(path.parent)) or ():
+        if word in entry.words and path in _imported(entry.path):
+            yield entry.path
+
+
+@lru_cache(limits.PARSED_FILES)
+def _imported(path: Path) -> tuple[Path, ...]:
+    """Return the files of the project that a file imports."""
+    return tuple(dict.fromkeys(_imports(path)))
+
+
+def _imports(path: Path) -> Iterator[Path]:
+    parsed = parse(path)
+    for node in ast.walk(parsed.tree) if parsed is not None else ():
+        modules = list[str]()
+        match node:
+            case ast.Import(names=names):
+                modules = [alias.name for alias in names]
+            case ast.ImportFrom(module=module, names=names, level=level):
+                base = "." * level + (module or "")
+                dot = "." if module else ""
+                modules = [base, *(f"{base}{dot}{alias.name}" for alias in names)]
+        for module in modules:
+            if (file := find(module, path)) is not None:
+                yield file
 
 
 # --- what one file does -------------------------------------------------------------------------

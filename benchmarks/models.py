@@ -340,14 +340,15 @@ def judged(options: argparse.Namespace) -> bool:
 
     say(line(COLUMNS))
     say(line(["---"] * len(COLUMNS)))
-    with Frameworks(Interpreters(options.torch, options.mindspore)) as frameworks:
-        for model in wanted:
-            start = time.perf_counter()
+    for model in wanted:
+        start = time.perf_counter()
+        # a program that one model ends is not missed by the next
+        with Frameworks(Interpreters(options.torch, options.mindspore)) as frameworks:
             cells = row(model, trees[model.tree], frameworks, options.keep, not options.plain)
-            agree += cells[2] != "no" and not cells[-1]
-            say(line(cells))
-            if options.times:
-                print(f"{model.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+        agree += cells[2] != "no" and not cells[-1]
+        say(line(cells))
+        if options.times:
+            print(f"{model.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     say(f"\n{agree} of {len(wanted)} are whole (of scripts: the class) and agree.")
     missing = {one.tree for one in MODELS} - trees.keys()
     if missing:

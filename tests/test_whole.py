@@ -210,3 +210,19 @@ def test_a_method_that_would_be_silently_different_is_left_where_its_object_is_u
     result = process(Task("m.py", text.encode()), WHOLE)
     assert result.after == text
     assert any("cannot be told" in site.message for site in result.sites)
+
+
+LAYERS = (
+    "    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(2, 3)\n\n"
+    "    def forward(self, x):\n        return self.fc(x)\n"
+)
+
+
+def test_a_class_whose_base_is_not_found_stays_with_its_forward() -> None:
+    text = f"from torch import nn\n\nfrom somewhere import Base\n\n\nclass A(Base):\n{LAYERS}"
+    result = process(Task("model.py", text.encode()), WHOLE)
+    assert not result.whole and result.after == text
+    assert any("its base `Base` is not found" in site.message for site in result.sites)
+    known = text.replace("from somewhere import Base\n", "class Base(nn.Module):\n    pass\n")
+    after = process(Task("model.py", known.encode()), WHOLE)
+    assert after.whole and "def construct(self, x)" in str(after.after)

@@ -14,6 +14,8 @@ from mapper.analysis.scopes import FUNCTIONS
 MODULE, SEQUENTIAL = "torch.nn.Module", "torch.nn.Sequential"
 _ROOTS = (MODULE, SEQUENTIAL, "torch.nn.ModuleList", "torch.nn.ModuleDict")
 
+_NO_MODULES = frozenset(("object", "ABC", "abc.ABC"))
+
 _RESERVED = frozenset(
     (
         "cls_name",
@@ -100,9 +102,33 @@ def find_classes(
                     is_growing = True
     for node in inferred:
         found.setdefault(node, ModuleClass(node, None, MODULE))
+    for node in pending:
+        if node not in found and (base := _unknown_base(module, node, references)) is not None:
+            words = f"its base `{ast.unparse(base)}` is not found, and may be a torch module"
+            found[node] = ModuleClass(node, None, MODULE, [(base.lineno, words)])
     for one in found.values():
         one.problems.extend(_problems(one))
     return list(found.values())
+
+
+def _unknown_base(
+    module: ParsedModule, node: ast.ClassDef, references: Sequence[Reference]
+) -> ast.expr | None:
+    """Return the imported base of a class with layers and a `forward`, which MindSpore never calls.
+
+    Left as it is, such a class would run the `construct` that it inherits, without a word.
+    """
+    has_forward = any(isinstance(one, FUNCTIONS) and one.name == "forward" for one in node.body)
+    lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    if not has_forward or not any(
+        one.api.startswith("torch.nn.") and one.call is not None and one.node.lineno in lines
+        for one in references
+    ):
+        return None
+    for base in node.bases:
+        if _class_of(module, base, node) is None and ast.unparse(base) not in _NO_MODULES:
+            return base
+    return None
 
 
 def _class_of(module: ParsedModule, base: ast.expr, node: ast.ClassDef) -> ast.ClassDef | None:

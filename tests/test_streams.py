@@ -164,7 +164,7 @@ def test_where_stdout_is_no_report_stderr_says_what_is_left(
 def test_a_failed_file_is_named_even_when_quiet(here: Path) -> None:
     ran = tm2ms("migrate", "-q", "-", cwd=here, stdin=b"import torch\ndef (: Conv2d\n")
     assert ran.returncode == 2
-    assert ran.stderr.startswith(b"<stdin>:2:3: [failed] not valid Python")
+    assert ran.stderr.startswith(b"<stdin>:2:5: [failed] not valid Python")
 
 
 # --- colour, pipes, interrupts ------------------------------------------------------------------

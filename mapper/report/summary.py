@@ -70,8 +70,6 @@ def _sites(run: Run, view: View) -> list[str]:
         out.append(f"{counts['uncovered']} without a rule")
     if counts["ignored"]:
         out.append(f"{counts['ignored']} ignored")
-    if is_partial(run):
-        out.append("other torch code stays")
     return out
 
 

@@ -71,8 +71,14 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("flags", [["--check"], ["--diff"], []], ids=["check", "diff", "in place"])
-@pytest.mark.parametrize("kind", ["full", "concise", "json", "gitlab", "sarif"])
+RUNS = [("full", "--diff"), ("concise", "--diff")] + [
+    (kind, *mode)
+    for kind in ("full", "concise", "json", "gitlab", "sarif")
+    for mode in (("--check",), ())
+]
+
+
+@pytest.mark.parametrize(("kind", "flags"), [(one[0], list(one[1:])) for one in RUNS])
 @pytest.mark.parametrize("evil", COMMANDS.values(), ids=COMMANDS)
 def test_no_line_of_a_log_is_a_command(
     evil: str, kind: str, flags: list[str], tmp_path: Path

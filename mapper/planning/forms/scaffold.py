@@ -103,9 +103,10 @@ def find_classes(
     for node in inferred:
         found.setdefault(node, ModuleClass(node, None, MODULE))
     for node in pending:
-        if node not in found and (base := _unknown_base(module, node, references)) is not None:
-            words = f"its base `{ast.unparse(base)}` is not found, and may be a torch module"
-            found[node] = ModuleClass(node, None, MODULE, [(base.lineno, words)])
+        unknown = None if node in found else _unknown_base(module, node, references)
+        if unknown is not None:
+            words = f"its base `{ast.unparse(unknown)}` is not found, and may be a torch module"
+            found[node] = ModuleClass(node, None, MODULE, [(unknown.lineno, words)])
     for one in found.values():
         one.problems.extend(_problems(one))
     return list(found.values())

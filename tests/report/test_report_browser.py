@@ -63,7 +63,7 @@ def shown(page: Any) -> str:
 
 def test_the_page_opens_with_every_site(page: Callable[[Run], Any]) -> None:
     opened = page(sample())
-    assert find(opened, "h1")[0].text == "4 of 10 convolutions migrated"
+    assert find(opened, "h1")[0].text == "4 of 10 torch convolutions migrated"
     assert shown(opened) == "10 sites"
     assert len(find(opened, "details.site")) == 10
     assert [tile.text.split("\n")[0] for tile in find(opened, ".tile b")] == list("41131")
@@ -254,5 +254,5 @@ def test_five_thousand_sites_stay_quick(page: Callable[[Run], Any]) -> None:
 def test_a_run_without_sites_says_so(page: Callable[[Run], Any]) -> None:
     failed = FileResult("a.py", FileStatus.FAILED, message="line 1: no")
     opened = page(Run((failed,), mindspore="2.10"))
-    assert find(opened, "h1")[0].text == "No torch convolutions found"
+    assert find(opened, "h1")[0].text == "No torch references found"
     assert "line 1: no" in find(opened, "#sites")[0].text

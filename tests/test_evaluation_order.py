@@ -162,3 +162,15 @@ def test_a_bias_that_a_symbol_decides_is_among_the_parameters(
 def test_a_bias_of_another_layer_that_a_symbol_decides_is_so_too() -> None:
     site = _sites("def f(b):\n    return nn.Linear(3, 8, bias=not b)\n", ())[-1]
     assert list(site.parameters) == ["weight", "bias"]
+
+
+@pytest.mark.parametrize("deviation", ["math.sqrt(2. / n)", "0.01", "math.sqrt(2. / math.pi)"])
+def test_an_initialiser_whose_arguments_only_compute_is_written(deviation: str) -> None:
+    text = f"import math\ndef f(m: nn.Conv2d, n):\n    m.weight.data.normal_(0, {deviation})\n"
+    assert {site.status for site in _sites(text, ())} == {Status.MIGRATED}
+
+
+def test_an_initialiser_whose_argument_may_change_the_weight_is_left() -> None:
+    text = "def f(m: nn.Conv2d, g):\n    m.weight.data.normal_(0, g(m))\n"
+    (site,) = _sites(text, ())
+    assert "would be evaluated" in site.message

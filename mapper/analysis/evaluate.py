@@ -63,7 +63,7 @@ NUMERIC = frozenset(
 )
 
 
-_HARMLESS = FUNCTIONS.keys() | {"isinstance", "range"}
+_HARMLESS = FUNCTIONS.keys() | {"isinstance", "range", *(f"math.{name}" for name in dir(math))}
 
 
 def symbol(node: ast.expr) -> str:

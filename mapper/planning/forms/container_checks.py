@@ -33,39 +33,30 @@ def of_containers(
     `gathered` are the calls that become items of an OrderedDict.
     """
     for node in ast.walk(tree):
+        name: ast.expr | None = None
         match node:
             case ast.Call(
                 func=ast.Attribute(value=owner, attr="add_module" | "register_module"),
-                args=[name, _, *_],
+                args=[name, value, *_],
             ):
-                yield from _named(node, name)
-                given = node not in gathered  # it is a module, whatever else is known of it
+                is_added = True  # a module, whatever else is known of it
             case ast.Call(func=ast.Name(id="setattr"), args=[owner, name, value]):
-                given = _may_be_layer(inference.kind(value))
-                if given:
-                    yield from _named(node, name)
+                is_added = False
             case ast.Assign(targets=[ast.Attribute(value=owner)], value=value):
-                given = _may_be_layer(inference.kind(value))
+                is_added = False
             case _:
                 continue
-        kind = inference.kind(owner)
-        if given and kind.name == "unknown" and _is_open(node, inference):
+        layer, kind = inference.kind(value), inference.kind(owner)
+        if not (is_added or _may_be_layer(layer)):
+            continue
+        if name is not None:
+            yield from _named(node, name)
+        if node in gathered:
+            continue
+        if kind.name == "unknown" and (is_added or layer.is_layer) and not _is_self(owner):
             yield node.lineno, _SKIPPED.format(ast.unparse(node)[:60], "may be")
-        elif given and any(map(_is_sequential, kind.alternatives())):
+        elif any(map(_is_sequential, kind.alternatives())):
             yield node.lineno, _SKIPPED.format(ast.unparse(node)[:60], "is")
-
-
-def _is_open(node: ast.AST, inference: Inference) -> bool:
-    """Say whether a layer surely goes into an object of which nothing is known."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=owner)):
-            return not _is_self(owner)
-        case (
-            ast.Call(args=[owner, _, value])
-            | ast.Assign(targets=[ast.Attribute(value=owner)], value=value)
-        ):
-            return not _is_self(owner) and inference.kind(value).is_layer
-    return False
 
 
 def _is_self(owner: ast.expr) -> bool:
@@ -82,7 +73,7 @@ def _is_sequential(kind: Kind) -> bool:
     return kind.is_layer and kind.of == "torch.nn.Sequential"
 
 
-def _named(node: ast.AST, name: ast.expr) -> Iterator[Problem]:
+def _named(node: ast.stmt | ast.expr, name: ast.expr) -> Iterator[Problem]:
     """Yield that a child's name is none that MindSpore takes for a parameter."""
     text = "".join(
         part.value
@@ -91,7 +82,7 @@ def _named(node: ast.AST, name: ast.expr) -> Iterator[Problem]:
     )
     if found := _ILLEGAL.search(text):
         yield (
-            getattr(node, "lineno", 1),
+            node.lineno,
             f"the name of a child has {found[0]!r}, which raises in MindSpore: name it with "
             "letters, digits, `_`, `-` and `.`",
         )

@@ -2,9 +2,8 @@
 
 A tree is a checkout, or a package unpacked from its wheel; the models of `model_list.py` whose tree
 is given are migrated into a temporary directory, and both versions run: in evaluation and training,
-in PyNative and GRAPH_MODE. **This executes the code of the trees.** With `--inventory`, nothing is
-run: for each tree the files with models are counted, how many are whole, and for the others the
-names that are missing by how many files each would complete.
+in PyNative and GRAPH_MODE. **This executes the code of the trees.** How many files of whole trees
+are whole, and what the others lack, is counted by `inventory.py`, which runs nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
@@ -28,15 +27,11 @@ sys.path[:0] = [str(ROOT)]
 
 from model_list import MODELS, Model  # noqa: E402
 
-from mapper.analysis.inference import Inference, Project  # noqa: E402
-from mapper.analysis.module import ParsedModule  # noqa: E402
-from mapper.analysis.resolve import Names  # noqa: E402
 from mapper.comparing.compare import Frameworks  # noqa: E402
 from mapper.comparing.request import Interpreters, Request, parse_input  # noqa: E402
 from mapper.comparing.results import Comparison, Difference, Run, SideError  # noqa: E402
-from mapper.files.source import LineIndex  # noqa: E402
 from mapper.model.options import Options  # noqa: E402
-from mapper.model.results import FileResult, FileStatus, Site, Status  # noqa: E402
+from mapper.model.results import FileResult, FileStatus, Status  # noqa: E402
 from mapper.running.file import Task, process  # noqa: E402
 
 WHOLE = Options()
@@ -44,7 +39,6 @@ MODES = ("pynative", "graph")
 WRITTEN = (Status.MIGRATED, Status.SHAPE_ONLY)
 LIMITS = {False: 1e-5, True: 1e-4}  # of the output's scale, in evaluation and training
 _CONSEQUENCE = re.compile(r".* stays torch's: (line \d+: .*)", re.DOTALL)
-_TORCH = re.compile(r"\btorch(vision|audio)?\b")
 
 
 # --- migrating ----------------------------------------------------------------------------------
@@ -360,106 +354,8 @@ def judged(options: argparse.Namespace) -> bool:
     return agree == len(wanted)
 
 
-# --- the inventory ------------------------------------------------------------------------------
-
-
-@dataclass
-class Inventory:
-    """The model files of one tree."""
-
-    name: str
-    files: int = 0
-    whole: int = 0
-    alone: Counter[str] = field(default_factory=Counter)
-    """Names that a file lacks and nothing else: what each would complete."""
-    all: Counter[str] = field(default_factory=Counter)
-    """Names that a file lacks, with others or alone."""
-
-
-def has_model(path: Path, text: str, project: Project) -> bool:
-    """Say whether a file defines a class that derives from torch.nn.Module."""
-    try:
-        tree = parsed(text)
-        names = Names(tree, lambda name: None, path=path)
-        module = ParsedModule(text, tree, names, LineIndex(text), path=path)
-        return bool(Inference(module, project).classes)
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-
-
-def missing(result: FileResult) -> frozenset[str]:
-    """Return what a file lacks: names, and in words where a name is not what is in the way."""
-    found = {_name(site) for site in result.sites if site.status not in WRITTEN}
-    found.discard("")
-    if not found:
-        words = next(hindrances(result), "").partition(": ")[2]
-        found = {re.sub(r"`[^`]*`|\d+", "…", words)[:80]}
-    return frozenset(found)
-
-
-def _name(site: Site) -> str:
-    if _CONSEQUENCE.fullmatch(site.message):
-        return ""
-    return site.api if site.status is Status.UNCOVERED else f"{site.api} ({site.status})"
-
-
-def inventory(tree: Path) -> Inventory:
-    """Migrate the model files of a tree in memory and count."""
-    found = Inventory(tree.resolve().name)
-    project = Project()
-    for path in sorted(tree.rglob("*.py")):
-        data = path.read_bytes()
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            continue
-        if not path.is_file() or not has_model(path.resolve(), text, project):
-            continue
-        found.files += 1
-        result = process(Task(str(path.relative_to(tree)), data, str(tree.resolve())), WHOLE)
-        if is_whole(result):
-            found.whole += 1
-            continue
-        names = missing(result)
-        found.all.update(names)
-        if len(names) == 1:
-            found.alone.update(names)
-    return found
-
-
-def inventories(trees: Sequence[Path], most: int) -> None:
-    """Print the inventory of each tree, and of all."""
-    total = Inventory("all")
-    print("| tree | model files | whole |", "|---|---|---|", sep="\n")
-    for tree in trees:
-        one = inventory(tree)
-        total.files += one.files
-        total.whole += one.whole
-        total.alone.update(one.alone)
-        total.all.update(one.all)
-        print(line([one.name, str(one.files), str(one.whole)]), flush=True)
-        if most and len(trees) > 1 and one.all:
-            print(_names(one, 5), end="\n\n")
-    share = total.whole / max(total.files, 1)
-    print(line(["all", str(total.files), f"{total.whole} ({share:.0%})"]))
-    print("\n| missing | completes | lacked by |", "|---|---|---|", sep="\n")
-    for name in _ranked(total)[:most]:
-        print(line([name, str(total.alone[name]), str(total.all[name])]))
-
-
-def _ranked(one: Inventory) -> list[str]:
-    return sorted(one.all, key=lambda name: (-one.alone[name], -one.all[name], name))
-
-
-def _names(one: Inventory, most: int) -> str:
-    words: Mapping[str, str] = {
-        name: f"{name} ({one.alone[name]} of {one.all[name]})" for name in _ranked(one)[:most]
-    }
-    return "  lacks " + "; ".join(words.values())
-
-
 def main() -> int:
-    """Print the table, or the inventory."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("trees", nargs="+", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="models whose name has this")
@@ -469,12 +365,7 @@ def main() -> int:
     parser.add_argument("--times", action="store_true", help="say how long each took")
     parser.add_argument("--torch", default=sys.executable, help="the Python that has torch")
     parser.add_argument("--mindspore", default=sys.executable, help="the Python with MindSpore")
-    parser.add_argument("--inventory", action="store_true", help="count files; run nothing")
-    parser.add_argument("--most", type=int, default=40, help="names of the inventory")
     options = parser.parse_args()
-    if options.inventory:
-        inventories(options.trees, options.most)
-        return 0
     return 0 if judged(options) else 1
 
 

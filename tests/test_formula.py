@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mapper.proving.formula import FormulaError, compile_formula
+from mapper.rulebook.tables import Where
 
 COMPUTED = {
     "a parameter": ("slope", 0.5),
@@ -24,7 +25,7 @@ VALUES = {
 
 @pytest.mark.parametrize(("text", "value"), COMPUTED.values(), ids=COMPUTED)
 def test_a_formula_computes(text: str, value: object) -> None:
-    assert compile_formula(text, VALUES, "TM1")(VALUES) == value
+    assert compile_formula(text, VALUES, Where("TM1"))(VALUES) == value
 
 
 REFUSED = {
@@ -38,10 +39,13 @@ REFUSED = {
     "a comprehension": ("[y for y in x]", "comprehension|ListComp"),
     "a statement": ("x = 1", "x = 1"),
     "bytes": ("b'a'", "b'a'"),
+    "an argument that is missing": ("where(x, x)", "missing a required argument"),
+    "an argument too many": ("softmax(x, -1, -1)", "too many positional arguments"),
+    "a keyword that there is not": ("softmax(x, -1, dim=1)", "unexpected keyword argument"),
 }
 
 
 @pytest.mark.parametrize(("text", "word"), REFUSED.values(), ids=REFUSED)
 def test_a_formula_is_refused_with_the_rule_and_the_word(text: str, word: str) -> None:
     with pytest.raises(FormulaError, match=f"TM1: .*({word})"):
-        compile_formula(text, ["x", "slope"], "TM1")
+        compile_formula(text, ["x", "slope"], Where("TM1"))

@@ -12,6 +12,7 @@ from mapper import __version__
 from mapper.cli import checkpoint, compare, flags
 from mapper.cli.help import GroupedCommand
 from mapper.cli.streams import quiet_pipe
+from mapper.rulebook.tables import RuleError
 
 if TYPE_CHECKING:
     from mapper.running.config import Config
@@ -27,8 +28,15 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line."""
-    app(prog_name="tm2ms")
+    """Run the command line; a rule file that cannot be used ends every command alike."""
+    try:
+        app(prog_name="tm2ms")
+    except RuleError as error:
+        from mapper.report.visible import on_lines
+        from mapper.rulebook.lines import described
+
+        typer.echo(f"tm2ms: {on_lines(described(error))}", err=True)
+        sys.exit(2)
 
 
 def _version(value: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mapper.limits import LARGEST_FILE
 from mapper.model.options import Options
+from mapper.rulebook.tables import RuleError
 
 if TYPE_CHECKING:
     from mapper.model.results import FileResult, Run
@@ -40,11 +41,22 @@ class Session:
         """Do the whole run and return the exit code.
 
         Raises:
-            UsageError: the paths or settings do not go together, or a report cannot be written.
+            UsageError: the paths or settings do not go together, a report cannot be written, or a
+                rule file cannot be used.
         """
         is_stdin = "-" in paths or self.settings.stdin_filename is not None
         if is_stdin and set(paths) - {"-"}:
             raise UsageError("- stands alone: standard input does not go with other paths")
+        try:
+            return self._run(paths, is_stdin)
+        except RuleError as error:
+            from mapper.rulebook.lines import described
+
+            is_dry = self.settings.check or self.settings.diff
+            how_far = f"\ntm2ms: {self._how_far()}" if self._done and not is_dry else ""
+            raise UsageError(f"{described(error)}{how_far}") from error
+
+    def _run(self, paths: Sequence[str], is_stdin: bool) -> int:
         options = _options(self.config)
         # a proof is too small to share out, and starting threads takes longer than computing it
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

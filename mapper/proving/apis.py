@@ -10,11 +10,12 @@ from enum import StrEnum
 import numpy as np
 
 from mapper.model.record import record
-from mapper.proving.annotations import accepts, kinds, literals
+from mapper.proving.annotations import AnnotationError, accepts, kinds, literals
 from mapper.proving.formula import Formula, compile_formula
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import MindSporeSide, ParameterSpec, Signature
+from mapper.rulebook.tables import Where
 
 
 class RaisesError(Exception):
@@ -143,14 +144,14 @@ def _shown(value: object) -> str:
 def api_of(
     signature: Signature,
     name: str,
-    where: str,
+    where: Where,
     version: Version | None = None,
     is_attribute: bool = False,
 ) -> Api:
-    """Compile one side of a rule.
+    """Return one side of a rule, compiled; `where` is its table in the rule file.
 
     Raises:
-        FormulaError, AnnotationError: it has a mistake; the message names the rule.
+        RuleError: it has a mistake.
     """
     parameters = _existing(signature, version)
     method = ".Tensor." in name
@@ -164,18 +165,28 @@ def api_of(
     own = [spec.name for spec in parameters]
     leaves = [path.rpartition(".")[2] for path in signature.state]
     known = {*own, *(spec.name for spec in signature.operands), *leaves, "training", "self"}
-    for spec in (*parameters, *signature.operands):
-        kinds(spec.annotation)
+    try:
+        for spec in (*parameters, *signature.operands):
+            kinds(spec.annotation)
+    except AnnotationError as error:
+        where.at("signature").fail(str(error))
     return Api(
         name,
         form,
         parameters,
         signature.operands,
-        compile_formula(signature.computes, known, where) if signature.computes else None,
-        {path: compile_formula(text, own, where) for path, text in signature.state.items()},
+        _formula(signature.computes, known, where.at("computes")),
+        {
+            path: compile_formula(text, own, where.at("state", path))
+            for path, text in signature.state.items()
+        },
         frozenset(signature.buffers),
         is_strict=name.startswith("mindspore."),
     )
+
+
+def _formula(text: str, known: Iterable[str], where: Where) -> Formula | None:
+    return compile_formula(text, known, where) if text else None
 
 
 def _existing(signature: Signature, version: Version | None) -> tuple[ParameterSpec, ...]:
@@ -209,8 +220,9 @@ class Apis:
             if rule is None:
                 return None
             is_attribute = rule.kind == "attribute"
-            return api_of(rule.torch, rule.torch.api, rule.file or rule.id, None, is_attribute)
-        signature = self._rulebook.signature(name)
-        if signature is None:
+            where = Where(rule.file, "torch")
+            return api_of(rule.torch, rule.torch.api, where, None, is_attribute)
+        rule = self._rulebook.working_target(name)
+        if rule is None:
             return None
-        return api_of(signature, name, name, self._version)
+        return api_of(rule.mindspore, name, Where(rule.file, "mindspore"), self._version)

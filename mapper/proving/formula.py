@@ -1,20 +1,22 @@
 """Compiles the formulas of rules: what an API computes, as one restricted Python expression.
 
 Its names are an API's parameters, inputs and state, `training`, and the functions of
-`semantics.core`. It is checked when a rule is read, so that an unknown name is reported as a
-mistake in the rule file and not during some proof.
+`semantics.core`. It is checked before anything is computed, so that an unknown name is reported as
+a mistake in the rule file, and never taken for a framework that raises.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import math
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import CodeType
 
 from mapper.model.record import record
 from mapper.proving.semantics.core import FUNCTIONS
+from mapper.rulebook.tables import RuleError, Where
 
 ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "size"})
 CONSTANTS: Mapping[str, object] = {"inf": math.inf}
@@ -31,8 +33,8 @@ _GLOBALS: dict[str, object] = {
 }
 
 
-class FormulaError(ValueError):
-    """A formula that cannot be used; the message names the rule and the name at fault."""
+class FormulaError(RuleError):
+    """A formula that cannot be used; the message names the rule, the key and the name at fault."""
 
 
 @record(frozen=True, slots=True)
@@ -48,23 +50,24 @@ class Formula:
         return eval(self.code, _GLOBALS, values)  # checked node by node
 
 
-def compile_formula(text: str, known: Iterable[str], where: str) -> Formula:
+def compile_formula(text: str, known: Iterable[str], where: Where) -> Formula:
     """Return the formula for an expression over the `known` names.
 
     Raises:
-        FormulaError: it is no such expression; `where` names the rule and the key in the message.
+        FormulaError: it is no such expression; `where` is its place, for the message.
     """
     return _compiled(text, frozenset(known), where)
 
 
 @lru_cache(maxsize=4096)
-def _compiled(text: str, known: frozenset[str], where: str) -> Formula:
+def _compiled(text: str, known: frozenset[str], where: Where) -> Formula:
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError) as error:
-        raise FormulaError(f"{where}: `{text}` is no expression") from error
+        raise FormulaError(where.file, where.key, f"`{text}` is no expression") from error
     for node in ast.walk(tree):
-        _check(node, known, where)
+        if problem := _problem(node, known):
+            raise FormulaError(where.file, where.key, problem)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = {
         node.id
@@ -75,7 +78,7 @@ def _compiled(text: str, known: frozenset[str], where: str) -> Formula:
     # called must the function be found: it is renamed there.
     renamed = _Called().visit(tree)
     return Formula(
-        text, frozenset(names), compile(ast.fix_missing_locations(renamed), where, "eval")
+        text, frozenset(names), compile(ast.fix_missing_locations(renamed), where.file, "eval")
     )
 
 
@@ -89,21 +92,45 @@ class _Called(ast.NodeTransformer):
         return node
 
 
-def _check(node: ast.AST, known: frozenset[str], where: str) -> None:
+def _problem(node: ast.AST, known: frozenset[str]) -> str | None:
+    """Return what is wrong with one node of a formula."""
     match node:
         case ast.Call(func=ast.Name(id=name)):
-            if name not in FUNCTIONS:
-                raise FormulaError(f"{where}: there is no function `{name}`")
+            return _problem_of_call(node, name)
         case ast.Call(func=function):
-            raise FormulaError(f"{where}: `{ast.unparse(function)}` is no function of a formula")
+            return f"`{ast.unparse(function)}` is no function of a formula"
         case ast.Name(id=name):
             if name not in known and name not in FUNCTIONS and name not in CONSTANTS:
-                raise FormulaError(f"{where}: `{name}` is no parameter, input or state")
+                return f"`{name}` is no parameter, input or state"
         case ast.Attribute(attr=name):
             if name not in ATTRIBUTES:
-                raise FormulaError(f"{where}: there is no attribute `{name}`")
+                return f"there is no attribute `{name}`"
         case ast.Constant(value=value):
             if not isinstance(value, int | float | str | None):
-                raise FormulaError(f"{where}: `{value!r}` is no constant of a formula")
+                return f"`{value!r}` is no constant of a formula"
         case _ if not isinstance(node, _NODES):
-            raise FormulaError(f"{where}: a formula holds no {type(node).__name__}")
+            return f"a formula holds no {type(node).__name__}"
+    return None
+
+
+def _problem_of_call(node: ast.Call, name: str) -> str | None:
+    """Return what is wrong with the call of a function: a proof would take it for a refusal."""
+    if name not in FUNCTIONS:
+        return f"there is no function `{name}`"
+    signature = _signature(name)
+    is_written_out = not any(isinstance(one, ast.Starred) for one in node.args)
+    if signature is None or not is_written_out or any(one.arg is None for one in node.keywords):
+        return None
+    try:
+        signature.bind(*node.args, **{one.arg: one.value for one in node.keywords if one.arg})
+    except TypeError as error:
+        return f"`{name}`: {error}"
+    return None
+
+
+@cache
+def _signature(name: str) -> inspect.Signature | None:
+    try:
+        return inspect.signature(FUNCTIONS[name])
+    except ValueError:  # some functions of numpy have none
+        return None

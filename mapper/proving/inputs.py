@@ -11,6 +11,7 @@ from mapper.proving.apis import RaisesError
 from mapper.proving.formula import compile_formula
 from mapper.proving.semantics.making import TooLargeError, normal
 from mapper.rulebook.schema import Rule
+from mapper.rulebook.tables import Where
 
 SHAPES = ("(2, 3, 4, 5)", "(3, 4)")
 """Shapes of inputs for which the rule names none."""
@@ -30,7 +31,7 @@ def draw(rule: Rule, name: str, values: Mapping[str, object], place: int, seed: 
         RaisesError: the formula fails for these arguments, as torch would.
     """
     texts = rule.inputs.get(name) or SHAPES
-    formula = compile_formula(texts[place % len(texts)], values, f"{rule.id}: inputs.{name}")
+    formula = compile_formula(texts[place % len(texts)], values, Where(rule.file, f"inputs.{name}"))
     try:
         made: Any = formula(values)
         return made if isinstance(made, np.ndarray) else normal(made, seed)

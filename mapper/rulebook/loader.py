@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mapper.model.record import record
 from mapper.rulebook.checks import check_rule
@@ -33,7 +33,8 @@ _PAGE = ".doc.toml"
 class Entry:
     """What the raw text of a rule file says of a rule: nothing is parsed for it.
 
-    `rank` is the one of the file's `ranks` that is meant, where it has any.
+    `rank` is the one of the file's `ranks` that is meant, where it has any. `is_clear` is False
+    where something is missing that a lookup needs.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Entry:
     path: Path
     rank: int | None = None
     spellings: tuple[str, ...] = ()
+    is_clear: bool = True
 
 
 @record(frozen=True, slots=True)
@@ -81,8 +83,9 @@ def scan(text: str, path: Path) -> Iterator[Entry]:
             words.setdefault(side, word)
         aliases = [n for block in _ALIASES.findall(here) for n in re.findall(r'"(.*?)"', block)]
         known = words.get("kind") in list(Kind)
-        kind = Kind(words["kind"]) if known else Kind.MANUAL  # what is wrong, parsing will tell
+        kind = Kind(words["kind"]) if known else Kind.MANUAL
         api = words.get("api", "")
+        is_clear = known and bool(words.get("id")) and bool(api or words.get("mindspore"))
         group = Group(words["group"]) if words.get("group") in list(Group) else None
         yield Entry(
             words.get("id", ""),
@@ -93,22 +96,32 @@ def scan(text: str, path: Path) -> Iterator[Entry]:
             path,
             rank,
             (api, *aliases) if api else (),
+            is_clear,
         )
 
 
 class Rulebook:
-    """All rules of one directory, each parsed when it is first needed."""
+    """All rules of one directory, each parsed when it is first needed.
+
+    Raises:
+        RuleError: a file cannot be used. Names and ids that two rules have, and files that a lookup
+            would not find, are reported when the rulebook is made; the rest when a rule is needed.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._parsed: dict[tuple[Path, int | None], Rule] = {}
         self._working: dict[tuple[Path, int | None], Rule] = {}
-        self._index = self._scan()
+        entries = [one for path in self._files() for one in scan(self._text(path), path)]
+        self._index = self._indexed(entries)
+        for entry in entries:
+            if not entry.is_clear:
+                self._rule(entry)  # reading it tells what is wrong
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """All rules in the order of their ids, checked against each other."""
-        entries = [one for path in self._files() for one in scan(_text(path), path)]
+        entries = self._index.by_id.values()
         found = sorted((self._rule(entry) for entry in entries), key=lambda rule: rule.id)
         self._check_signatures(found)
         return tuple(found)
@@ -129,9 +142,13 @@ class Rulebook:
         """Return the rule for a torch name, perhaps without what it only has for the pages."""
         return self._working_at(self._index.by_api.get(qualified_name))
 
+    def working_target(self, qualified_name: str) -> Rule | None:
+        """Return the rule that says most of a MindSpore API, perhaps without its page."""
+        return self._working_at(self._index.by_target.get(qualified_name))
+
     def signature(self, qualified_name: str) -> MindSporeSide | None:
         """Return how a MindSpore API is called, for whatever rule knows it."""
-        rule = self._working_at(self._index.by_target.get(qualified_name))
+        rule = self.working_target(qualified_name)
         return rule.mindspore if rule else None
 
     def names(
@@ -161,36 +178,54 @@ class Rulebook:
         return tuple(rule for rule in self.rules if rule.matches(pattern))
 
     def _files(self) -> list[Path]:
-        found = self.directory.glob("**/*.toml")
-        return sorted(path for path in found if not path.name.endswith(_PAGE))
+        """Return the rule files; a page without one would be shown nowhere."""
+        every = sorted(self.directory.glob("**/*.toml"))
+        files = [path for path in every if not path.name.endswith(_PAGE)]
+        for page in {*every} - {*files} - {path.with_name(f"{path.stem}{_PAGE}") for path in files}:
+            beside = page.name.replace(_PAGE, ".toml")
+            Where(self._label(page)).fail(f"the rule of this page is missing: {beside}")
+        return files
+
+    def _text(self, path: Path) -> str:
+        try:
+            return _text(path)
+        except OSError as error:
+            Where(self._label(path)).fail(f"cannot be read: {error.strerror or error}")
+        except UnicodeDecodeError as error:
+            Where(self._label(path)).fail(f"not UTF-8: {error.reason} at byte {error.start}")
 
     def _label(self, path: Path) -> str:
         return f"{self.directory.name}/{path.relative_to(self.directory).as_posix()}"
 
-    def _scan(self) -> _Index:
+    def _indexed(self, entries: Sequence[Entry]) -> _Index:
         index = _Index()
-        for path in self._files():
-            for entry in scan(_text(path), path):
-                self._enter(index.by_id, [entry.id] if entry.id else [], entry, "id")
-                self._enter(index.by_api, entry.spellings, entry, "torch.aliases")
-                known = index.by_target.get(entry.target)
-                if entry.target and (known is None or _rank(entry) > _rank(known)):
-                    index.by_target[entry.target] = entry
+        ids = {entry.id for entry in entries}
+        for entry in entries:
+            if entry.id in index.by_id:
+                remedy = f"{_free(entry.id, ids)!r} is free"
+                self._refuse(entry, "id", entry.id, index.by_id[entry.id], remedy)
+            if entry.id:
+                index.by_id[entry.id] = entry
+            for name in entry.spellings:
+                if name in index.by_api:
+                    key = "torch.api" if name == entry.api else "torch.aliases"
+                    self._refuse(entry, key, name, index.by_api[name], "a torch name has one rule")
+                index.by_api[name] = entry
+            known = index.by_target.get(entry.target)
+            if entry.target and (known is None or _rank(entry) > _rank(known)):
+                index.by_target[entry.target] = entry
         return index
 
-    def _enter(self, index: dict[str, Entry], names: Iterable[str], entry: Entry, key: str) -> None:
-        for name in names:
-            if name in index:
-                other = self._label(index[name].path)
-                Where(self._label(entry.path), key).fail(f"{name!r} is also in {other}")
-            index[name] = entry
+    def _refuse(self, entry: Entry, key: str, word: str, other: Entry, remedy: str) -> NoReturn:
+        where = Where(self._label(entry.path), key)
+        where.fail(f"{word!r} is also in {self._label(other.path)}", remedy)
 
     def _working_at(self, entry: Entry | None) -> Rule | None:
         if entry is None:
             return None
         key = entry.path, entry.rank
         if key not in self._parsed and key not in self._working:
-            text = without_pages(_text(entry.path))
+            text = without_pages(self._text(entry.path))
             label = self._label(entry.path)
             self._working[key] = read_rule(text, label, rank=entry.rank, is_whole=False)
         return self._parsed.get(key) or self._working[key]
@@ -202,9 +237,9 @@ class Rulebook:
         key = entry.path, entry.rank
         if key not in self._parsed:
             beside = entry.path.with_name(entry.path.name.removesuffix(".toml") + _PAGE)
-            page = _text(beside) if beside.exists() else ""
+            page = self._text(beside) if beside.exists() else ""
             label = self._label(entry.path)
-            rule = read_rule(_text(entry.path), label, page=page, rank=entry.rank)
+            rule = read_rule(self._text(entry.path), label, page=page, rank=entry.rank)
             self._check_index(rule, entry)
             self._parsed[key] = rule
         return self._parsed[key]
@@ -233,6 +268,12 @@ class Rulebook:
             if other.mindspore.parameters != rule.mindspore.parameters:
                 where = Where(rule.file, "mindspore.signature")
                 where.fail(f"{rule.mindspore.api} has other parameters in {other.file}")
+
+
+def _free(taken: str, ids: Collection[str]) -> str:
+    """Return an id that no rule has, beginning like the one that is taken."""
+    start = taken[:3]
+    return next(one for n in range(1_000) if (one := f"{start}{n:03}") not in ids)
 
 
 @cache
@@ -274,7 +315,7 @@ def read_rule(
 def _table(text: str, where: Where, rank: int | None) -> dict[str, Any]:
     try:
         return tomllib.loads(text if rank is None else _for_rank(text, rank))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         where.fail(f"not TOML: {error}")
 
 
@@ -316,5 +357,5 @@ def load(directory: Path | None = None) -> Rulebook:
 def _default() -> Rulebook:
     directory = default_directory()
     if not directory.is_dir():
-        raise RuleError(f"{directory}: no such directory; the installation is incomplete")
+        raise RuleError(str(directory), "", "no such directory; the installation is incomplete")
     return Rulebook(directory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
 from enum import Enum
 from functools import cache
 from types import UnionType
@@ -16,6 +17,13 @@ T = TypeVar("T")
 
 class RuleError(Exception):
     """A rule file that cannot be used; the message names the file and the key."""
+
+    def __init__(self, file: str, key: str, problem: str, remedy: str = "") -> None:
+        super().__init__(file, key, problem, remedy)  # so that it passes between processes
+        self.file, self.key, self.problem, self.remedy = file, key, problem, remedy
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.file, self.key, self.problem)))
 
 
 @record(frozen=True, slots=True)
@@ -32,11 +40,9 @@ class Where:
             path += f"[{key}]" if isinstance(key, int) else f".{key}" if path else key
         return Where(self.file, path)
 
-    def fail(self, problem: str) -> NoReturn:
+    def fail(self, problem: str, remedy: str = "") -> NoReturn:
         """Raise the error for this place."""
-        raise RuleError(
-            f"{self.file}: {self.key}: {problem}" if self.key else f"{self.file}: {problem}"
-        )
+        raise RuleError(self.file, self.key, problem, remedy)
 
 
 def build(kind: type[T], raw: object, where: Where) -> T:
@@ -44,7 +50,9 @@ def build(kind: type[T], raw: object, where: Where) -> T:
     table = expect(raw, dict, "a table", where)
     hints = _hints(kind)  # type: ignore[arg-type]
     for key in table.keys() - hints.keys():
-        where.at(str(key)).fail(f"unknown key; expected one of {_listed(hints)}")
+        near = get_close_matches(str(key), hints, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else "take it out"
+        where.at(str(key)).fail(f"unknown key; expected one of {_listed(hints)}", remedy)
     may_be_empty = set()
     for spec in fields(kind):  # type: ignore[arg-type]
         if spec.name not in table and spec.default is MISSING and spec.default_factory is MISSING:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mapper.model.results import FileResult
+from mapper.rulebook.tables import RuleError
 from mapper.running.file import Task, failed
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class _Crew:
         except BrokenExecutor:
             if bundle.executor is self._executor:
                 self._executor = self._make(self._renew)
+        except RuleError:
+            raise
         except Exception:  # a cluster gave it up, perhaps because of another task
             pass
         return map(self._by_itself, bundle.tasks)
@@ -146,6 +149,8 @@ class _Crew:
         except BrokenExecutor:
             self._alone = None
             return failed(task.path, CRASHED)
+        except RuleError:
+            raise
         except Exception as error:
             return failed(task.path, f"the worker failed: {type(error).__name__}: {error}")
 

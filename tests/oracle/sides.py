@@ -18,6 +18,7 @@ from mapper.proving.semantics.making import normal
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.expressions import Reference, evaluate, parse_expression
 from mapper.rulebook.schema import ParameterSpec, Rule
+from mapper.rulebook.tables import Where
 from tests.oracle.frameworks import Array, Refusal, attempt
 
 TOLERANCE = 2e-5  # of the output's largest value, in float32
@@ -299,7 +300,7 @@ class TorchSide(Side):
 
     def __init__(self, rule: Rule) -> None:
         super().__init__(rule, api_of(
-            rule.torch, rule.torch.api, rule.id, None, rule.kind == "attribute"
+            rule.torch, rule.torch.api, Where(rule.file), None, rule.kind == "attribute"
         ))  # fmt: skip
 
     def tensor(self, value: Array) -> Any:
@@ -346,8 +347,9 @@ class MindSporeSide(Side):
     """MindSpore's side, in PyNative or in GRAPH_MODE."""
 
     def __init__(self, rule: Rule, graph: bool = False) -> None:
+        is_attribute = rule.kind == "attribute"
         super().__init__(rule, api_of(
-            rule.mindspore, rule.mindspore.api, rule.id, Version(2, 10), rule.kind == "attribute"
+            rule.mindspore, rule.mindspore.api, Where(rule.file), Version(2, 10), is_attribute
         ), graph)  # fmt: skip
 
     def tensor(self, value: Array) -> Any:

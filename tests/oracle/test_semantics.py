@@ -10,6 +10,7 @@ import pytest
 
 from mapper.proving.formula import compile_formula
 from mapper.proving.semantics.making import booleans, integers, noise, normal
+from mapper.rulebook.tables import Where
 
 INPUTS: dict[str, Any] = {
     "x": normal((2, 6, 5, 4), 1), "y": normal((2, 6, 5, 4), 2), "m": normal((3, 4), 3),
@@ -187,7 +188,7 @@ def test_a_function_computes_what_torch_computes(row: str) -> None:
     words, _, text = (part.strip() for part in row.partition(" | "))
     tensors = {name: torch.from_numpy(value) for name, value in INPUTS.items()}
     expected = eval(words, {"torch": torch, "F": torch.nn.functional, **tensors})
-    found = compile_formula(text, INPUTS, "a row")(INPUTS)
+    found = compile_formula(text, INPUTS, Where("a row"))(INPUTS)
     pairs: Any = [(expected, found)]
     if isinstance(found, tuple):
         pairs = zip(expected, found, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from mapper import __version__
 from mapper.cli import checkpoint, compare, flags
 from mapper.cli.help import GroupedCommand
 from mapper.cli.streams import quiet_pipe
+from mapper.cli.usage import CODE, print_error, refuse
 from mapper.rulebook.tables import RuleError
 
 if TYPE_CHECKING:
@@ -32,11 +33,10 @@ def main() -> None:
     try:
         app(prog_name="tm2ms")
     except RuleError as error:
-        from mapper.report.visible import on_lines
         from mapper.rulebook.lines import described
 
-        typer.echo(f"tm2ms: {on_lines(described(error))}", err=True)
-        sys.exit(2)
+        print_error(described(error))
+        sys.exit(CODE)
 
 
 def _version(value: bool) -> None:
@@ -117,7 +117,7 @@ def _migrate(paths: list[str] | None, given: dict[str, Any], show_settings: bool
         typer.echo(show(config), nl=False)
         return 0
     if not paths and config.settings.stdin_filename is None:
-        _usage("name a file or a directory (. for this one), or - for standard input")
+        refuse("name a file or a directory (. for this one), or - for standard input")
     _check_modes(config)
     from mapper.cli.session import Session, UsageError
     from mapper.running.cluster import ClusterError
@@ -126,7 +126,7 @@ def _migrate(paths: list[str] | None, given: dict[str, Any], show_settings: bool
     try:
         return Session(config).run(paths or [])
     except (UsageError, ClusterError, MirrorError) as error:
-        _usage(str(error))
+        refuse(str(error))
 
 
 _VERIFY_EPILOG = """\b
@@ -149,7 +149,7 @@ def verify(
     try:
         text, code = show(expression, input_size, config.settings)
     except InputError as error:
-        _usage(str(error))
+        refuse(str(error))
     with quiet_pipe():
         typer.echo(text)
         raise typer.Exit(code)
@@ -170,7 +170,7 @@ def explain(name: flags.RuleName = None, write: flags.WritePages = None) -> None
     from mapper.rulebook.selection import SelectionError
 
     if (name is None) is (write is None):
-        _usage("name a rule (`tm2ms rules` lists them), or --write DIR for the pages of all")
+        refuse("name a rule (`tm2ms rules` lists them), or --write DIR for the pages of all")
     with quiet_pipe():
         if write is not None:
             for file in catalog.write_pages(write):
@@ -179,11 +179,11 @@ def explain(name: flags.RuleName = None, write: flags.WritePages = None) -> None
         try:
             _show_markdown(catalog.explain(name or ""))
         except SelectionError as error:
-            _usage(str(error))
+            refuse(str(error))
 
 
 def _show_markdown(text: str) -> None:
-    """Print a page as it is, or set for reading on a terminal."""
+    """Print Markdown: formatted on a terminal, as it is elsewhere."""
     if not sys.stdout.isatty():
         typer.echo(text, nl=False)
         return
@@ -199,7 +199,7 @@ def rules(output_format: flags.RulesFormat = "table") -> None:
     from mapper.cli import catalog
 
     if output_format not in ("table", "json"):
-        _usage(f"--output-format must be table or json, not {output_format!r}")
+        refuse(f"--output-format must be table or json, not {output_format!r}")
     with quiet_pipe():
         typer.echo(catalog.table() if output_format == "table" else catalog.as_json(), nl=False)
 
@@ -223,14 +223,14 @@ def merge_reports(
     from mapper.report.merge import MergeError, merged
 
     if output_format != "json":
-        _usage(f"--output-format must be json, not {output_format!r}")
+        refuse(f"--output-format must be json, not {output_format!r}")
     try:
         text = merged(reports)
         if output_file is not None:
             save(output_file, text)
             return
     except (MergeError, UsageError) as error:
-        _usage(str(error))
+        refuse(str(error))
     with quiet_pipe():
         write_stdout(text.encode())
 
@@ -255,27 +255,21 @@ def _config(given: dict[str, Any]) -> Config:
     try:
         return load(Path.cwd(), given)
     except ConfigError as error:
-        _usage(str(error))
+        refuse(str(error))
 
 
 def _split(names: list[str] | None) -> list[str] | None:
-    """Take names apart that are separated by commas."""
+    """Return the single names of options that may be repeated or hold several, with commas."""
     if not names:
         return None
     return [name.strip() for text in names for name in text.split(",") if name.strip()]
 
 
 def _check_modes(config: Config) -> None:
+    """Refuse flags that contradict each other."""
     settings = config.settings
     is_for_machines = settings.output_format not in ("full", "concise")
     if settings.diff and is_for_machines and config.is_flag("output_format"):
-        _usage("--diff prints a diff: --report FILE writes a report of another format beside it")
+        refuse("--diff prints a diff: --report FILE writes a report of another format beside it")
     if settings.output is not None and (settings.check or settings.diff):
-        _usage("--output writes a tree; it does not go with --check or --diff")
-
-
-def _usage(message: str) -> NoReturn:
-    from mapper.report.visible import on_lines
-
-    typer.echo(f"tm2ms: {on_lines(message)}", err=True)
-    raise typer.Exit(2)
+        refuse("--output writes a tree; it does not go with --check or --diff")

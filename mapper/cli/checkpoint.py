@@ -1,13 +1,15 @@
-"""`tm2ms checkpoint`: weights under the names and shapes of the migrated model."""
+"""`tm2ms checkpoint`: converts weights to the names and shapes of the migrated model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mapper.cli.usage import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,9 +87,9 @@ def command(
     from mapper.weights.files import FileError
 
     if (report is None) is (model is None) and not (reverse and report):
-        _usage("give either --report FILE.json or --model 'package.module:expression'")
+        refuse("give either --report FILE.json or --model 'package.module:expression'")
     if target.exists() and source.exists() and target.samefile(source):
-        _usage(f"{target}: the file to write is the one to read")
+        refuse(f"{target}: the file to write is the one to read")
     default = Interpreters()
     interpreters = Interpreters(
         torch_python or default.torch, mindspore_python or default.mindspore
@@ -104,21 +106,14 @@ def command(
             if is_written:
                 files.write(target, done.values)
     except (InputError, FileError, OSError) as error:
-        _usage(str(error))
+        refuse(str(error))
     except SideError as error:
-        for line in error.failure.traceback:
-            typer.echo(line, err=True)
-        _usage(str(error))
+        refuse(str(error), before=error.failure.traceback)
     for line in _lines(done):
         typer.echo(line)
     what = f"{len(done.values)} written to {target}" if is_written else "nothing is written"
     typer.echo(f"{len(done.matched)} names matched, {len(done.problems)} not; {what}", err=True)
     raise typer.Exit(0 if done.is_complete else 1)
-
-
-def _usage(message: str) -> Any:
-    typer.echo(f"tm2ms: {message}", err=True)
-    raise typer.Exit(2)
 
 
 def _names(

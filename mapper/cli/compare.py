@@ -1,16 +1,18 @@
-"""`tm2ms compare`: both versions of a model run, and where they first differ, as text or JSON."""
+"""`tm2ms compare`: runs both versions of a model, and shows where they first differ."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mapper.cli.usage import refuse
+
 if TYPE_CHECKING:
-    from mapper.comparing.lines import Told
+    from mapper.comparing.lines import Context
     from mapper.comparing.request import Input, Interpreters, Request
     from mapper.comparing.results import Comparison
     from mapper.weights.convert import Array
@@ -122,14 +124,14 @@ def command(
 
     modes = {"pynative": ("pynative",), "graph": ("graph",), "both": ("pynative", "graph")}
     if mode not in modes:
-        _usage(f"--mode must be pynative, graph or both, not {mode!r}")
+        refuse(f"--mode must be pynative, graph or both, not {mode!r}")
     if output_format not in FORMATS:
-        _usage(f"--output-format must be table, json or html, not {output_format!r}")
+        refuse(f"--output-format must be table, json or html, not {output_format!r}")
     for file in reports or ():
         if file.suffix not in SUFFIXES:
-            _usage(f"{file}: a report of a comparison ends in .html, .json or .txt")
+            refuse(f"{file}: a report of a comparison ends in .html, .json or .txt")
     if tolerance is not None and not 0 <= tolerance < math.inf:
-        _usage(f"--tolerance wants a number such as 1e-5, not {tolerance}")
+        refuse(f"--tolerance wants a number such as 1e-5, not {tolerance}")
     interpreters = _interpreters(Interpreters, torch_python, mindspore_python)
     try:
         request = Request(
@@ -146,42 +148,36 @@ def command(
         )
         result = compare(request, interpreters)
     except (InputError, FileError) as error:
-        _usage(str(error))
+        refuse(str(error))
     except SideError as error:
-        for line in error.failure.traceback:
-            typer.echo(line, err=True)
-        _usage(str(error))
-    shown = _shower(request, result)
+        refuse(str(error), before=error.failure.traceback)
+    rendered = _renderer(request, result)
     try:
         for file in reports or ():
-            save(file, shown(SUFFIXES[file.suffix]))
+            save(file, rendered(SUFFIXES[file.suffix]))
     except UsageError as error:
-        _usage(str(error))
+        refuse(str(error))
     with quiet_pipe():
-        typer.echo(shown(output_format))
+        typer.echo(rendered(output_format))
         raise typer.Exit(_code(result))
 
 
-def _shower(request: Request, result: Comparison) -> Callable[[str], str]:
-    """Return what shows the result in a format; what was done at a culprit is looked up once."""
-    from mapper.cli.done_there import told
+def _renderer(request: Request, result: Comparison) -> Callable[[str], str]:
+    """Return a function that renders the result in a format; source lines are looked up once."""
+    from mapper.cli.difference_context import context_of
     from mapper.comparing.as_html import as_html
     from mapper.comparing.as_json import as_json
     from mapper.comparing.as_text import as_text
 
-    known: list[Told] = [told(request.before, request.after, run.first) for run in result.runs]
+    places = request.before, request.after
+    contexts: list[Context] = [context_of(*places, run.first) for run in result.runs]
 
-    def shown(output_format: str) -> str:
+    def rendered(output_format: str) -> str:
         if output_format == "table":
-            return as_text(result, known)
-        return (as_json if output_format == "json" else as_html)(request, result, known)
+            return as_text(result, contexts)
+        return (as_json if output_format == "json" else as_html)(request, result, contexts)
 
-    return shown
-
-
-def _usage(message: str) -> Any:
-    typer.echo(f"tm2ms: {message}", err=True)
-    raise typer.Exit(2)
+    return rendered
 
 
 def _interpreters(
@@ -198,11 +194,12 @@ def _weights(path: Path, interpreters: Interpreters) -> dict[str, Array]:
 
     with states(interpreters) as files:
         found = without_prefix(files.read(path))
-        # what is mapped goes with its directory
+        # copied, since the files of arrays that are mapped into memory are deleted
         return {name: as_float32(value).copy() for name, value in found.items()}
 
 
 def _inputs(drawn: Sequence[str], files: Sequence[str]) -> tuple[Input, ...]:
+    """Return the inputs of `--input` and `--input-file`; `name=` before a file is a keyword."""
     from mapper.comparing.request import parse_input, read_input
 
     found = [parse_input(text) for text in drawn]
@@ -214,6 +211,7 @@ def _inputs(drawn: Sequence[str], files: Sequence[str]) -> tuple[Input, ...]:
 
 
 def _code(result: Comparison) -> int:
+    """Return the exit code of a comparison."""
     if result.failures:
         return 2
     return 0 if result.agrees else 1

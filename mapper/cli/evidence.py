@@ -1,4 +1,4 @@
-"""`tm2ms verify`: one expression, its rewrite and the engine's evidence, as text."""
+"""`tm2ms verify`: shows the rewrite of one expression and the evidence of its proof."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _site(expression: str, size: tuple[int, ...] | None, settings: Settings) -> 
     text = f"{_IMPORTS}\n({expression}\n)"
     try:
         sites = Migrator(load(), options).migrate(text).sites
-        if not sites:  # another layer, or a function
+        if not sites:  # no convolution; with everything selected, the imports are sites, too
             found = Migrator(load(), replace(options, select=())).migrate(text).sites
             sites = tuple(site for site in found if site.span.line > 1)
     except ValueError as error:

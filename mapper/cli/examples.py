@@ -1,4 +1,4 @@
-"""The examples of the rules, executed: what the migrator really makes of each call."""
+"""Executes the examples of rules: migrates each of them, and returns what became of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Net(nn.Module):
     def forward(self, {names}):
         return {use}
 """
-"""Where the examples of methods and attributes stand: their names are inputs, `self` a module."""
+"""The module around an example of a method or attribute; the names in it become inputs."""
 
 
 class ExampleError(Exception):
@@ -37,9 +37,10 @@ class ExampleError(Exception):
 
 @record(frozen=True, slots=True)
 class Result:
-    """An example and what became of it; `text` is the whole module afterwards.
+    """An example and what became of it.
 
-    `after` is what became of the example's own expression, of which the site may be a part.
+    `text` is the whole module afterwards, and `after` what the example's own expression is there:
+    the site may be a part of it only.
     """
 
     example: Example
@@ -84,7 +85,7 @@ def _is_method(rule: Rule) -> bool:
 
 
 def _held(rule: Rule, use: str) -> str:
-    """Return what the module around an example of a rule holds: a layer `m`, Parameters."""
+    """Return the assignments that an example needs: a layer `self.m`, or Parameters."""
     lines = [f"self.{name} = nn.Parameter(torch.zeros(2, 3))" for name in ("weight", "bias")
              if f"self.{name}" in use]  # fmt: skip
     layer = load().by_api(rule.torch.api.rpartition(".")[0])
@@ -102,7 +103,10 @@ def _inputs(use: str) -> str:
 
 
 def execute_or_show(rule: Rule) -> Iterator[Result | Example]:
-    """Yield what became of each example, or the example where it is not to be had by itself."""
+    """Yield what became of each example, or the example itself where it cannot be executed alone.
+
+    An example may be, for instance, a call of which the rule is only a part.
+    """
     for example in rule.examples:
         try:
             yield execute(rule, example)

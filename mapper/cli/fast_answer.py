@@ -1,7 +1,7 @@
-"""The answer to most runs of a hook: named files, no settings, and nothing to migrate in them.
+"""Answers most runs of a hook: named files, no settings, and nothing to migrate in them.
 
-It is given before the rule database and the parser of the command line are imported. In every case
-of doubt there is no answer here, and the command runs in full.
+That is decided before the rule database and the parser of the command line are imported, for most
+of the time of such a run is imports. In every case of doubt the command runs in full.
 """
 
 # Strings, not Paths: importing pathlib takes as long as everything here.
@@ -21,7 +21,7 @@ _MOST = 1_000  # files; more of them are worth a look at several at a time
 
 
 def verdict(paths: Sequence[str], switches: Collection[str]) -> str | None:
-    """Return what the run has to say when there is nothing to do, None where there may be."""
+    """Return the summary of a run that has nothing to do, None where it may have."""
     if len(paths) > _MOST or _has_settings(os.getcwd()):
         return None
     if "force_exclude" in switches and any(map(_may_be_excluded, paths)):

@@ -1,4 +1,4 @@
-"""A command whose help puts the options into groups and keeps its examples as they are."""
+"""A command whose help lists its options in groups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class GroupedCommand(typer.core.TyperCommand):
-    """Shows each `rich_help_panel` as a section of the plain help; rich is not needed for it."""
+    """Shows each `rich_help_panel` as a section of the plain help.
+
+    Typer does so through rich only, which takes longer to import than everything else.
+    """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then a section per group, the options without one last."""

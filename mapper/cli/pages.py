@@ -1,6 +1,6 @@
-"""The page of a rule, in Markdown: what the documents say, what was measured, what is written.
+"""Writes the page of a rule, in Markdown.
 
-Everything comes from the rule file, but for the examples' results, which are executed anew.
+Everything on it is from the rule file, but for the results of the examples, which are executed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from mapper.model.results import Status
 from mapper.rulebook.schema import Example, Verdict
 
 if TYPE_CHECKING:
-    from mapper.cli.examples import Result, execute_or_show
     from mapper.rulebook.schema import (
         Claim,
         Limit,
@@ -125,7 +124,7 @@ def _history(spec: ParameterSpec) -> str:
 
 
 def _arguments(rule: Rule) -> Iterator[str]:
-    """Yield what a rule without a strategy says of each argument."""
+    """Yield what becomes of each argument; a strategy is code, and its page has a table instead."""
     if rule.strategy is not None:
         return
     lines = [
@@ -305,7 +304,7 @@ def _code(text: str) -> str:
 
 
 def _said(text: str) -> str:
-    """Return words on one line in which `*`, `_` and `<` outside code spans mean themselves."""
+    """Return a text on one line, with `*`, `_` and `<` escaped outside code spans."""
     parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
     return "".join(
         p if p.startswith("`") else re.sub(r"([*<]|(?<!\w)_)", r"\\\1", p) for p in parts

@@ -1,4 +1,4 @@
-"""One `migrate` command: what is read, what goes to which stream, and the exit code."""
+"""Runs one `migrate` command: reads, reports to files and streams, and decides the exit code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UsageError(Exception):
 
 
 class Session:
-    """The run of one command."""
+    """The state of one run of `migrate`."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -63,13 +63,14 @@ class Session:
         try:
             results = self._stdin(options) if is_stdin else self._files(paths, options)
         except KeyboardInterrupt:
-            _talk(f"tm2ms: {self._how_far()}")
+            _say(f"tm2ms: {self._how_far()}")
             return INTERRUPTED
         run = self._as_run(results)
         self._emit(run, is_stdin)
         return self._exit_code(run)
 
     def _as_run(self, results: Sequence[FileResult]) -> Run:
+        """Return results as reports want them, with the settings and the time taken."""
         from mapper.model.results import Run
 
         settings = self.settings
@@ -111,6 +112,7 @@ class Session:
         return migrate_files(paths, self.config, options, self._watch)
 
     def _watch(self, total: int, results: Iterator[FileResult]) -> Iterator[FileResult]:
+        """Pass the results on: count them, show progress, and render each file's diff."""
         from mapper.running.tree import keeper
 
         self._total = total
@@ -137,10 +139,10 @@ class Session:
         files = f"{self._total} file{'' if self._total == 1 else 's'}"
         return f"interrupted after {self._done} of {files}; each file is whole, old or new"
 
-    # --- what is said ---
+    # --- output: the product on stdout, reports in files, everything else on stderr ---
 
     def _emit(self, run: Run, is_stdin: bool) -> None:
-        """Put the product on stdout, the reports into their files, and talk on stderr."""
+        """Write the product, the reports and the summary."""
         from mapper.report import SUFFIXES
 
         is_source = is_stdin and self._wants_source()
@@ -155,20 +157,21 @@ class Session:
         self._step_summary(run)
         write_stdout(product)
         is_silent = self.settings.diff or is_source or (is_stdin and not product)
-        self._talk(run, self.settings.output_file is not None or not is_silent)
+        self._summarise(run, self.settings.output_file is not None or not is_silent)
 
     def _wants_source(self) -> bool:
-        """Say whether what came from standard input leaves as source again."""
+        """Say whether the product of a run over standard input is the migrated source."""
         settings = self.settings
         is_format = settings.output_format != "full" and settings.output_file is None
         return not (settings.check or settings.diff or is_format)
 
     def _source(self, run: Run) -> bytes:
-        """Return the migrated source; where nothing was to migrate or to read, as it came."""
+        """Return the migrated source; the bytes that were read, where nothing was migrated."""
         migrated = run.files[0].encoded() if run.files else None
         return self._given if migrated is None else migrated
 
     def _product(self, run: Run, is_stdin: bool) -> bytes:
+        """Return what stdout carries: a diff, or a report unless it goes to a file."""
         settings = self.settings
         if settings.diff:
             text = self._render("diff", run) if is_stdin else "".join(self._diffs)
@@ -201,31 +204,32 @@ class Session:
                 with Path(file).open("ab") as stream:
                     stream.write(f"{self._render('markdown', run, plain=True)}\n".encode())
             except OSError as error:
-                _talk(f"tm2ms: {file}: the job's summary is not written: {error.strerror or error}")
+                _say(f"tm2ms: {file}: the job's summary is not written: {error.strerror or error}")
 
-    def _talk(self, run: Run, is_reported: bool) -> None:
+    def _summarise(self, run: Run, is_reported: bool) -> None:
+        """Write the summary to stderr, and the sites as well where stdout does not list them."""
         from mapper.report.summary import changes, statistics, verdict
 
         if not is_reported:
-            self._tell(run)
+            self._list_sites(run)
         if self.settings.statistics:
-            _talk(statistics(run).removesuffix("\n"))
+            _say(statistics(run).removesuffix("\n"))
         if not self.settings.quiet:
             dry = self.settings.check or self.settings.diff
             if not self.settings.diff:
-                _talk(changes(run, dry=dry).removesuffix("\n"))
-            _talk(verdict(run, self._view(sys.stderr), dry=dry))
+                _say(changes(run, dry=dry).removesuffix("\n"))
+            _say(verdict(run, self._view(sys.stderr), dry=dry))
 
-    def _tell(self, run: Run) -> None:
-        """Say on stderr what the report would, where stdout carries source or a diff."""
+    def _list_sites(self, run: Run) -> None:
+        """Write the concise report to stderr, where stdout carries source or a diff."""
         from mapper.model.results import FileStatus
         from mapper.report import render
 
-        if self.settings.quiet:  # that a file failed is said all the same
+        if self.settings.quiet:  # failed files are reported all the same
             files = (replace(one, sites=(), notes=one.errors()) for one in run.files)
             bad = tuple(f for f in files if f.notes or f.status is FileStatus.FAILED)
             run = replace(run, files=bad)
-        _talk(render("concise", run, self._view(sys.stderr)).removesuffix("\n"))
+        _say(render("concise", run, self._view(sys.stderr)).removesuffix("\n"))
 
     def _exit_code(self, run: Run) -> int:
         counts = run.counts()
@@ -302,7 +306,7 @@ def write_stdout(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _talk(text: str) -> None:
+def _say(text: str) -> None:
     from mapper.report.visible import no_commands
 
     if text:

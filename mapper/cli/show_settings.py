@@ -1,4 +1,4 @@
-"""`--show-settings`: every setting in force, as TOML, and where each value came from."""
+"""`--show-settings`: lists every setting in force, as TOML, with where its value is from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def show(config: Config) -> str:
-    """Return a line per setting; `#` precedes what cannot stand in a file, or is not set."""
+    """Return a line for each setting, as a comment where it is not set."""
     file = f"read from {shown(str(config.file))}" if config.file else "no [tool.tm2ms] was found"
     lines = [
         (_line(spec.name, config), config.place(spec.name)) for spec in fields(config.settings)

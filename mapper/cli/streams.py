@@ -1,4 +1,4 @@
-"""Standard output that may be a closed pipe or a full disk: the run ends without a traceback."""
+"""Ends a run without a traceback where standard output is a closed pipe or a full disk."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ BROKEN_PIPE = 141  # as a program ended by SIGPIPE
 
 @contextmanager
 def quiet_pipe() -> Iterator[None]:
-    """End quietly when nobody reads, and in words when the output's disk is full.
+    """End quietly when nobody reads the output, and with a message when the disk is full.
 
-    What is still buffered goes nowhere then. Without a standard output at all (`>&-`), everything
-    does.
+    What is still buffered is discarded then, and without a standard output (`>&-`) everything is.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

@@ -1,1 +1,1 @@
-"""Both versions of a model run, with the same weights and inputs, and held against each other."""
+"""Runs both versions of a model with the same weights and inputs, and compares them by layers."""

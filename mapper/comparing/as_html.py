@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 
 from mapper.comparing.as_text import beside, title, verdict
-from mapper.comparing.lines import Line, Told
+from mapper.comparing.lines import Context, Line
 from mapper.comparing.request import Request
 from mapper.comparing.results import Call, Comparison, Culprit, Difference, Failure, Run
 
@@ -22,11 +22,11 @@ STYLE = Path(__file__).with_name("page.css")
 STEPS = 5  # shades from no difference to the tolerance
 
 
-def as_html(request: Request, result: Comparison, told: Sequence[Told] = ()) -> str:
-    """Return the page (`told`: as for `as_text`)."""
+def as_html(request: Request, result: Comparison, contexts: Sequence[Context] = ()) -> str:
+    """Return the page (`contexts`: as for `as_text`)."""
     style = STYLE.read_text("utf-8")
     policy = f"default-src 'none'; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
-    known = [*told, *[Told()] * len(result.runs)]
+    known = [*contexts, *[Context()] * len(result.runs)]
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -74,9 +74,9 @@ def _named(path: str) -> str:
     return path or "the model itself"
 
 
-def _top(result: Comparison, told: Sequence[Told]) -> Iterator[str]:
+def _top(result: Comparison, contexts: Sequence[Context]) -> Iterator[str]:
     """Return the first difference of all runs, or that there is none."""
-    for run, one in zip(result.runs, told, strict=False):
+    for run, one in zip(result.runs, contexts, strict=False):
         if run.first is not None:
             yield f'<section class="card far"><p>in {_text(title(run))}</p>'
             yield from _culprit(run.first, one)
@@ -87,17 +87,17 @@ def _top(result: Comparison, told: Sequence[Told]) -> Iterator[str]:
         yield f'<section class="card fine">{"".join(lines)}</section>'
 
 
-def _culprit(first: Culprit, told: Told) -> Iterator[str]:
+def _culprit(first: Culprit, context: Context) -> Iterator[str]:
     where = f", in its code ahead of the call of {first.before}" if first.before else ""
     said = _text(_class(first.cls) + where)
     yield f"<h2><code>{_text(_named(first.path))}</code> {said}</h2><ul>"
     for message in dict.fromkeys(one.message for one in first.findings):
         yield f"<li>{_text(message)}</li>"
     yield "</ul><dl>"
-    yield from _place("torch", told.torch, first.source)
-    yield from _place("MindSpore", told.mindspore, first.mindspore_source)
-    if told.done:
-        yield f"<dt>migration<dd><pre>{_text(chr(10).join(told.done))}</pre>"
+    yield from _place("torch", context.torch, first.source)
+    yield from _place("MindSpore", context.mindspore, first.mindspore_source)
+    if context.done:
+        yield f"<dt>migration<dd><pre>{_text(chr(10).join(context.done))}</pre>"
     yield "</dl>"
 
 
@@ -116,7 +116,7 @@ def _legend() -> Iterator[str]:
     yield f"<p class=legend>no difference {shades} tolerance <i class=far></i> beyond</p>"
 
 
-def _run(run: Run, told: Told) -> Iterator[str]:
+def _run(run: Run, context: Context) -> Iterator[str]:
     state = "fine" if run.agrees else "far"
     said = verdict(run) if run.agrees else _said(run.first, run.failure)
     is_open = " open" if not run.agrees or run.calls else ""

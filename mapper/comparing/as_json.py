@@ -7,15 +7,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from mapper.comparing.lines import Line, Told
+from mapper.comparing.lines import Context, Line
 from mapper.comparing.request import Request
 from mapper.comparing.results import Comparison, Culprit, Difference, Run
 from mapper.comparing.results import Failure as SideFailure
 
 
-def as_json(request: Request, result: Comparison, told: Sequence[Told] = ()) -> str:
-    """Return everything that was compared, for machines (`told`: as for `as_text`)."""
-    known = [*told, *[Told()] * len(result.runs)]
+def as_json(request: Request, result: Comparison, contexts: Sequence[Context] = ()) -> str:
+    """Return everything that was compared, for machines (`contexts`: as for `as_text`)."""
+    known = [*contexts, *[Context()] * len(result.runs)]
     value = {
         "expression": request.expression,
         "agrees": result.agrees,
@@ -34,13 +34,13 @@ def as_json(request: Request, result: Comparison, told: Sequence[Told] = ()) -> 
     return json.dumps(value, indent=2, allow_nan=False)
 
 
-def _run_as_json(run: Run, told: Told) -> dict[str, Any]:
+def _run_as_json(run: Run, context: Context) -> dict[str, Any]:
     return {
         "mode": run.mode,
         "train": run.train,
         "tolerance": run.tolerance,
         "agrees": run.agrees,
-        "first": _first(run.first, told),
+        "first": _first(run.first, context),
         "failure": _failure(run.failure),
         "layers": [
             {"path": one.path, "call": one.call, "class": one.cls, "source": one.source,
@@ -71,8 +71,8 @@ def _difference(one: Difference) -> dict[str, Any]:
     }
 
 
-def _first_of(result: Comparison, told: Sequence[Told]) -> dict[str, Any] | None:
-    both = zip(result.runs, told, strict=False)
+def _first_of(result: Comparison, contexts: Sequence[Context]) -> dict[str, Any] | None:
+    both = zip(result.runs, contexts, strict=False)
     return next((_first(run.first, one) for run, one in both if run.first is not None), None)
 
 
@@ -82,7 +82,7 @@ def _line(line: Line | None, place: str | None) -> dict[str, Any] | None:
     return {"place": line.place, "text": line.text}
 
 
-def _first(first: Culprit | None, told: Told) -> dict[str, Any] | None:
+def _first(first: Culprit | None, context: Context) -> dict[str, Any] | None:
     if first is None:
         return None
     return {
@@ -92,9 +92,9 @@ def _first(first: Culprit | None, told: Told) -> dict[str, Any] | None:
         "source": first.source,
         "mindspore_class": first.mindspore_cls,
         "mindspore_source": first.mindspore_source,
-        "line": _line(told.torch, first.source),
-        "mindspore_line": _line(told.mindspore, first.mindspore_source),
-        "migration": list(told.done),
+        "line": _line(context.torch, first.source),
+        "mindspore_line": _line(context.mindspore, first.mindspore_source),
+        "migration": list(context.done),
         "findings": [{"kind": str(one.kind), "message": one.message} for one in first.findings],
     }
 

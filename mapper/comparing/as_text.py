@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mapper.comparing.lines import Told
+from mapper.comparing.lines import Context
 from mapper.comparing.results import Call, Comparison, Culprit, Difference, Run
 
 
-def as_text(result: Comparison, told: Sequence[Told] = ()) -> str:
+def as_text(result: Comparison, contexts: Sequence[Context] = ()) -> str:
     """Return the tables of all runs, each with its verdict.
 
-    `told` is what is known of the first difference of each run, in the order of the runs.
+    `contexts` belong to the first differences of the runs, in the order of the runs.
     """
-    known = [*told, *[Told()] * len(result.runs)]
+    known = [*contexts, *[Context()] * len(result.runs)]
     blocks = ["\n".join(_run(run, one)) for run, one in zip(result.runs, known, strict=False)]
     if result.notes:
         blocks.append("\n".join(f"note  {note}" for note in result.notes))
@@ -42,7 +42,7 @@ def beside(run: Run) -> Iterator[tuple[str, str, Difference, float]]:
         yield name, "gradient", one, run.tolerance
 
 
-def _run(run: Run, told: Told) -> Iterator[str]:
+def _run(run: Run, context: Context) -> Iterator[str]:
     yield title(run)
     rows = [_row(call) for call in run.calls]
     if not rows:
@@ -58,7 +58,7 @@ def _run(run: Run, told: Told) -> Iterator[str]:
         yield from (f"  {line}" for line in run.failure.traceback)
         yield f"did not run: {run.failure}"
     if run.first is not None:
-        yield from _culprit(run.first, told)
+        yield from _culprit(run.first, context)
     elif run.failure is None:
         yield verdict(run)
     yield from (f"note  {note}" for note in run.notes)
@@ -92,14 +92,14 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _culprit(first: Culprit, told: Told) -> Iterator[str]:
+def _culprit(first: Culprit, context: Context) -> Iterator[str]:
     yield f"first difference: {first.path or '(the model)'}, {first.cls.rpartition('.')[2]}"
     if first.before is not None:
         yield f"  in its code ahead of the call of {first.before}"
     for message in dict.fromkeys(one.message for one in first.findings):
         yield f"  {message}"
     if first.source:
-        yield f"  torch:     {told.torch or first.source}"
+        yield f"  torch:     {context.torch or first.source}"
     if first.mindspore_source:
-        yield f"  MindSpore: {told.mindspore or first.mindspore_source}"
-    yield from (f"  migration: {line}" for line in told.done)
+        yield f"  MindSpore: {context.mindspore or first.mindspore_source}"
+    yield from (f"  migration: {line}" for line in context.done)

@@ -1,4 +1,9 @@
-"""One comparison from its request to its result."""
+"""Compares two versions of a model: from a request to its result.
+
+Both programs build their model; torch's draws the weights, which are converted for MindSpore's;
+each runs on the same inputs and records what its layers return; the judge finds the first layer
+that differs. Where values differ, torch runs again in float64 to tell rounding from a difference.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +84,7 @@ class Frameworks:
 
 
 class _Comparing:
-    """One request, with its files in one directory."""
+    """The state of one comparison; arrays pass between the processes as files in `files`."""
 
     def __init__(self, request: Request, torch: Side, mindspore: Side, files: Path) -> None:
         self.request, self.torch, self.mindspore, self.files = request, torch, mindspore, files
@@ -97,6 +102,11 @@ class _Comparing:
         }
 
     def result(self) -> Comparison:
+        """Return the result of all runs that are asked for.
+
+        Raises:
+            InputError, SideError: as of `compare`.
+        """
         here = network(self.torch.ask("build", **self.before))
         there = network(self.mindspore.ask("build", **self.after))
         self._write_inputs(here)
@@ -126,7 +136,7 @@ class _Comparing:
         self.inputs = self._written("inputs", arrays)
 
     def _weights(self) -> dict[str, Array]:
-        """Return torch's state, as drawn or given."""
+        """Return the state that torch's model has now: drawn, or as the request gives it."""
         given = self._written("given", dict(self.request.weights or {}))
         out = self.files / "state"
         files = self.torch.ask(
@@ -154,6 +164,7 @@ class _Comparing:
         return files
 
     def _runs(self, models: Models, train: bool) -> list[Run]:
+        """Return the run of each mode of MindSpore; torch runs once for all of them."""
         common = {
             "train": train,
             "as_built": train and self.request.as_built,
@@ -163,14 +174,15 @@ class _Comparing:
         out = self.files / f"torch-{train}"
         torch = Record(out, self.torch.ask("run", out=str(out), **common, **self.before))
         runs = []
-        exact = _Exactly(self.torch, self.before, self.files, common)
+        check = _RoundingCheck(self.torch, self.before, self.files, common)
         for mode in self.request.modes:
             judge = Judge(models, mode, train, self.request.tolerance)
             mindspore = self._run_mindspore(mode, common, torch)
             run = judge.run(torch, mindspore)
-            is_fed = mode == "pynative" or not torch.answer["draws"]
-            if isinstance(mindspore, Record) and is_fed and is_rounding_perhaps(run):
-                run = exact.judged(run, judge, torch, mindspore)
+            # with other random numbers than torch's, no difference is rounding
+            same_draws = mode == "pynative" or not torch.answer["draws"]
+            if isinstance(mindspore, Record) and same_draws and is_rounding_perhaps(run):
+                run = check.judged(run, judge, torch, mindspore)
             runs.append(run)
         return runs
 
@@ -194,8 +206,8 @@ class _Comparing:
             return error.failure
 
 
-class _Exactly:
-    """Asks torch again, in float64 and in other roundings, whether a difference is rounding."""
+class _RoundingCheck:
+    """Runs torch again, in float64 and with other roundings, to tell rounding from a difference."""
 
     def __init__(
         self, torch: Side, before: Mapping[str, Any], files: Path, common: Mapping[str, Any]
@@ -203,7 +215,7 @@ class _Exactly:
         self.torch, self.before, self.files, self.common = torch, before, files, common
 
     def judged(self, run: Run, judge: Judge, torch: Record, mindspore: Record) -> Run:
-        """Return the run with its verdict: the same, at a layer that is surer, or none."""
+        """Return the run with the first layer that differs by more than rounding, if one does."""
         try:
             steps = self._steps(judge, torch, mindspore)
             if steps is not None and steps.first is not None:
@@ -221,13 +233,17 @@ class _Exactly:
         return replace(run, findings=(), first=None, rounding=found)
 
     def _steps(self, judge: Judge, torch: Record, mindspore: Record) -> Run | None:
-        """Return the run in which torch's layers start from MindSpore's values."""
+        """Return the run in which torch's layers start from MindSpore's values.
+
+        None in GRAPH_MODE, where the values of single layers cannot be recorded.
+        """
         if judge.mode == "graph":
             return None
         given = forced(torch, mindspore, judge.models)
         return judge.run(self._run("steps", dtype="float64", forced=given), mindspore)
 
     def _whole(self, torch: Record) -> tuple[Record, dict[tuple[Kind, str], float]]:
+        """Return torch's run in float64, and how far its runs in float32 are from that."""
         exact = self._run("exact", dtype="float64", layers=False)
         nudged = [self._run("nudged", nudge=draw, layers=False) for draw in NUDGES]
         return exact, own_rounding(exact, [torch, *nudged])

@@ -1,4 +1,4 @@
-"""Which layer differs first, from what both sides recorded."""
+"""Finds the layer that differs first, from what both programs recorded."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from mapper.weights.networks import Network, collisions
 
 EVALUATION = 1e-5  # of the largest value, for float32
 TRAINING = 1e-4  # a batch's statistics are sums over it, and gradients pass every layer twice
-STATISTIC = 0.01  # of the largest statistic in the network: the least scale of one layer's
+STATISTIC = 0.01  # a layer's statistics are measured by this part of the network's largest at least
 
 Allowed = Mapping[tuple[Kind, str], float]
-"""What is allowed beyond the tolerance: by the place of an output, or a name of torch's."""
+"""How far a value may be apart, if more than the tolerance: by kind, and an output's place or a
+parameter's name in torch.
+"""
 
 
 def tolerance_of(given: float | None, train: bool) -> float:
@@ -33,9 +35,9 @@ def tolerance_of(given: float | None, train: bool) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The answer of one side, and where its arrays are.
+    """The answer of one program to `run`, and the directory of the arrays that it names.
 
-    `is_exact`: it was computed in float64, so that dtypes are not to be compared.
+    `is_exact`: it was computed in float64, so dtypes are not compared.
     """
 
     directory: Path
@@ -43,14 +45,14 @@ class Record:
     is_exact: bool = False
 
     def array(self, file: str) -> Array:
-        """Return one array, read as it is needed."""
+        """Return one array, mapped into memory."""
         loaded: Array = np.load(self.directory / file, allow_pickle=False, mmap_mode="r")
         return loaded
 
 
 @dataclass(frozen=True)
 class Models:
-    """Both models, the map between them, and where layers of torch's are that moved."""
+    """Both models, the map of their parameters, and the paths of layers that moved."""
 
     torch: Network
     mindspore: Network
@@ -58,7 +60,7 @@ class Models:
     paths: Mapping[str, str] = field(default_factory=dict)
 
     def moved(self, path: str) -> str:
-        """Return the path in MindSpore's model."""
+        """Return the path in MindSpore's model of a layer of torch's."""
         return moved(path, self.torch, self.paths)
 
     @cached_property
@@ -66,14 +68,17 @@ class Models:
         return {self.moved(layer.path): layer.path for layer in self.torch.layers}
 
     def near(self, path: str) -> str:
-        """Return the path of torch's layer at a path of MindSpore's, or of the next one above."""
+        """Return the layer of torch's at a path in MindSpore's model, or the nearest above it.
+
+        MindSpore's model has layers more: a convolution may have become a `SequentialCell`.
+        """
         while path and path not in self._back:
             path = path.rpartition(".")[0]
         return self._back.get(path, path)
 
 
 class Judge:
-    """Holds two records of one run against each other."""
+    """Compares two records of one run; one judge serves several pairs of them."""
 
     def __init__(self, models: Models, mode: str, train: bool, tolerance: float | None) -> None:
         self.models, self.mode, self.train = models, mode, train
@@ -84,7 +89,10 @@ class Judge:
     def run(
         self, torch: Record, mindspore: Record | Failure, allowed: Allowed | None = None
     ) -> Run:
-        """Return the run; some values may differ by what is `allowed` beyond the tolerance."""
+        """Return the run with its findings and the first layer that differs.
+
+        `allowed`: values that may be farther apart than the tolerance.
+        """
         self.allowed = allowed or {}
         self.findings = [*self._weights(), *self._names()]
         run = Run(self.mode, self.train, self.tolerance)
@@ -95,9 +103,9 @@ class Judge:
         self.findings += self._rates(torch, mindspore)
         walk = _Walk(self, torch, mindspore)
         calls = walk.calls()
-        if told := mindspore.answer.get("failure"):
-            failure = Failure("MindSpore", told["message"], tuple(told["traceback"]))
-            failed = Finding(Kind.FAILURE, self.models.near(told["path"]), failure.message)
+        if raised := mindspore.answer.get("failure"):
+            failure = Failure("MindSpore", raised["message"], tuple(raised["traceback"]))
+            failed = Finding(Kind.FAILURE, self.models.near(raised["path"]), failure.message)
             first = walk.first or self.culprit(failed.path, [failed])
             return replace(run, calls=tuple(calls), findings=tuple(self.findings), first=first,
                            failure=failure)  # fmt: skip
@@ -119,6 +127,7 @@ class Judge:
     # --- what is known without values ---
 
     def _weights(self) -> list[Finding]:
+        """Return the parameters that have no counterpart, each at the layer that holds it."""
         found = []
         for one in self.models.names.problems:
             owner = one.name.rpartition(".")[0]
@@ -127,6 +136,7 @@ class Judge:
         return found
 
     def _names(self) -> list[Finding]:
+        """Return the parameters of MindSpore's model that have the same name."""
         found = []
         for name, places in collisions(self.models.mindspore.entries).items():
             message = (
@@ -139,6 +149,7 @@ class Judge:
         return found
 
     def _modes(self, torch: Record, mindspore: Record) -> list[Finding]:
+        """Return the layers that are in training on one side and in evaluation on the other."""
         words = {True: "training", False: "evaluation"}
         there = mindspore.answer["modes"]
         found = []
@@ -148,10 +159,11 @@ class Judge:
                 message = f"in {words[mode]} in torch, in {words[other]} in MindSpore"
                 found.append(Finding(Kind.MODE, path, message))
         paths = {one.path for one in found}
-        # of a layer that is wrong as a whole, itself and not all that is in it
+        # where a layer has the wrong mode, the layers in it have it, too: it alone is reported
         return [one for one in found if not one.path or one.path.rpartition(".")[0] not in paths]
 
     def _rates(self, torch: Record, mindspore: Record) -> list[Finding]:
+        """Return the dropout layers that would drop another share of the values."""
         there = mindspore.answer["rates"]
         found = []
         for path, rate in torch.answer["rates"].items():
@@ -161,7 +173,7 @@ class Judge:
                 found.append(Finding(Kind.RATE, path, message))
         return found
 
-    # --- values beside the layers' ---
+    # --- values that belong to no single call ---
 
     def _limit(self, kind: Kind, name: str) -> float:
         return max(self.tolerance, self.allowed.get((kind, name), 0.0))
@@ -177,7 +189,10 @@ class Judge:
         return both
 
     def _named(self, torch: Record, mindspore: Record, what: str) -> list[tuple[str, Array, Array]]:
-        """Return statistics or gradients that both sides have, in MindSpore's shape."""
+        """Return statistics or gradients that both sides have: torch's name, and both arrays.
+
+        torch's array gets MindSpore's shape (1-d convolutions have an axis more there).
+        """
         here, there = torch.answer.get(what, {}), mindspore.answer.get(what, {})
         found = []
         for name, file in here.items():
@@ -217,6 +232,7 @@ class Judge:
         return tuple(found)
 
     def _untrained(self, torch: Record, mindspore: Record) -> None:
+        """Note the parameters that have a gradient on one side alone."""
         here, there = torch.answer.get("gradients", {}), mindspore.answer.get("gradients", {})
         for name, pair in self.models.names.to_mindspore().items():
             if (name in here) != (pair.mindspore in there) and self._is_first(pair.mindspore):
@@ -226,7 +242,7 @@ class Judge:
                 self.findings.append(Finding(Kind.GRADIENT, path, message))
 
     def _is_first(self, name: str) -> bool:
-        """Say whether a parameter with several names is listed under this one."""
+        """Say whether this is the first of a shared parameter's names, under which it is listed."""
         known = self.models.mindspore.entry
         same = (n for n, one in known.items() if one.identity == known[name].identity)
         return not known[name].identity or next(same) == name
@@ -234,9 +250,10 @@ class Judge:
     # --- the verdict ---
 
     def _culprit_of_findings(self, torch: Record) -> Culprit | None:
-        """Return the layer of the findings that no call's values have shown.
+        """Return the layer to blame for the findings, where the values of no call differ.
 
-        Gradients are computed from the last layer back to the first, so among them the last counts.
+        That is the first layer in the order of execution; among gradients, which are computed from
+        the last layer back to the first, it is the last one.
         """
         order = self._order(torch)
         forward = [one for one in self.findings if one.kind is not Kind.GRADIENT]
@@ -249,7 +266,10 @@ class Judge:
         return None
 
     def _order(self, torch: Record) -> dict[str, int]:
-        """Return the layers in the order in which they end, or stand where no calls are known."""
+        """Return each layer's place in the order in which calls end.
+
+        Without recorded calls (GRAPH_MODE) it is the order in which the model lists its layers.
+        """
         order: dict[str, int] = {}
         for event in torch.answer["events"]:
             if event["event"] == "out":
@@ -262,7 +282,7 @@ class Judge:
     def culprit(
         self, path: str, more: Iterable[Finding] = (), before: str | None = None
     ) -> Culprit:
-        """Return a layer with all that was found of it."""
+        """Return a layer as the one to blame, with all its findings and `more`."""
         here = self.models.torch.layer.get(path)
         there = self.models.mindspore.layer.get(self.models.moved(path))
         mine = (one for one in self.findings if one.path == path)
@@ -290,7 +310,10 @@ class Judge:
 
 
 def scales_of_statistics(values: Mapping[str, Array]) -> dict[str, float]:
-    """Return by name what differences are parts of: the largest, or a share of the network's."""
+    """Return the scale of each statistic: its largest value, or a part of the network's largest.
+
+    A statistic that is nearly zero would make rounding look like a difference.
+    """
     own = {name: scale_of(value) for name, value in values.items()}
     largest: dict[str, float] = {}
     for name, scale in own.items():
@@ -303,12 +326,13 @@ def scales_of_statistics(values: Mapping[str, Array]) -> dict[str, float]:
 
 
 def scales_of_gradients(values: Mapping[str, Array]) -> dict[str, float]:
-    """Return by name what differences are parts of: the largest gradient in the network."""
+    """Return the scale of each gradient: the largest gradient in the network."""
     largest = max(map(scale_of, values.values()), default=0.0)
     return dict.fromkeys(values, largest)
 
 
 def _dtypes(torch: Record, value: Array, other: Array) -> tuple[str, str]:
+    """Return the dtypes to compare; of a run in float64, MindSpore's stand for both."""
     own = other if torch.is_exact else value
     return str(own.dtype), str(other.dtype)
 
@@ -319,7 +343,10 @@ def _paired(
     here: Sequence[Mapping[str, Any]],
     there: Sequence[Mapping[str, Any]],
 ) -> tuple[tuple[Difference, ...], str]:
-    """Return the differences of values at the same places, and in words what has no such place."""
+    """Return the differences of values at the same places, and a message for other differences.
+
+    The message says which place one side lacks, or which plain numbers differ.
+    """
     others = {one["at"]: one for one in there}
     found = []
     message = ""
@@ -340,7 +367,7 @@ def _paired(
 
 
 class _Walk:
-    """Goes through torch's events in order, beside MindSpore's for the same calls."""
+    """Goes through torch's calls in their order, and finds the first whose values differ."""
 
     def __init__(self, judge: Judge, torch: Record, mindspore: Record) -> None:
         self.judge, self.torch, self.mindspore = judge, torch, mindspore
@@ -349,11 +376,12 @@ class _Walk:
         self.there = {(one["event"], one["path"], one["call"]): i for i, one in enumerate(events)}
         self.events = events
         self.first: Culprit | None = None
-        self._alone: str | None = None  # torch's layer alone that ran since values last agreed
-        self._reached = 0  # how far MindSpore's events agree
+        # since values last agreed: the layer that ran in torch alone, if one did
+        self._alone: str | None = None
+        self._reached = 0  # index of MindSpore's last event that torch has, too
 
     def calls(self) -> list[Call]:
-        """Return the calls of torch's layers; and find the first that differs."""
+        """Return the calls of torch's layers; `first` is then the layer that differs first."""
         if self.judge.mode == "graph":
             return []
         found = []
@@ -366,7 +394,7 @@ class _Walk:
                 self._judge(event, other, running[-1] if running else "", path)
                 running.append(path)
             else:
-                while running.pop() != path:
+                while running.pop() != path:  # a call that raised and was caught has no end
                     pass
                 outputs = self._judge(event, other, path, None)
                 found.append(self._call(event, other, outputs))
@@ -381,7 +409,11 @@ class _Walk:
         path: str,
         before: str | None,
     ) -> tuple[Difference, ...]:
-        """Compare the values of one event; `path` is the layer whose code led to them."""
+        """Return the differences of one event's values, and note the first layer that differs.
+
+        `path` is the layer whose code computed them: of an output the layer itself, of an input
+        (`before` is the layer that gets it) the layer around it.
+        """
         known = [one for one in self.judge.findings if one.path == event["path"]]
         if before is not None:
             known = [one for one in known if one.kind is Kind.MODE]
@@ -418,7 +450,8 @@ class _Walk:
     def _only_in_mindspore(self, path: str, before: str | None) -> str | None:
         """Return a layer that MindSpore alone has called since values last agreed.
 
-        A layer below one of torch's that has no layers of its own was put there by the migration.
+        A layer inside one that has no layers in torch was put there by the migration, and is not
+        meant.
         """
         event = ("out", path) if before is None else ("in", before)
         ends = [i for (kind, p, _), i in self.there.items() if (kind, p) == event]

@@ -1,4 +1,4 @@
-"""The source lines of a layer, on both sides, and what was done there."""
+"""Finds the source line that makes a layer, for the report of the first difference."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MOST = 160  # characters: a person reads a line
+MOST = 160  # characters of a line that are shown
 _PLACE = re.compile(r"(?P<file>.+):(?P<line>\d+)")
 
 
@@ -37,10 +37,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What is said of the first layer that differs, beyond the values.
+class Context:
+    """What helps to understand a difference: the lines that make the layer, and the migration.
 
-    `done` says what the migration does at torch's line.
+    `done` holds what the migration does at torch's line, in words.
     """
 
     torch: Line | None = None
@@ -49,10 +49,10 @@ class Told:
 
 
 def line_of(root: Path, place: str | None, path: str) -> Line | None:
-    """Return the line of a layer; `place` is that of the assignment that makes it or what holds it.
+    """Return the line that makes a layer; `place` is the `file:line` of an assignment.
 
-    In an assignment of a Sequential or a list, the line is that of the one element which the
-    layer's path names, where the elements are written out.
+    If that makes a whole Sequential or list, and its elements are written out, the line is that of
+    the element which the layer's path names.
     """
     found = _PLACE.fullmatch(place or "")
     if place is None or found is None:
@@ -89,6 +89,7 @@ def _statement(tree: ast.Module, line: int) -> ast.stmt | None:
 
 
 def _element(statement: ast.Assign, path: str) -> ast.AST:
+    """Return the part of an assignment that makes the layer at a path, or the assignment."""
     names = {target.attr for target in statement.targets if isinstance(target, ast.Attribute)}
     parts = path.split(".")
     place = next((i for i, part in enumerate(parts) if part in names), None)

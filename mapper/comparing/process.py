@@ -1,4 +1,7 @@
-"""A program that runs a model in another interpreter, and is asked line by line."""
+"""Starts a program in the interpreter that has a framework, and sends it requests.
+
+A request and its answer are one line of JSON each (see `side.serve`).
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ from typing import IO, Any, Self
 from mapper.comparing.results import Failure, SideError
 
 TIMEOUT = 1800.0  # seconds; a step of a large model on a CPU takes minutes
-LAST_LINES = 5
+LAST_LINES = 5  # of standard error, that are reported when the program ends without an answer
 SETTINGS = {"GLOG_v": "4", "PYTHONIOENCODING": "utf-8"}  # MindSpore: errors only
 
 
 class Side:
-    """One running program; a context manager."""
+    """One framework's program, which runs while the context manager is open."""
 
     def __init__(self, name: str, python: str, program: str, timeout: float = TIMEOUT) -> None:
         self.name = name
@@ -30,16 +33,16 @@ class Side:
         self._answers: queue.Queue[str] = queue.Queue()
 
     def __enter__(self) -> Self:
-        """Start it.
+        """Start the program.
 
         Raises:
             SideError: there is no such interpreter.
         """
-        # a file, so that a program that writes a lot is never held up
+        # a file and no pipe: the program would wait once nobody reads a pipe that is full
         self._errors: IO[bytes] = tempfile.TemporaryFile()
-        # where MindSpore leaves what it has compiled when that fails; else the working directory
-        self._remains = tempfile.TemporaryDirectory(prefix="tm2ms-")
-        settings = {**SETTINGS, "MS_OM_PATH": self._remains.name}
+        # MindSpore writes files here when a compilation fails, else into the working directory
+        self._compiled = tempfile.TemporaryDirectory(prefix="tm2ms-")
+        settings = {**SETTINGS, "MS_OM_PATH": self._compiled.name}
         try:
             self._process = subprocess.Popen(
                 self._command,
@@ -69,7 +72,7 @@ class Side:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End it."""
+        """End the program; after an error it is not waited for."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -85,7 +88,7 @@ class Side:
 
     def _close(self) -> None:
         self._errors.close()
-        self._remains.cleanup()
+        self._compiled.cleanup()
 
     def ask(self, do: str, **request: Any) -> Any:
         """Return the answer to a request.
@@ -94,7 +97,7 @@ class Side:
             SideError: the user's code raised, or the program ended or did not answer in time.
         """
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # it has ended; its last words are read below
+        with contextlib.suppress(OSError):  # it has ended, which the empty line below says
             self._process.stdin.write(json.dumps({"do": do, **request}) + "\n")
             self._process.stdin.flush()
         try:
@@ -107,14 +110,15 @@ class Side:
             raise SideError(self._ended())
         answer = json.loads(line)
         if "error" in answer:
-            told = answer["error"]
-            raise SideError(Failure(self.name, told["message"], tuple(told["traceback"])))
+            raised = answer["error"]
+            raise SideError(Failure(self.name, raised["message"], tuple(raised["traceback"])))
         return answer["value"]
 
     def _ended(self) -> Failure:
-        self._answers.put("")
+        """Return how the program ended: its exit code and its last lines on standard error."""
+        self._answers.put("")  # for the next request, which must not wait either
         code = self._process.wait()
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        last = lines[-1] if lines else "no word"
+        last = lines[-1] if lines else "nothing on standard error"
         return Failure(self.name, f"ended with {code}: {last}", tuple(lines[-LAST_LINES:]))

@@ -1,4 +1,4 @@
-"""What is to be compared: two places, one expression, inputs."""
+"""What is to be compared: two versions of the source, one expression, inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHAPE = re.compile(r"(?P<shape>\d+(?:\s*,\s*\d+)*)?,?(?::(?P<dtype>\w+)(?:<(?P<
 
 
 class InputError(ValueError):
-    """An input is not written as it should be, or cannot be read."""
+    """An input that cannot be understood or read; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,10 @@ class Request:
     files. `expression` is `package.module:expression`, evaluated in the namespace of the module on
     both sides; for single files the module is the file's name, and may be left out.
 
-    The weights are those that torch draws with `seed`, made such that each of them counts
-    (`stir`); or `weights`, by torch's names, as they are. `train`: also one step in training.
-    `as_built`: that step in the modes in which the program leaves its model.
+    The weights are those that torch draws with `seed`; with `stir`, weights that are all zero or
+    all one are moved first, since they would hide a difference. Or they are `weights`, by torch's
+    names, as they are. `train`: also one step in training. `as_built`: that step in the modes
+    (training or evaluation) in which the program leaves its layers.
     `tolerance` is relative to the largest value: 1e-5 by default, and 1e-4 in training.
     """
 
@@ -120,7 +121,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Interpreters:
-    """The Python programs that have the frameworks."""
+    """The Python interpreters in which the frameworks are installed."""
 
     torch: str = sys.executable
     mindspore: str = sys.executable

@@ -1,4 +1,4 @@
-"""What a comparison found."""
+"""The result of a comparison: runs, calls of layers, differences, and the first layer to blame."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from mapper.weights.networks import Shape
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far two arrays are apart, in parts of a scale: torch's largest value, or as said.
+    """How far two arrays are apart: `largest` and `mean` are in parts of `scale`.
 
-    `largest` is infinite where the shapes differ or only one side is finite.
+    The scale is torch's largest value, if nothing else is said. `largest` is infinite where the
+    shapes differ or only one side is finite.
     """
 
     largest: float
@@ -28,7 +29,7 @@ class Difference:
 
     @property
     def same_kind(self) -> bool:
-        """Say whether the dtypes are equal up to the width of an integer."""
+        """Say whether the dtypes are equal; int32 and int64 count as equal."""
         both = {self.torch_dtype, self.mindspore_dtype}
         return len(both) == 1 or both == {"int32", "int64"}
 
@@ -46,7 +47,7 @@ class Difference:
 
 
 class Kind(StrEnum):
-    """In what a layer differs."""
+    """What of a layer differs."""
 
     WEIGHTS = "weights"
     NAME = "name"
@@ -61,7 +62,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing in which a layer differs."""
+    """One difference at a layer."""
 
     kind: Kind
     path: str
@@ -82,7 +83,7 @@ class Call:
     outputs: tuple[Difference, ...]
     tolerance: float
     ran: bool
-    """Whether MindSpore's model calls it too."""
+    """MindSpore's model calls it, too."""
 
     @property
     def worst(self) -> Difference | None:
@@ -97,7 +98,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A side that did not run: the last line of the error, and the user's part of the traceback."""
+    """Why one framework did not run: the error, and its traceback in the user's code."""
 
     side: str
     message: str
@@ -109,7 +110,7 @@ class Failure:
 
 
 class SideError(Exception):
-    """A side does not run at all: nothing can be compared."""
+    """One framework does not run at all, so nothing can be compared."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(str(failure))
@@ -118,10 +119,10 @@ class SideError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
-    """The first layer that differs, in the order of execution.
+    """The first layer that differs, in the order of execution, with all findings at it.
 
-    `before` names the layer whose input already differs, when it is the code of `path` ahead of
-    that call that differs. `findings` are all that is known of this layer.
+    `before`: where the code of this layer differs and no layer in it, the layer that is called
+    next, whose input differs already.
     """
 
     path: str
@@ -142,12 +143,12 @@ class Culprit:
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """Why a difference beyond the tolerance is the rounding of float32.
+    """The figures that show a difference beyond the tolerance to be the rounding of float32.
 
-    `step`: when torch's layers are given what MindSpore's were given, the most by which the output
-    of one is apart, or a gradient; None in GRAPH_MODE, where no layer can be looked at.
-    `apart`: how far MindSpore's is at most from torch in float64, and `own`: how far torch's is in
-    float32 there.
+    `step`: how far one layer's output or a gradient is apart at most, where torch's layers start
+    from MindSpore's values; None in GRAPH_MODE, where layers cannot be recorded.
+    `apart`: how far MindSpore is from torch in float64 at most, and `own`: how far torch itself in
+    float32 is, for the same value.
     """
 
     step: float | None
@@ -167,11 +168,11 @@ class Rounding:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Both models run once in one mode.
+    """What one run of both models in one mode gave.
 
-    `statistics` and `gradients` are by torch's names; their differences are in parts of the largest
-    of their kind in the network. With `rounding`, some are beyond the tolerance and are no
-    difference. `notes` say what could not be compared.
+    `statistics` and `gradients` are by torch's names, their differences in parts of the largest of
+    their kind in the network. With `rounding`, values beyond the tolerance are no difference.
+    `notes` say what could not be compared.
     """
 
     mode: str
@@ -213,5 +214,5 @@ class Comparison:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """Return the runs that a side did not finish."""
+        """Return why runs did not finish."""
         return tuple(run.failure for run in self.runs if run.failure is not None)

@@ -1,12 +1,16 @@
-"""Whether a difference is the rounding of float32, which adds up, or one between the models.
+"""Tells the rounding of float32, which adds up from layer to layer, from a difference of models.
 
-Two questions, and both must say so. First: torch runs in float64, and every layer that has returned
-hands on what MindSpore's returned in its place. So each layer, and the code between two layers,
-starts from MindSpore's own values, nothing adds up, and the tolerance holds for every single step;
-activations are on the same side of their kinks, so gradients can be held to it, too. Second: from
-torch in float64, MindSpore is no farther than a small factor times torch itself in float32, the
-worst of a few roundings. The first finds a layer that computes something else; the second finds
-what is too small in one step, and is in all of them.
+A difference counts as rounding if both of these hold:
+
+1. Step by step: torch runs in float64, and each of its layers returns what MindSpore's returned
+   there. So every layer, and the code between two layers, starts from MindSpore's own values and
+   no rounding adds up: the tolerance must hold for each step. ReLU and the like are on the same
+   side of zero in both runs, so gradients must be within the tolerance, too.
+2. As a whole: MindSpore is no farther from torch in float64 than torch itself in float32 is, times
+   a small factor; of torch's float32, the worst of a few runs with other roundings counts.
+
+The first finds a layer that computes something else. The second finds what is within the tolerance
+in each step, but is there in all of them.
 """
 
 from __future__ import annotations
@@ -23,18 +27,18 @@ from mapper.comparing.judging import (
 from mapper.comparing.measure import Array, difference
 from mapper.comparing.results import Difference, Kind, Rounding, Run
 
-NUDGES = (1, 2, 3)  # roundings beside the one that torch computed
-MARGIN = 8.0  # four roundings do not show the worst, and kernels sum up in other orders
+NUDGES = (1, 2, 3)  # further runs of torch, with weights and inputs rounded in other ways
+MARGIN = 8.0  # the factor: four runs do not show the worst, and kernels sum up in other orders
 
 
 def is_rounding_perhaps(run: Run) -> bool:
-    """Say whether values differ: which of them by rounding, and which layer first if not."""
+    """Say whether values differ, so that rounding may be the reason, and both sides ran."""
     found = [*run.findings, *(run.first.findings if run.first is not None else ())]
     return run.failure is None and any(one.difference is not None for one in found)
 
 
 def forced(torch: Record, mindspore: Record, models: Models) -> dict[str, object]:
-    """Return what torch's layers are to hand on: which file for which call and which output."""
+    """Return what torch's layers are to return: a file for each output of each call."""
     there = {(one["path"], one["call"]): one["values"]
              for one in mindspore.answer["events"] if one["event"] == "out"}  # fmt: skip
     values = [
@@ -48,7 +52,7 @@ def forced(torch: Record, mindspore: Record, models: Models) -> dict[str, object
 
 
 def own_rounding(exact: Record, rounded: Sequence[Record]) -> dict[tuple[Kind, str], float]:
-    """Return how far torch's values in float32 are from those in float64, at most."""
+    """Return how far torch's values in float32 are at most from those in float64."""
     values = _values(exact)
     scales = _scales(values)
     others = [_values(one) for one in rounded]
@@ -69,7 +73,7 @@ def _values(record: Record) -> dict[tuple[Kind, str], Array]:
 
 
 def _scales(values: Mapping[tuple[Kind, str], Array]) -> dict[tuple[Kind, str], float]:
-    """Return the scales that the judge takes; an output's is its own."""
+    """Return the scales that the judge uses; an output's scale is its own largest value."""
     found: dict[tuple[Kind, str], float] = {}
     for kind, scales in ((Kind.STATISTICS, scales_of_statistics),
                          (Kind.GRADIENT, scales_of_gradients)):  # fmt: skip
@@ -84,10 +88,10 @@ def allowed(own: Mapping[tuple[Kind, str], float]) -> Allowed:
 
 
 def rounding(exact: Run, steps: Run | None, own: Mapping[tuple[Kind, str], float]) -> Rounding:
-    """Return the figures that show it, for the value that is farthest beyond the tolerance."""
+    """Return the figures to report, for the value that is farthest from torch in float64."""
     apart = {key: one.largest for key, one in _named(exact)}
     worst = max(apart, key=lambda key: apart[key])
-    step = None if steps is None else max(worst_of(steps), default=0.0)
+    step = None if steps is None else max(all_gaps(steps), default=0.0)
     return Rounding(step, apart[worst], own.get(worst, 0.0))
 
 
@@ -99,7 +103,7 @@ def _named(run: Run) -> list[tuple[tuple[Kind, str], Difference]]:
     ]
 
 
-def worst_of(run: Run) -> list[float]:
+def all_gaps(run: Run) -> list[float]:
     """Return how far each value of a run is apart, those of its layers included."""
     layers = [one.largest for call in run.calls for one in call.outputs]
     return [*layers, *(one.largest for _, one in _named(run))]

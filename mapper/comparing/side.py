@@ -1,8 +1,7 @@
-"""What the two programs share that run a model inside an interpreter of their own.
+"""What the programs share that run the models, `side_torch.py` and `side_mindspore.py`.
 
-Nothing of this project can be imported there, and Python may be as old as 3.9: each program loads
-this file from beside itself. A request is a line of JSON on standard input, the answer a line on
-what was standard output; what the user's code prints goes to standard error.
+Each runs in an interpreter that has its framework. This project need not be installed there, and
+Python may be as old as 3.9, so each program loads this file from beside itself and nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import Any, Callable  # noqa: UP035  (Python 3.9)
 
 import numpy as np
 
-FRAMES = 3  # of a traceback in which no file of the user's is
+FRAMES = 3  # shown of a traceback that passes through no file of the user's
 
 
 class Refused(Exception):  # noqa: N818
@@ -34,7 +33,10 @@ class Refused(Exception):  # noqa: N818
 
 
 def serve(commands: Mapping[str, Callable[[Any], Any]]) -> None:
-    """Answer requests until standard input ends."""
+    """Answer requests until standard input ends, one line of JSON each.
+
+    The user's code may print and read: its standard output is standard error, its input is empty.
+    """
     requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -45,13 +47,13 @@ def serve(commands: Mapping[str, Callable[[Any], Any]]) -> None:
         try:
             answer = {"value": commands[request["do"]](request)}
         except (Exception, SystemExit) as error:
-            answer = {"error": told(error, request.get("directory", str(Path.cwd())))}
+            answer = {"error": described(error, request.get("directory", str(Path.cwd())))}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def told(error: BaseException, directory: str) -> dict[str, Any]:
-    """Return an error as a person needs it: its last line, and the traceback in the user's code."""
+def described(error: BaseException, directory: str) -> dict[str, Any]:
+    """Return an error's message, and the part of its traceback that is in the user's code."""
     if isinstance(error, Refused):
         return {"message": str(error), "traceback": []}
     root = os.path.realpath(directory) + os.sep
@@ -68,7 +70,10 @@ def told(error: BaseException, directory: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def modules_of(directory: str) -> Iterator[None]:
-    """Put a directory first on the module path; afterwards forget what was imported from it."""
+    """Put a directory first on the module path; afterwards remove what was imported from it.
+
+    Both versions of a model have modules of the same names, and a program may build several models.
+    """
     before = dict(sys.modules)
     kept = list(sys.path)
     sys.path.insert(0, directory)
@@ -79,13 +84,13 @@ def modules_of(directory: str) -> Iterator[None]:
         sys.path[:] = kept
         root = os.path.realpath(directory)
         new = [name for name in sys.modules if name not in before]
-        # all are looked at before one goes: a namespace package finds its path by its parent
+        # listed before any is removed: a namespace package's path is computed from its parent
         for name in [name for name in new if _is_in(sys.modules[name], root)]:
             del sys.modules[name]
 
 
 def _is_in(module: Any, root: str) -> bool:
-    # whatever a program puts into sys.modules: torch.classes answers any attribute with an object
+    # sys.modules may hold anything: torch.classes has an object for every attribute's name
     path = getattr(module, "__path__", None)
     places = [getattr(module, "__file__", None), *(path if isinstance(path, Iterable) else ())]
     return any(
@@ -111,7 +116,11 @@ class Sources:
         self._known: dict[type, dict[str, str]] = {}
 
     def of(self, path: str, classes: Mapping[str, type]) -> str | None:
-        """Return `file:line` of the assignment of a layer, or of its class for the network."""
+        """Return `file:line` of the assignment that makes a layer; of the model itself, its class.
+
+        The assignment is looked for in the nearest class above that is the user's: a layer of a
+        Sequential is made where the Sequential is.
+        """
         parts = path.split(".") if path else []
         for length in reversed(range(len(parts))):
             above = classes.get(".".join(parts[:length]))
@@ -130,6 +139,7 @@ class Sources:
         return self._known[cls]
 
     def _read(self, cls: type) -> dict[str, str]:
+        """Return `file:line` of each attribute that a class assigns, and as "" of the class."""
         try:
             file = os.path.realpath(inspect.getsourcefile(cls) or "")
             lines, first = inspect.getsourcelines(cls)
@@ -156,7 +166,7 @@ def qualified(cls: type) -> str:
 
 
 class Recorder:
-    """Writes values to files as they come, and what came in which order."""
+    """Records what layers get and return, in order: events in memory, their tensors in files."""
 
     def __init__(self, directory: str, is_tensor: Callable[[Any], bool], numpy: Any) -> None:
         self.directory = Path(directory)
@@ -169,13 +179,14 @@ class Recorder:
         self._files = 0
 
     def enter(self, path: str, values: Any) -> None:
-        """Note that a layer is called."""
+        """Record that a layer is called."""
         call = self.calls[path] = self.calls.get(path, -1) + 1
         self.open.append((path, call))
         self._note("in", path, call, values)
 
     def leave(self, path: str, values: Any) -> int:
-        """Note what a layer returns, and return which of its calls it was."""
+        """Record what a layer returns, and return which of its calls it was."""
+        # calls that raised are still open
         while self.open and self.open[-1][0] != path:
             self.open.pop()
         call = self.open.pop()[1] if self.open else 0
@@ -221,7 +232,10 @@ def leaves(value: Any, is_tensor: Callable[[Any], bool], at: str = "") -> Iterat
 
 
 def replaced(value: Any, change: Callable[[str, Any], Any], at: str = "") -> Any:
-    """Return nested containers with what `change` makes of the rest, by the places of `leaves`."""
+    """Return nested containers with each other value replaced by `change(place, value)`.
+
+    Places are written as in `leaves`.
+    """
     if isinstance(value, dict):
         return type(value)((k, replaced(v, change, f"{at}[{k!r}]")) for k, v in value.items())
     if isinstance(value, (list, tuple)):
@@ -231,7 +245,10 @@ def replaced(value: Any, change: Callable[[str, Any], Any], at: str = "") -> Any
 
 
 def projection(seed: int, index: int, shape: tuple[int, ...]) -> Any:
-    """Return the random numbers that an output is multiplied with before it is summed up."""
+    """Return the factors by which an output goes into the loss, the same on both sides.
+
+    A plain sum would hide differences that cancel out.
+    """
     return np.random.default_rng([seed, index]).standard_normal(shape)
 
 

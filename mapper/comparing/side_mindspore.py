@@ -1,4 +1,4 @@
-"""The program that runs a model of MindSpore, in an interpreter that has it (see `side`)."""
+"""The program that runs a model in MindSpore, in an interpreter that has it (see `side`)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d")
 
 
 def _not_dropped(input: Any, p: float = 0.5, training: bool = True, seed: Any = None) -> Any:
-    """Stand for `ops.dropout`; GRAPH_MODE compiles this text."""
+    """Return the input, in place of `ops.dropout`; plain, since GRAPH_MODE compiles the source."""
     return input
 
 
 class MindSpore:
-    """The commands."""
+    """What can be asked of MindSpore's side: each public method is a command."""
 
     def __init__(self, mindspore: Any) -> None:
         self.ms = mindspore
@@ -63,7 +63,7 @@ class MindSpore:
         return {name: recorder.save(self._stored(value)) for name, value in found.items()}
 
     def _stored(self, value: Any) -> Any:
-        """Return a tensor as an array, bfloat16 as bytes in a field of that name."""
+        """Return a tensor as an array; bfloat16, which numpy lacks, is a field of bytes."""
         array, dtype = self._numpy(value)
         if dtype != "bfloat16":
             return array
@@ -110,7 +110,7 @@ class MindSpore:
         ]
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Build the model anew, load the weights, and run it once; in training one step."""
+        """Build the model anew, load the weights, and run it once; in training, also backward."""
         ms = self.ms
         is_graph = request["mode"] == "graph"
         with side.modules_of(request["directory"]):
@@ -135,7 +135,7 @@ class MindSpore:
                 at = recorder.open[-1][0] if recorder.open else ""
                 answer = {
                     "outputs": [],
-                    "failure": {**side.told(error, request["directory"]), "path": at},
+                    "failure": {**side.described(error, request["directory"]), "path": at},
                 }
         return answer | {
             "modes": modes,
@@ -145,7 +145,7 @@ class MindSpore:
         }
 
     def _load(self, model: Any, request: dict[str, Any]) -> None:
-        """Load what the map has values for; they fit by shape."""
+        """Load the converted weights; what torch has no value for stays as initialised."""
         state = model.state_dict()
         values = {}
         for name, value in side.read_values(request["weights"], request["names"]).items():
@@ -153,7 +153,7 @@ class MindSpore:
         model.load_state_dict(values, strict=False)
 
     def _inputs(self, model: Any, request: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
-        """Return the arguments, by position where that is possible: GRAPH_MODE wants it so."""
+        """Return the arguments, by position where possible: GRAPH_MODE takes few keywords."""
         values = side.read_values(request["directory_of_inputs"], request["inputs"])
         made = {name: self.ms.Tensor(value) for name, value in values.items()}
         given = [one for name, one in made.items() if name.isdecimal()]
@@ -216,7 +216,10 @@ class MindSpore:
         }
 
     def _factors(self, request: dict[str, Any]) -> list[Any]:
-        """Return what each output is multiplied with, by the shapes of torch's outputs."""
+        """Return the factor of each output in the loss; None for those that have no gradient.
+
+        They are made before the call, since `forward` is compiled in GRAPH_MODE.
+        """
         found: list[Any] = []
         for index, one in enumerate(request["outputs"]):
             if one.get("dtype", "").startswith(("float", "bfloat")):
@@ -249,9 +252,9 @@ class MindSpore:
         return value.asnumpy(), dtype
 
     def _install(self, seed: int, mode: int) -> None:
-        """Put functions into `mindspore.ops` that drop nothing and draw torch's numbers.
+        """Put functions into `mindspore.ops` that drop nothing and give torch's random numbers.
 
-        In GRAPH_MODE they would become constants: there the usual ones stay.
+        In GRAPH_MODE numbers given so would become constants of the graph, so drawing stays there.
         """
         ops = self.ms.ops
         for name, usual in self.usual.items():
@@ -275,9 +278,9 @@ class MindSpore:
 
 
 def _flat(value: Any) -> Any:
-    """Return what `side.leaves` finds, in a form that GRAPH_MODE compiles.
+    """Return the values that `side.leaves` finds, in source that GRAPH_MODE compiles.
 
-    A list that grows by `append` or `extend` loses the gradients there, without a word.
+    Lists are added up: one that grows by `append` or `extend` silently loses the gradients there.
     """
     if isinstance(value, dict):
         value = list(value.values())
@@ -290,7 +293,7 @@ def _flat(value: Any) -> Any:
 
 
 def _cells(model: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Return all cells by path, one that has two attributes under both."""
+    """Return all cells by path; one that is two attributes is listed under both."""
     yield path, model
     for name, cell in model.name_cells().items():
         if cell is not None:
@@ -315,7 +318,7 @@ def main() -> None:
     """Serve requests."""
     import mindspore
 
-    # operators run later than they are called: an error would come from a later line
+    # operators run asynchronously by default, and an error would be raised at a later line
     if hasattr(mindspore, "runtime") and hasattr(mindspore.runtime, "launch_blocking"):
         mindspore.runtime.launch_blocking()
     else:

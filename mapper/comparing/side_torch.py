@@ -1,4 +1,4 @@
-"""The program that runs a model of torch, in an interpreter that has torch (see `side`)."""
+"""The program that runs a model in torch, in an interpreter that has torch (see `side`)."""
 
 from __future__ import annotations
 
@@ -20,29 +20,31 @@ else:
     sys.path.pop(0)
 
 NESTED = ("state_dict", "model_state_dict", "model", "net", "module", "params", "params_ema")
-"""Where a file that holds more than weights keeps them."""
+"""Keys under which a checkpoint that holds more than weights may keep them."""
 
 BYTES = {"bfloat16": "<u2", "float8_e4m3fn": "u1", "float8_e5m2": "u1"}
-"""What numpy lacks, and the bytes as which it is carried."""
+"""The dtypes that numpy lacks, and those of the same size as which they are passed on."""
 
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "dropout_",
             "feature_alpha_dropout", "feature_dropout", "alpha_dropout_")  # fmt: skip
 DRAWN = {"rand": "uniform", "randn": "normal", "rand_like": "uniform", "randn_like": "normal"}
+"""Functions that draw numbers which MindSpore can be given, too, and their distribution."""
+
 OTHER = ("bernoulli", "multinomial", "normal", "randint", "randint_like", "randperm", "poisson",
          "bernoulli_", "normal_", "uniform_", "exponential_", "random_", "log_normal_", "cauchy_",
          "geometric_", "rrelu", "rrelu_", "gumbel_softmax", "fractional_max_pool2d")  # fmt: skip
 
 
 class Torch:
-    """The commands."""
+    """What can be asked of torch's side: each public method is a command."""
 
     def __init__(self, torch: Any) -> None:
         self.torch = torch
         self.model: Any = None
-        self.born: dict[str, bool] = {}
+        self.modes_as_built: dict[str, bool] = {}
         self.state: dict[str, Any] = {}
-        self.built: dict[str, Any] = {}
-        self.exact: Any = None
+        self.built: dict[str, Any] = {}  # the request that built the model
+        self.exact: Any = None  # the model in float64, once it was needed
 
     def build(self, request: dict[str, Any]) -> dict[str, Any]:
         """Build the model and return its layers and entries."""
@@ -54,7 +56,7 @@ class Torch:
                 raise side.Refused(f"{request['expression']} is a {given}, not a torch.nn.Module")
             self.model = model
             self.built, self.exact = request, None
-            self.born = {path: one.training for path, one in model.named_modules()}
+            self.modes_as_built = {p: one.training for p, one in model.named_modules()}
             sources = side.Sources(request["directory"], _is_of_the_user)
             layers = self._layers(sources)
         return {"layers": layers, "entries": self._entries()}
@@ -65,7 +67,7 @@ class Torch:
 
     @contextmanager
     def _of(self, request: dict[str, Any]) -> Iterator[None]:
-        """Put the model in place that the request is about: the one of float64, or the usual."""
+        """Make `model` the one that the request is about: in float64, or in float32."""
         torch, usual = self.torch, self.model
         if request.get("dtype", "float32") == "float32":
             yield
@@ -110,9 +112,10 @@ class Torch:
         ]
 
     def weights(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Take the weights that are given, or make the drawn ones such that each of them counts.
+        """Set the weights that are given, or move drawn ones that would hide differences.
 
-        Returns the files of the state by name.
+        Returns:
+            the files of the state by name.
         """
         torch = self.torch
         state = self.model.state_dict()
@@ -140,7 +143,7 @@ class Torch:
         """Return the files of the tensors in a checkpoint, by name; no pickled code is run."""
         torch = self.torch
         path = request["path"]
-        is_mapped = zipfile.is_zipfile(path)  # what older versions wrote is read as a whole
+        is_mapped = zipfile.is_zipfile(path)  # the format before torch 1.6 is no zip file
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
         while isinstance(state, dict):
             inner = [state[key] for key in NESTED if isinstance(state.get(key), dict)]
@@ -161,7 +164,7 @@ class Torch:
         }
 
     def _stored(self, value: Any) -> Any:
-        """Return a tensor as an array, what numpy lacks as bytes in a field of its name."""
+        """Return a tensor as an array; a dtype that numpy lacks is the name of a field of bytes."""
         torch, value = self.torch, value.detach().cpu().contiguous()
         name = str(value.dtype).replace("torch.", "")
         if name in BYTES:
@@ -170,7 +173,7 @@ class Torch:
         return value.numpy()
 
     def write(self, request: dict[str, Any]) -> None:
-        """Write a checkpoint; values are read as they are written."""
+        """Write a checkpoint; arrays are mapped into memory, since they may be larger than it."""
         torch, root = self.torch, Path(request["directory_of_values"])
         values = {}
         for name, file in request["values"].items():
@@ -182,10 +185,11 @@ class Torch:
         torch.save(values, request["path"])
 
     def _stir(self, request: dict[str, Any]) -> None:
-        """Move weights that are all alike, and give every normalisation statistics of its own.
+        """Move parameters whose values are all equal, and set the statistics of normalisations.
 
-        A zero would hide a branch, a one a factor. Statistics near those of the input keep a deep
-        network's outputs of one size; some variances are small, so that eps counts.
+        As initialised, a zero would hide a branch and a one a factor. Statistics near those of the
+        layer's own input keep the outputs of a deep network in bounds; some variances are made
+        small, so that eps counts.
         """
         torch = self.torch
         random = torch.Generator().manual_seed(request["seed"])
@@ -207,6 +211,8 @@ class Torch:
             handle.remove()
 
     def _statistics_hook(self, random: Any) -> Any:
+        """Return a hook that sets a normalisation's statistics by the input that it gets."""
+
         def hook(module: Any, args: tuple[Any, ...]) -> None:
             values = args[0].detach().float()
             if values.dim() < 2 or values.numel() == 0:
@@ -240,8 +246,9 @@ class Torch:
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run the model once; in training, also one step backward.
 
-        `dtype`: float64 instead of float32. `forced`: what layers are to return, whatever they
-        compute. `nudge`: another rounding of the same numbers, one for each number that is given.
+        `dtype`: float64 instead of float32. `forced`: what layers are to return in place of what
+        they compute. `nudge`: the number of a run with other roundings, which has inputs and
+        weights moved by the least that float32 can, and every second time other kernels.
         """
         other = bool(request.get("nudge", 0) % 2)
         kernels = self.torch.backends.mkldnn.flags(enabled=not other)
@@ -282,10 +289,13 @@ class Torch:
             self.model.train(request["train"])
             return
         for path, one in self.model.named_modules():
-            one.training = self.born[path]
+            one.training = self.modes_as_built[path]
 
     def _watch(self, recorder: side.Recorder, forced: Any) -> list[Any]:
-        """Note what goes into each layer and what comes out; then hand on what is forced."""
+        """Record what each layer gets and returns, and make it return what is forced.
+
+        Compiled modules (TorchScript) take no hooks.
+        """
         handles = []
         for path, module in self.model.named_modules():
             if isinstance(module, self.torch.jit.ScriptModule):
@@ -303,7 +313,10 @@ class Torch:
         return handles
 
     def _forced(self, request: Any) -> Any:
-        """Return what hands on given values in place of a layer's own, with its gradients."""
+        """Return a function that gives what a layer is to return, by path, call and own output.
+
+        The gradient passes through to the layer's own output.
+        """
         torch = self.torch
         base: Any = torch.autograd.Function
         values = {} if request is None else {
@@ -333,7 +346,7 @@ class Torch:
         return forced
 
     def _nudge(self, values: Any, draw: int) -> None:
-        """Move every float32 to one of the two that are next to it."""
+        """Move every float32 number to one of its two neighbours."""
         torch = self.torch
         random = torch.Generator().manual_seed(draw)
         with torch.no_grad():
@@ -345,6 +358,7 @@ class Torch:
     def _step(
         self, request: dict[str, Any], outputs: Any, recorder: side.Recorder
     ) -> dict[str, Any]:
+        """Go one step backward from all outputs, and return files of gradients and statistics."""
         torch = self.torch
         loss: Any = 0.0
         for index, (_, one) in enumerate(side.leaves(outputs, torch.is_tensor)):
@@ -376,6 +390,7 @@ class Torch:
                 module.dropout = 0.0
 
     def _rates(self) -> dict[str, float]:
+        """Return the share of values that each dropout layer would drop."""
         kinds = self.torch.nn.modules.dropout._DropoutNd
         return {p: float(m.p) for p, m in self.model.named_modules() if isinstance(m, kinds)}
 
@@ -388,10 +403,10 @@ class Torch:
 
     @contextmanager
     def _quiet(self, seed: int, draws: list[str]) -> Iterator[None]:
-        """Switch off dropout that is called as a function, and draw numbers that can be repeated.
+        """Switch off dropout that is called as a function, and make random numbers repeatable.
 
-        `draws` gets the names of the functions that drew, with a `!` where MindSpore cannot be fed
-        the same numbers.
+        `draws` gets the names of the functions that drew numbers, with a `!` where MindSpore cannot
+        be given the same ones.
         """
         torch = self.torch
         count = 0

@@ -1,4 +1,7 @@
-"""Files of weights of any kind: those that a framework alone can read go through its process."""
+"""Reads and writes weights in files of every kind.
+
+A `.pth` or `.ckpt` is read by its framework, in a process that has it; the rest by numpy.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ MINDSPORE = (".ckpt",)
 
 @contextmanager
 def states(interpreters: Interpreters) -> Iterator[States]:
-    """Return what reads and writes states; what was read is there until the end."""
+    """Yield a reader and writer; arrays that it has read can be used while it is open."""
     with tempfile.TemporaryDirectory(prefix="tm2ms-") as directory:
         yield States(interpreters, Path(directory))
 
 
 class States:
-    """Reads and writes states; values of a framework's own files pass through a directory."""
+    """Reads and writes weights; those of a framework's own files pass through a directory."""
 
     def __init__(self, interpreters: Interpreters, directory: Path) -> None:
         self._interpreters, self._directory = interpreters, directory
@@ -74,7 +77,7 @@ class States:
             part.unlink(missing_ok=True)
 
     def model(self, expression: str) -> Network:
-        """Return what a migrated model says of itself. This executes the user's code.
+        """Return the layers and parameters of a migrated model. This executes the user's code.
 
         Raises:
             InputError: the expression names no module.

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from mapper.comparing.as_html import as_html
-from mapper.comparing.lines import Line, Told
+from mapper.comparing.lines import Context, Line
 from mapper.comparing.request import Request
 from mapper.comparing.results import Call, Comparison, Culprit, Difference, Failure, Finding, Kind
 from mapper.comparing.results import Run as Compared
@@ -28,8 +28,9 @@ def call(path: str, *outputs: Difference, ran: bool = True) -> Call:
     return Call(path, 0, "torch.nn.Linear", "net.py:3", "Dense", "net.py:4", outputs, 1e-5, ran)
 
 
-def page(*runs: Compared, told: Told | None = None, names: NameMap | None = None) -> str:
-    return as_html(REQUEST, Comparison(names or NameMap(()), runs), [told or Told()] * len(runs))
+def page(*runs: Compared, context: Context | None = None, names: NameMap | None = None) -> str:
+    contexts = [context or Context()] * len(runs)
+    return as_html(REQUEST, Comparison(names or NameMap(()), runs), contexts)
 
 
 class Tags(HTMLParser):
@@ -69,8 +70,9 @@ def test_the_colour_of_a_layer_is_its_difference() -> None:
 
 
 def test_the_first_difference_stands_on_top_with_both_lines_and_what_was_done() -> None:
-    told = Told(Line("net.py:3", "bn = a < b"), Line("net.py:4", "bn = c"), ("TM301 x, migrated",))
-    text = page(Compared("graph", False, 1e-5, (call("bn", FAR),), first=FIRST), told=told)
+    lines = Line("net.py:3", "bn = a < b"), Line("net.py:4", "bn = c")
+    context = Context(*lines, ("TM301 x, migrated",))
+    text = page(Compared("graph", False, 1e-5, (call("bn", FAR),), first=FIRST), context=context)
     top = text[: text.index("<details")]
     for words in ("first difference: bn", "evaluation, GRAPH_MODE", "net.py:3", "bn = a &lt; b",
                   "net.py:4", "bn = c", "TM301 x, migrated"):  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mapper.cli.done_there import told
+from mapper.cli.difference_context import context_of
 from mapper.comparing.lines import line_of
 from mapper.comparing.results import Culprit
 
@@ -89,7 +89,7 @@ def test_what_was_done_there_is_what_migrate_does(tmp_path: Path, written: str, 
         f"from mindspore import nn\n\n\n{net.format('nn.Cell')}nn.SequentialCell(nn.Conv2d(3, 8, 3"
         f"),\n            nn.LeakyReLU(alpha={written}))\n"
     )
-    found = told(before, after, culprit("net.py:7", "net.py:7"))
+    found = context_of(before, after, culprit("net.py:7", "net.py:7"))
     assert str(found.torch) == "net.py:8  nn.LeakyReLU()"
     assert str(found.mindspore) == f"net.py:8  nn.LeakyReLU(alpha={written})"
     assert found.done[0] == "TM302 torch.nn.LeakyReLU -> mindspore.nn.LeakyReLU, migrated"
@@ -99,5 +99,5 @@ def test_what_was_done_there_is_what_migrate_does(tmp_path: Path, written: str, 
 
 
 def test_nothing_is_told_of_nothing(tmp_path: Path) -> None:
-    assert told(tmp_path, tmp_path, None).done == ()
-    assert told(tmp_path, tmp_path, culprit("gone.py:3", "gone.py:3")).done == ()
+    assert context_of(tmp_path, tmp_path, None).done == ()
+    assert context_of(tmp_path, tmp_path, culprit("gone.py:3", "gone.py:3")).done == ()

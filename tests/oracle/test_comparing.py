@@ -384,7 +384,7 @@ def test_single_files_of_any_name_are_compared(frameworks: Frameworks, tmp_path:
         ("nowhere:Net()", "torch", "ModuleNotFoundError: No module named 'nowhere'"),
         ("net:nn", "torch", "nn is a builtins.module, not a torch.nn.Module"),
         ("net:exit(3)", "torch", "SystemExit: 3"),
-        ("net:__import__('os')._exit(3)", "torch", "ended with 3: no word"),
+        ("net:__import__('os')._exit(3)", "torch", "ended with 3: nothing on standard error"),
     ],
 )
 def test_a_side_that_cannot_build_says_so(expression: str, side: str, words: str) -> None:

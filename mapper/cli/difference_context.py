@@ -1,4 +1,4 @@
-"""What the migration does at the line where two versions of a model first differ."""
+"""Looks up what the migration does at the line where two versions of a model first differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mapper.comparing.lines import Line, Told, line_of
+from mapper.comparing.lines import Context, Line, line_of
 from mapper.model.options import Options
 from mapper.running.file import Task, process
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from mapper.model.results import Site
 
 
-def told(before: Path, after: Path, first: Culprit | None) -> Told:
-    """Return both lines of a culprit, and what `migrate` makes of torch's line.
+def context_of(before: Path, after: Path, first: Culprit | None) -> Context:
+    """Return the lines that make the first layer that differs, and what `migrate` does there.
 
-    The file is migrated once more for that, in memory: whether MindSpore's line is what the tool
-    writes tells a mistake of the tool from a change by hand.
+    The file is migrated once more, in memory: if MindSpore's line is not what the tool writes, it
+    was changed by hand.
     """
     if first is None:
-        return Told()
+        return Context()
     here = line_of(before, first.source, first.path)
     there = line_of(after, first.mindspore_source, first.path)
-    return Told(here, there, tuple(_done(before, here, there)) if here else ())
+    return Context(here, there, tuple(_done(before, here, there)) if here else ())
 
 
 def _done(root: Path, here: Line, there: Line | None) -> Iterator[str]:
+    """Yield in words what the migration does in the lines of torch's statement."""
     file = (root if root.is_dir() else root.parent) / here.file
     try:
         result = process(Task(str(file.resolve()), file.read_bytes()), Options())
@@ -46,7 +47,7 @@ def _done(root: Path, here: Line, there: Line | None) -> Iterator[str]:
 
 
 def _outermost(sites: list[Site]) -> Iterator[Site]:
-    """Return the sites that are in no other one: those of the layer, not of its arguments."""
+    """Yield the sites that are inside no other: those of the layer, not of its arguments."""
     for one in sites:
         inside = (
             (other.span.line, other.span.column) <= (one.span.line, one.span.column)
@@ -60,6 +61,7 @@ def _outermost(sites: list[Site]) -> Iterator[Site]:
 
 
 def _is_there(text: str, line: str) -> bool:
+    """Say whether a line holds a text, blanks aside; of a shortened line that is not known."""
     return "".join(text.split()) in "".join(line.split()) or line.endswith("…")
 
 

@@ -56,6 +56,9 @@ HANDED_STEPS = 2_000
 PARSED_FILES = 256
 """Parsed files that a process keeps: a tree is up to 500 times as large as its text."""
 
+PROGRAMS = 8
+"""Programs (files that may do something to the same layers) that a process keeps."""
+
 KINDS_FILES = 40
 """Files of a project that one file's kinds of value may lead to."""
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from mapper.analysis.scopes import FUNCTIONS
 from mapper.analysis.walk import children
@@ -29,6 +30,8 @@ RECURSIVE = frozenset(("modules", "named_modules", "apply"))
 _PUTTING = ("append", "extend", "insert", "add_module", "register_module", "update", "setdefault",
             "__setitem__", "add")  # fmt: skip
 _LAMBDAS = (*FUNCTIONS, ast.Lambda)
+_Key = TypeVar("_Key")
+_Item = TypeVar("_Item")
 Key = tuple[ast.AST | None, str]
 """A local name with the function that binds it, or a name of modules and attributes with None."""
 
@@ -98,24 +101,37 @@ def _is_static(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return "staticmethod" in names or "classmethod" in names
 
 
-class Reach:
-    """The names of a program: what is bound to them, and how its functions are called."""
+class _Names:
+    """What is bound to the names of some code, and how its functions are called."""
 
     def __init__(self) -> None:
-        self._bound: dict[Key, list[Value]] = defaultdict(list)
-        self._definitions: dict[str, list[Value]] = defaultdict(list)
-        self._calls: dict[str, list[Value]] = defaultdict(list)
-        self._handed: dict[str, list[Value]] = defaultdict(list)
-        self._derived: dict[str, list[Value]] = defaultdict(list)
-        self._stored: dict[ast.ClassDef, list[Value]] = defaultdict(list)
-        self._returned: dict[ast.AST, list[Value]] = defaultdict(list)
-        self._locals: dict[ast.AST, set[str]] = {}
-        self._lambdas: dict[ast.AST, Value] = {}
+        self.bound: dict[Key, list[Value]] = defaultdict(list)
+        self.definitions: dict[str, list[Value]] = defaultdict(list)
+        self.calls: dict[str, list[Value]] = defaultdict(list)
+        self.handed: dict[str, list[Value]] = defaultdict(list)
+        self.derived: dict[str, list[Value]] = defaultdict(list)
+        self.stored: dict[ast.AST, list[Value]] = defaultdict(list)
+        self.returned: dict[ast.AST, list[Value]] = defaultdict(list)
+        self.initialises: dict[ast.AST, list[str]] = defaultdict(list)
+        """An `__init__`, and the name of its class."""
+        self.lambdas: dict[ast.AST, Value] = {}
+        self.locals: dict[ast.AST, set[str]] = {}
 
-    # --- reading a file -----------------------------------------------------------------------
+    def key(self, name: str, place: Place) -> Key:
+        """Return what a name that is read or bound at a place is known by."""
+        for function in place.function():
+            if function not in self.locals:
+                self.locals[function] = _local_names(function)
+            if name in self.locals[function]:
+                return function, name
+        return None, name
 
-    def add(self, file: Path | None, tree: ast.Module) -> None:
-        """Take in a file of the program."""
+
+class FileNames(_Names):
+    """The names of one file."""
+
+    def __init__(self, file: Path | None, tree: ast.Module) -> None:
+        super().__init__()
         stack: list[tuple[ast.AST, Place]] = [(tree, Place(file))]
         while stack:
             node, place = stack.pop()
@@ -131,36 +147,39 @@ class Reach:
 
     def _define(self, node: ast.AST, place: Place) -> None:
         if isinstance(node, ast.ClassDef):
-            self._definitions[node.name].append(Value(node, place))
+            self.definitions[node.name].append(Value(node, place))
             for base in node.bases:
-                self._derived[_last(base)].append(Value(node, place))
+                self.derived[_last(base)].append(Value(node, place))
+            for one in node.body:
+                if isinstance(one, FUNCTIONS) and one.name == "__init__":
+                    self.initialises[one].append(node.name)
             return
         if isinstance(node, FUNCTIONS):
-            self._definitions[node.name].append(Value(node, place))
+            self.definitions[node.name].append(Value(node, place))
         elif isinstance(node, ast.Lambda):
-            self._returned[node].append(Value(node.body, Place(place.file, (*place.around, node))))
-        self._locals[node] = _local_names(node)
+            self.returned[node].append(Value(node.body, Place(place.file, (*place.around, node))))
+        self.locals[node] = _local_names(node)
 
     def _call(self, node: ast.Call, place: Place) -> None:
         value = Value(node, place)
-        self._calls[_last(node.func)].append(value)
+        self.calls[_last(node.func)].append(value)
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         for one in given:
             if isinstance(one, ast.Lambda):
-                self._lambdas[one] = value
+                self.lambdas[one] = value
             elif isinstance(one, ast.Name | ast.Attribute):
-                self._handed[_last(one)].append(value)
+                self.handed[_last(one)].append(value)
         match node:
             case ast.Call(func=ast.Attribute(value=target, attr=attr)) if attr in _PUTTING:
                 for one in given:
                     self._store(target, one, place)
                 match node.args:
                     case [ast.Constant(value=str(name)), ast.expr() as put]:
-                        self._bound[None, name].append(Value(put, place))
+                        self.bound[None, name].append(Value(put, place))
             case ast.Call(func=ast.Name(id="setattr"), args=[target, name, put]):
                 self._store(target, put, place)
                 if isinstance(name, ast.Constant):
-                    self._bound[None, str(name.value)].append(Value(put, place))
+                    self.bound[None, str(name.value)].append(Value(put, place))
 
     def _bind(self, node: ast.AST, place: Place) -> None:
         match node:
@@ -180,24 +199,24 @@ class Reach:
                 self._store(target, value, place)
             case ast.Return(value=ast.expr() as value) | ast.Yield(value=ast.expr() as value):
                 for function in place.function():
-                    self._returned[function].append(Value(value, place))
+                    self.returned[function].append(Value(value, place))
                     break
             case ast.alias(name=name, asname=str(other)) if other != name:
                 last = name.rpartition(".")[2]
-                self._bound[None, other].append(Value(ast.Name(last, ast.Load()), Place(None)))
+                self.bound[None, other].append(Value(ast.Name(last, ast.Load()), Place(None)))
 
     def _store(self, target: ast.expr, value: ast.expr, place: Place) -> None:
         found = Value(value, place)
         match target:
             case ast.Name(id=name):
-                self._bound[self._key(name, place)].append(found)
+                self.bound[self.key(name, place)].append(found)
                 if place.owner(name) is not None:
-                    self._bound[None, name].append(found)
+                    self.bound[None, name].append(found)
             case ast.Attribute(value=base, attr=attr):
-                self._bound[None, attr].append(found)
+                self.bound[None, attr].append(found)
                 owner = place.owner(base.id) if isinstance(base, ast.Name) else None
                 if owner is not None:
-                    self._stored[owner].append(found)
+                    self.stored[owner].append(found)
             case ast.Tuple(elts=targets) | ast.List(elts=targets):
                 values: list[ast.expr] = [value] * len(targets)
                 if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(targets):
@@ -207,15 +226,23 @@ class Reach:
             case ast.Starred(value=inner) | ast.Subscript(value=inner):
                 self._store(inner, value, place)
 
-    def _key(self, name: str, place: Place) -> Key:
-        for function in place.function():
-            if function not in self._locals:
-                self._locals[function] = _local_names(function)
-            if name in self._locals[function]:
-                return function, name
-        return None, name
 
-    # --- following names ----------------------------------------------------------------------
+class Reach(_Names):
+    """The names of a program, which are those of its files."""
+
+    def __init__(self, files: Iterable[FileNames]) -> None:
+        super().__init__()
+        for file in files:
+            self.lambdas |= file.lambdas
+            self.locals |= file.locals
+            _extend(self.bound, file.bound)
+            _extend(self.definitions, file.definitions)
+            _extend(self.calls, file.calls)
+            _extend(self.handed, file.handed)
+            _extend(self.derived, file.derived)
+            _extend(self.stored, file.stored)
+            _extend(self.returned, file.returned)
+            _extend(self.initialises, file.initialises)
 
     def reached(self, node: ast.expr, place: Place, past: frozenset[str] = frozenset()) -> Reached:
         """Return what an expression may stand for; `past` are methods that are not followed."""
@@ -223,7 +250,12 @@ class Reach:
 
     def is_bound(self, name: str) -> bool:
         """Say whether the program gives a name or attribute of that name to anything."""
-        return (None, name) in self._bound or name in self._definitions
+        return (None, name) in self.bound or name in self.definitions
+
+
+def _extend(lists: dict[_Key, list[_Item]], more: Mapping[_Key, list[_Item]]) -> None:
+    for key, items in more.items():
+        lists[key] += items
 
 
 class _Walk:
@@ -259,11 +291,11 @@ class _Walk:
         """Go into an instance of a class: what its methods store, and its bases' and heirs'."""
         self._found.values.append(found)
         if is_inside:
-            for value in self._program._stored[node]:
+            for value in self._program.stored.get(node, ()):
                 self._add(value, is_inside)
             for base in node.bases:
                 self._word(_last(base), is_inside)
-            for heir in self._program._derived[node.name]:
+            for heir in self._program.derived.get(node.name, ()):
                 self._add(heir, is_inside)
 
     def _expression(self, node: ast.AST, place: Place, is_inside: bool) -> None:
@@ -304,11 +336,14 @@ class _Walk:
         if owner is not None:
             self._add(Value(owner, place), is_inside)
             return
-        key = self._program._key(name, place)
+        key = self._program.key(name, place)
         if key[0] is None:
             self._word(name, is_inside)
             return
-        for value in self._program._bound[key]:
+        if (key, is_inside) in self._seen:
+            return
+        self._seen.add((key, is_inside))
+        for value in self._program.bound.get(key, ()):
             self._add(value, is_inside)
         if name in _parameters(key[0]):
             self._parameter(key[0], name, is_inside)
@@ -317,12 +352,12 @@ class _Walk:
         if (name, is_inside) in self._seen:
             return
         self._seen.add((name, is_inside))
-        for value in self._program._bound[None, name]:
+        for value in self._program.bound.get((None, name), ()):
             self._add(value, is_inside)
-        for value in self._program._definitions[name]:
+        for value in self._program.definitions.get(name, ()):
             if isinstance(value.node, ast.ClassDef):
                 self._add(Value(value.node, value.place), is_inside)
-            for one in self._program._returned[value.node]:
+            for one in self._program.returned.get(value.node, ()):
                 self._add(one, is_inside)
 
     def _parameter(self, function: ast.AST, name: str, is_inside: bool) -> None:
@@ -345,21 +380,13 @@ class _Walk:
     def _calls_of(self, function: ast.AST) -> Iterator[tuple[Value, bool]]:
         program = self._program
         if isinstance(function, ast.Lambda):
-            if function in program._lambdas:
-                yield program._lambdas[function], True
+            if function in program.lambdas:
+                yield program.lambdas[function], True
             return
         name: str = getattr(function, "name", "")
-        names = [name]
-        if name == "__init__":
-            names += [
-                found
-                for found, values in program._definitions.items()
-                for value in values
-                if isinstance(value.node, ast.ClassDef) and function in value.node.body
-            ]
-        for one in names:
-            yield from ((call, False) for call in program._calls[one])
-            yield from ((call, True) for call in program._handed[one])
+        for one in (name, *program.initialises.get(function, ())):
+            yield from ((call, False) for call in program.calls.get(one, ()))
+            yield from ((call, True) for call in program.handed.get(one, ()))
 
 
 def _given(call: ast.Call, function: ast.AST, name: str) -> Iterable[ast.expr]:

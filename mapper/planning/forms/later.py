@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from mapper.analysis.layer_uses import Doing, LayerUse, LayerUses, Wanted, settable
+from mapper.analysis.layer_use_sites import Doing, LayerUse
+from mapper.analysis.layer_uses import LayerUses, Wanted, settable
 from mapper.model.plan import ManualError
 from mapper.rulebook.schema import Kind, Rule
 

@@ -73,10 +73,9 @@ class LayerUses:
         return wanted.is_met_inside(use) or (is_foreign and is_question)
 
     def _holds(self, use: LayerUse, call: ast.expr, is_direct: bool) -> bool:
-        found = self._program.reached(use, is_direct)
-        if found.is_open and use.doing in (Doing.SET, Doing.CHANGE):
+        if use.doing in (Doing.SET, Doing.CHANGE) and self._program.is_open(use, is_direct):
             return use.place.file == self._own  # for layers of this file, by a caller not seen
-        return found.holds(self._own, call)
+        return self._program.leads_to(use, call, self._own, is_direct)
 
     def _concerned(self, use: LayerUse) -> frozenset[str] | None:
         """Return the torch layers that the object may be of; None where that is not known."""

@@ -18,7 +18,7 @@ from mapper.analysis.kinds import Kind
 from mapper.analysis.layer_use_sites import MARKS, LayerUse, uses_of
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import Parsed, entries, find, parse, root_of
-from mapper.analysis.reach import RECURSIVE, FileNames, Place, Reach, Reached
+from mapper.analysis.reach import RECURSIVE, FileNames, Reach, Search, Value
 
 _OTHER_VALUES = frozenset(
     (
@@ -35,7 +35,7 @@ class Program:
 
     def __init__(self, files: Mapping[Path | None, Parsed]) -> None:
         self.files = files
-        self._reached: dict[tuple[LayerUse, bool], Reached] = {}
+        self._searches: dict[bool, Search] = {}
         self._apis: dict[LayerUse, frozenset[str] | None] = {}
         self._kinds = Project()
         self._inferred: dict[Path | None, File] = {}
@@ -49,26 +49,39 @@ class Program:
     def _reach(self) -> Reach:
         return Reach(_names(path, file) for path, file in self.files.items())
 
-    def reached(self, use: LayerUse, is_direct: bool) -> Reached:
-        """Return what the object of a use may stand for.
+    def leads_to(self, use: LayerUse, call: ast.expr, file: Path | None, is_direct: bool) -> bool:
+        """Say whether the object of a use may be, or hold, the layer that a call of a file builds.
 
         `is_direct`: what a search through all layers finds does not count.
         """
-        key = use, is_direct
-        if key not in self._reached:
-            past = RECURSIVE if is_direct else frozenset[str]()
-            is_name = use.key is not None and self._is_name_of_child(use.key, use.place)
-            found = Reached() if is_name else self._reach.reached(use.node, use.place, past)
-            self._reached[key] = found
-        return self._reached[key]
-
-    def _is_name_of_child(self, key: ast.expr, place: Place) -> bool:
-        """Say whether a name that is set is one that a layer has in what holds it."""
-        return any(
-            isinstance(part, ast.Attribute) and part.attr in _NAMING
-            for value in self._reach.reached(key, place).values
-            for part in ast.walk(value.node)
+        mark = 1 << self._place[use]
+        return bool(
+            self._search(is_direct).leading_to(file, call) & mark & ~self._names_of_children
         )
+
+    def is_open(self, use: LayerUse, is_direct: bool) -> bool:
+        """Say whether the object of a use is given to the function around it by nobody here."""
+        found = self._search(is_direct).open_ones & ~self._names_of_children
+        return bool(found >> self._place[use] & 1)
+
+    @cached_property
+    def _place(self) -> dict[LayerUse, int]:
+        return {use: place for place, use in enumerate(self.uses)}
+
+    def _search(self, is_direct: bool) -> Search:
+        if is_direct not in self._searches:
+            past = RECURSIVE if is_direct else frozenset[str]()
+            starts = [Value(use.node, use.place) for use in self.uses]
+            self._searches[is_direct] = Search(self._reach, starts, past)
+        return self._searches[is_direct]
+
+    @cached_property
+    def _names_of_children(self) -> int:
+        """Return the uses that set a name which a layer has in what holds it."""
+        keyed = [(use, use.key) for use in self.uses if use.key is not None]
+        starts = [Value(key, use.place) for use, key in keyed]
+        found = Search(self._reach, starts, frozenset()).any_of(_names_children)
+        return sum(1 << self._place[use] for n, (use, _) in enumerate(keyed) if found >> n & 1)
 
     def is_parameter(self, use: LayerUse) -> bool:
         """Say whether what a method changes is known to be a Parameter."""
@@ -85,6 +98,13 @@ class Program:
         if path not in self._inferred:
             self._inferred[path] = self._kinds.add(path, self.files[path].tree)
         return self._inferred[path]
+
+
+def _names_children(node: ast.AST) -> bool:
+    return any(
+        isinstance(part, ast.Attribute) and part.attr in _NAMING
+        for part in (ast.walk(node) if not isinstance(node, ast.ClassDef) else ())
+    )
 
 
 def _apis(kind: Kind) -> frozenset[str] | None:

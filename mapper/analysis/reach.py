@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,9 @@ _Key = TypeVar("_Key")
 _Item = TypeVar("_Item")
 Key = tuple[ast.AST | None, str]
 """A local name with the function that binds it, or a name of modules and attributes with None."""
+_State = tuple[ast.AST | Key | str, bool]
+"""An expression or class, a local name, or a name of modules and attributes; and whether what is
+inside it counts, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,37 +67,6 @@ class Value:
 
     node: ast.AST
     place: Place
-
-
-@dataclass(slots=True, eq=False)
-class Reached:
-    """What an expression may stand for; `is_open`: it is given to a function nobody calls here."""
-
-    values: list[Value] = field(default_factory=list)
-    is_open: bool = False
-
-    def holds(self, file: Path | None, node: ast.expr) -> bool:
-        """Say whether an expression of a file is among them, or in one of them."""
-        return any(value.place.file == file and _spans(value.node, node) for value in self.values)
-
-
-def _spans(outer: ast.AST, inner: ast.expr) -> bool:
-    if isinstance(outer, ast.ClassDef):
-        return any(_spans(one, inner) for one in ast.walk(outer) if _is_super_init(one))
-    if not isinstance(outer, ast.expr) or not hasattr(outer, "lineno"):
-        return False
-    start, end = (inner.lineno, inner.col_offset), (inner.end_lineno or 0, inner.end_col_offset)
-    return (outer.lineno, outer.col_offset) <= start and end <= (
-        outer.end_lineno or 0,
-        outer.end_col_offset,
-    )
-
-
-def _is_super_init(node: ast.AST) -> bool:
-    match node:
-        case ast.Call(func=ast.Attribute(attr="__init__")):
-            return True
-    return False
 
 
 def _is_static(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -244,9 +217,16 @@ class Reach(_Names):
             _extend(self.returned, file.returned)
             _extend(self.initialises, file.initialises)
 
-    def reached(self, node: ast.expr, place: Place, past: frozenset[str] = frozenset()) -> Reached:
-        """Return what an expression may stand for; `past` are methods that are not followed."""
-        return _Walk(self, past).run(node, place)
+    def calls_of(self, function: ast.AST) -> Iterator[tuple[Value, bool]]:
+        """Yield the calls that may be of a function, and whether it is only handed to them."""
+        if isinstance(function, ast.Lambda):
+            if function in self.lambdas:
+                yield self.lambdas[function], True
+            return
+        name: str = getattr(function, "name", "")
+        for one in (name, *self.initialises.get(function, ())):
+            yield from ((call, False) for call in self.calls.get(one, ()))
+            yield from ((call, True) for call in self.handed.get(one, ()))
 
     def is_bound(self, name: str) -> bool:
         """Say whether the program gives a name or attribute of that name to anything."""
@@ -258,43 +238,107 @@ def _extend(lists: dict[_Key, list[_Item]], more: Mapping[_Key, list[_Item]]) ->
         lists[key] += items
 
 
-class _Walk:
-    """One search through the names of a program."""
+class Search:
+    """Which of some expressions, the starts, may stand for each expression of a program.
 
-    def __init__(self, program: Reach, past: frozenset[str]) -> None:
+    All starts are followed together: a set of them, as the bits of an int, is handed on from each
+    expression, name or class to those that it may stand for, until none grows. `past` are methods
+    that are not followed.
+    """
+
+    def __init__(self, program: Reach, starts: Sequence[Value], past: frozenset[str]) -> None:
         self._program = program
+        self._starts = starts
         self._past = past
-        self._seen = set[tuple[object, bool]]()
-        self._todo: list[tuple[Value, bool]] = []
-        self._found = Reached()
-        self._own: list[ast.AST] = []
+        self._values: dict[ast.AST, Value] = {}
+        self._next: dict[_State, list[_State]] = {}
+        self._led: list[_State] = []
+        self._open: dict[_State, ast.AST] = {}
+        self._sets = self._spread()
+        self._in_file: dict[Path | None, list[tuple[ast.expr, int]]] = {}
 
-    def run(self, node: ast.expr, place: Place) -> Reached:
-        """Follow an expression to all that it may stand for."""
-        self._own = list(place.function())
-        self._add(Value(node, place), is_inside=False)
-        while self._todo:
-            value, is_inside = self._todo.pop()
-            if isinstance(value.node, ast.ClassDef):
-                self._class(value, value.node, is_inside)
+    def leading_to(self, file: Path | None, node: ast.expr) -> int:
+        """Return the starts that may stand for an expression of a file, or find it in theirs."""
+        if file not in self._in_file:
+            self._in_file[file] = list(self._calls_in(file))
+        found = 0
+        for outer, starts in self._in_file[file]:
+            if starts | found != found and _spans(outer, node):
+                found |= starts
+        return found
+
+    def _calls_in(self, file: Path | None) -> Iterator[tuple[ast.expr, int]]:
+        """Yield the expressions of a file with their starts; of a class, what its bases are given."""
+        for (item, _), starts in self._sets.items():
+            value = self._values.get(item) if isinstance(item, ast.AST) else None
+            if value is None or value.place.file != file:
+                continue
+            parts = ast.walk(value.node) if isinstance(value.node, ast.ClassDef) else ()
+            for one in (value.node, *(part for part in parts if _is_super_init(part))):
+                if isinstance(one, ast.expr) and hasattr(one, "lineno"):
+                    yield one, starts
+
+    def any_of(self, is_meant: Callable[[ast.AST], bool]) -> int:
+        """Return the starts that may stand for an expression that is meant."""
+        found = 0
+        for (item, _), starts in self._sets.items():
+            if isinstance(item, ast.AST) and starts | found != found and is_meant(item):
+                found |= starts
+        return found
+
+    @cached_property
+    def open_ones(self) -> int:
+        """Return the starts that are given to the function around them, which nobody calls."""
+        found = 0
+        for state, function in self._open.items():
+            for number, start in enumerate(self._starts):
+                if self._sets[state] >> number & 1 and function in start.place.function():
+                    found |= 1 << number
+        return found
+
+    def _spread(self) -> dict[_State, int]:
+        sets: dict[_State, int] = {}
+        waiting: dict[_State, None] = {}  # in order, each once
+        for number, start in enumerate(self._starts):
+            self._values[start.node] = start
+            sets[start.node, False] = sets.get((start.node, False), 0) | 1 << number
+            waiting[start.node, False] = None
+        while waiting:
+            state = next(iter(waiting))
+            del waiting[state]
+            for other in self._after(state):
+                known = sets.get(other, 0)
+                if known | sets[state] != known:
+                    sets[other] = known | sets[state]
+                    waiting[other] = None
+        return sets
+
+    def _after(self, state: _State) -> list[_State]:
+        """Return what a state leads to directly."""
+        if state not in self._next:
+            self._led = self._next[state] = []
+            item, is_inside = state
+            if isinstance(item, str):
+                self._word(item, is_inside)
+            elif isinstance(item, tuple):
+                self._local(item, is_inside)
+            elif isinstance(item, ast.ClassDef):
+                self._class(item, is_inside)
             else:
-                self._found.values.append(value)
-                self._expression(value.node, value.place, is_inside)
-        return self._found
+                self._expression(item, self._values[item].place, is_inside)
+        return self._next[state]
 
     def _add(self, value: Value, is_inside: bool) -> None:
-        if (value.node, is_inside) not in self._seen:
-            self._seen.add((value.node, is_inside))
-            self._todo.append((value, is_inside))
+        self._values.setdefault(value.node, value)
+        self._led.append((value.node, is_inside))
 
-    def _class(self, found: Value, node: ast.ClassDef, is_inside: bool) -> None:
+    def _class(self, node: ast.ClassDef, is_inside: bool) -> None:
         """Go into an instance of a class: what its methods store, and its bases' and heirs'."""
-        self._found.values.append(found)
         if is_inside:
             for value in self._program.stored.get(node, ()):
                 self._add(value, is_inside)
             for base in node.bases:
-                self._word(_last(base), is_inside)
+                self._led.append((_last(base), is_inside))
             for heir in self._program.derived.get(node.name, ()):
                 self._add(heir, is_inside)
 
@@ -306,13 +350,13 @@ class _Walk:
                 if attr in self._past:
                     return
                 if attr not in _INSIDE and self._program.is_bound(attr):
-                    self._word(attr, is_inside)
+                    self._led.append((attr, is_inside))
                 else:
                     self._expression(base, place, is_inside=True)
             case ast.Call(
                 func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]
             ) if self._program.is_bound(name):
-                self._word(name, is_inside)
+                self._led.append((name, is_inside))
             case ast.Call(func=ast.Name(id="getattr"), args=[base, *rest]):
                 self._expression(base, place, is_inside=True)
                 for one in rest[1:]:
@@ -337,38 +381,33 @@ class _Walk:
             self._add(Value(owner, place), is_inside)
             return
         key = self._program.key(name, place)
-        if key[0] is None:
-            self._word(name, is_inside)
-            return
-        if (key, is_inside) in self._seen:
-            return
-        self._seen.add((key, is_inside))
-        for value in self._program.bound.get(key, ()):
-            self._add(value, is_inside)
-        if name in _parameters(key[0]):
-            self._parameter(key[0], name, is_inside)
+        self._led.append((name if key[0] is None else key, is_inside))
 
     def _word(self, name: str, is_inside: bool) -> None:
-        if (name, is_inside) in self._seen:
-            return
-        self._seen.add((name, is_inside))
         for value in self._program.bound.get((None, name), ()):
             self._add(value, is_inside)
         for value in self._program.definitions.get(name, ()):
             if isinstance(value.node, ast.ClassDef):
-                self._add(Value(value.node, value.place), is_inside)
+                self._add(value, is_inside)
             for one in self._program.returned.get(value.node, ()):
                 self._add(one, is_inside)
 
-    def _parameter(self, function: ast.AST, name: str, is_inside: bool) -> None:
+    def _local(self, key: Key, is_inside: bool) -> None:
+        for value in self._program.bound.get(key, ()):
+            self._add(value, is_inside)
+        function, name = key
+        if function is not None and name in _parameters(function):
+            self._parameter(key, function, is_inside)
+
+    def _parameter(self, key: Key, function: ast.AST, is_inside: bool) -> None:
         """Follow a parameter to what callers give."""
-        calls = list(self._calls_of(function))
-        if not calls and function in self._own:
-            self._found.is_open = True
+        calls = list(self._program.calls_of(function))
+        if not calls:
+            self._open[key, is_inside] = function
         for call, is_handed in calls:
             assert isinstance(call.node, ast.Call)
             if not is_handed:
-                for one in _given(call.node, function, name):
+                for one in _given(call.node, function, key[1]):
                     self._add(Value(one, call.place), is_inside)
             elif _last(call.node.func) not in self._past:
                 func = call.node.func
@@ -377,16 +416,20 @@ class _Walk:
                 for one in (*base, *rest):
                     self._add(Value(one, call.place), is_inside=True)
 
-    def _calls_of(self, function: ast.AST) -> Iterator[tuple[Value, bool]]:
-        program = self._program
-        if isinstance(function, ast.Lambda):
-            if function in program.lambdas:
-                yield program.lambdas[function], True
-            return
-        name: str = getattr(function, "name", "")
-        for one in (name, *program.initialises.get(function, ())):
-            yield from ((call, False) for call in program.calls.get(one, ()))
-            yield from ((call, True) for call in program.handed.get(one, ()))
+
+def _spans(outer: ast.expr, inner: ast.expr) -> bool:
+    start, end = (inner.lineno, inner.col_offset), (inner.end_lineno or 0, inner.end_col_offset)
+    return (outer.lineno, outer.col_offset) <= start and end <= (
+        outer.end_lineno or 0,
+        outer.end_col_offset,
+    )
+
+
+def _is_super_init(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(attr="__init__")):
+            return True
+    return False
 
 
 def _given(call: ast.Call, function: ast.AST, name: str) -> Iterable[ast.expr]:

@@ -8,7 +8,7 @@ That errs towards more.
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,7 +87,12 @@ class _Names:
         self.returned: dict[ast.AST, list[Value]] = defaultdict(list)
         self.initialises: dict[ast.AST, list[str]] = defaultdict(list)
         """An `__init__`, and the name of its class."""
+        self.supers: dict[str, list[Value]] = defaultdict(list)
+        """Calls through `super()`, which are not among the others."""
+        self.owners: dict[ast.AST, ast.ClassDef] = {}
+        """The classes of methods."""
         self.lambdas: dict[ast.AST, Value] = {}
+        self.parameters: dict[ast.AST, list[str]] = {}
         self.locals: dict[ast.AST, set[str]] = {}
 
     def key(self, name: str, place: Place) -> Key:
@@ -129,13 +134,20 @@ class FileNames(_Names):
             return
         if isinstance(node, FUNCTIONS):
             self.definitions[node.name].append(Value(node, place))
+            if place.around and isinstance(place.around[-1], ast.ClassDef):
+                self.owners[node] = place.around[-1]
         elif isinstance(node, ast.Lambda):
             self.returned[node].append(Value(node.body, Place(place.file, (*place.around, node))))
         self.locals[node] = _local_names(node)
+        self.parameters[node] = _parameters(node)
 
     def _call(self, node: ast.Call, place: Place) -> None:
         value = Value(node, place)
-        self.calls[_last(node.func)].append(value)
+        match node.func:
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=attr):
+                self.supers[attr].append(value)
+            case _:
+                self.calls[_last(node.func)].append(value)
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         for one in given:
             if isinstance(one, ast.Lambda):
@@ -208,9 +220,12 @@ class Reach(_Names):
         for file in files:
             self.lambdas |= file.lambdas
             self.locals |= file.locals
+            self.owners |= file.owners
+            self.parameters |= file.parameters
             _extend(self.bound, file.bound)
             _extend(self.definitions, file.definitions)
             _extend(self.calls, file.calls)
+            _extend(self.supers, file.supers)
             _extend(self.handed, file.handed)
             _extend(self.derived, file.derived)
             _extend(self.stored, file.stored)
@@ -227,6 +242,44 @@ class Reach(_Names):
         for one in (name, *self.initialises.get(function, ())):
             yield from ((call, False) for call in self.calls.get(one, ()))
             yield from ((call, True) for call in self.handed.get(one, ()))
+        family = self._family.get(self.owners.get(function))
+        yield from ((call, False) for call in self._supers_by_family.get((name, family), ()))
+
+    def is_called(self, function: ast.AST) -> bool:
+        """Say whether anything may call a function; of methods, any call through `super()`."""
+        name = getattr(function, "name", "")
+        return name in self.supers or any(True for _ in self.calls_of(function))
+
+    @cached_property
+    def _supers_by_family(self) -> dict[tuple[str, str | None], list[Value]]:
+        """Return the calls through `super()` by the method's name and the family of the class."""
+        found: dict[tuple[str, str | None], list[Value]] = defaultdict(list)
+        for name, values in self.supers.items():
+            for value in values:
+                classes = (one for one in reversed(value.place.around)
+                           if isinstance(one, ast.ClassDef))  # fmt: skip
+                found[name, self._family.get(next(classes, None))].append(value)
+        return found
+
+    @cached_property
+    def _family(self) -> dict[ast.AST | None, str]:
+        """Return by class a name that it shares with all classes that it may inherit with.
+
+        These are the ones between which `super()` may lead, through common bases and heirs.
+        """
+        parents: dict[str, str] = {}
+
+        def top(name: str) -> str:
+            while parents.setdefault(name, name) != name:
+                name = parents[name]
+            return name
+
+        for base, heirs in self.derived.items():
+            for heir in heirs if base in self.definitions else ():
+                assert isinstance(heir.node, ast.ClassDef)
+                parents[top(heir.node.name)] = top(base)
+        every = (value.node for values in self.definitions.values() for value in values)
+        return {node: top(node.name) for node in every if isinstance(node, ast.ClassDef)}
 
     def is_bound(self, name: str) -> bool:
         """Say whether the program gives a name or attribute of that name to anything."""
@@ -268,7 +321,7 @@ class Search:
         return found
 
     def _calls_in(self, file: Path | None) -> Iterator[tuple[ast.expr, int]]:
-        """Yield the expressions of a file with their starts; of a class, what its bases are given."""
+        """Yield the expressions of a file, and what bases of its classes are given, with starts."""
         for (item, _), starts in self._sets.items():
             value = self._values.get(item) if isinstance(item, ast.AST) else None
             if value is None or value.place.file != file:
@@ -298,19 +351,22 @@ class Search:
 
     def _spread(self) -> dict[_State, int]:
         sets: dict[_State, int] = {}
-        waiting: dict[_State, None] = {}  # in order, each once
+        waiting = deque[_State]()
         for number, start in enumerate(self._starts):
             self._values[start.node] = start
             sets[start.node, False] = sets.get((start.node, False), 0) | 1 << number
-            waiting[start.node, False] = None
+            waiting.append((start.node, False))
+        listed = set(waiting)
         while waiting:
-            state = next(iter(waiting))
-            del waiting[state]
+            state = waiting.popleft()
+            listed.discard(state)
             for other in self._after(state):
                 known = sets.get(other, 0)
                 if known | sets[state] != known:
                     sets[other] = known | sets[state]
-                    waiting[other] = None
+                    if other not in listed:
+                        listed.add(other)
+                        waiting.append(other)
         return sets
 
     def _after(self, state: _State) -> list[_State]:
@@ -396,18 +452,18 @@ class Search:
         for value in self._program.bound.get(key, ()):
             self._add(value, is_inside)
         function, name = key
-        if function is not None and name in _parameters(function):
+        if function is not None and name in self._program.parameters.get(function, ()):
             self._parameter(key, function, is_inside)
 
     def _parameter(self, key: Key, function: ast.AST, is_inside: bool) -> None:
         """Follow a parameter to what callers give."""
-        calls = list(self._program.calls_of(function))
-        if not calls:
+        if not self._program.is_called(function):
             self._open[key, is_inside] = function
-        for call, is_handed in calls:
+        positional = self._program.parameters[function]
+        for call, is_handed in self._program.calls_of(function):
             assert isinstance(call.node, ast.Call)
             if not is_handed:
-                for one in _given(call.node, function, key[1]):
+                for one in _given(call.node, positional, key[1]):
                     self._add(Value(one, call.place), is_inside)
             elif _last(call.node.func) not in self._past:
                 func = call.node.func
@@ -432,14 +488,13 @@ def _is_super_init(node: ast.AST) -> bool:
     return False
 
 
-def _given(call: ast.Call, function: ast.AST, name: str) -> Iterable[ast.expr]:
+def _given(call: ast.Call, positional: Sequence[str], name: str) -> Iterable[ast.expr]:
     """Return what a call may give to a parameter; the place of a method's is not counted."""
     named = [one.value for one in call.keywords if one.arg == name]
     if named:
         return named
     hidden = [one.value for one in call.keywords if one.arg is None]
-    positional = _parameters(function)
-    if name not in positional or any(isinstance(one, ast.Starred) for one in call.args):
+    if any(isinstance(one, ast.Starred) for one in call.args):
         return [*call.args, *hidden]
     place = positional.index(name)
     return [*call.args[max(place - 1, 0) : place + 1], *hidden]

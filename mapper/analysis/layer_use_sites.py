@@ -6,7 +6,7 @@ import ast
 import builtins
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 from mapper.analysis.reach import Place
 from mapper.analysis.scopes import FUNCTIONS
 from mapper.analysis.walk import children
-from mapper.model.record import record
 
 _ARITHMETIC = ("add_", "sub_", "mul_", "div_")
 _WRAPPERS = frozenset(
@@ -48,7 +47,7 @@ class Doing(StrEnum):
     START = "initialises"
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerUse:
     """A place where a program does something to an object that may be a layer.
 

@@ -54,10 +54,8 @@ class Program:
 
         `is_direct`: what a search through all layers finds does not count.
         """
-        mark = 1 << self._place[use]
-        return bool(
-            self._search(is_direct).leading_to(file, call) & mark & ~self._names_of_children
-        )
+        found = self._search(is_direct).leading_to(file, call) & ~self._names_of_children
+        return bool(found >> self._place[use] & 1)
 
     def is_open(self, use: LayerUse, is_direct: bool) -> bool:
         """Say whether the object of a use is given to the function around it by nobody here."""

@@ -309,16 +309,19 @@ class Search:
         self._open: dict[_State, ast.AST] = {}
         self._sets = self._spread()
         self._in_file: dict[Path | None, list[tuple[ast.expr, int]]] = {}
+        self._leading: dict[ast.expr, int] = {}
 
     def leading_to(self, file: Path | None, node: ast.expr) -> int:
         """Return the starts that may stand for an expression of a file, or find it in theirs."""
-        if file not in self._in_file:
-            self._in_file[file] = list(self._calls_in(file))
-        found = 0
-        for outer, starts in self._in_file[file]:
-            if starts | found != found and _spans(outer, node):
-                found |= starts
-        return found
+        if node not in self._leading:
+            if file not in self._in_file:
+                self._in_file[file] = list(self._calls_in(file))
+            found = 0
+            for outer, starts in self._in_file[file]:
+                if starts | found != found and _spans(outer, node):
+                    found |= starts
+            self._leading[node] = found
+        return self._leading[node]
 
     def _calls_in(self, file: Path | None) -> Iterator[tuple[ast.expr, int]]:
         """Yield the expressions of a file, and what bases of its classes are given, with starts."""
@@ -342,11 +345,13 @@ class Search:
     @cached_property
     def open_ones(self) -> int:
         """Return the starts that are given to the function around them, which nobody calls."""
+        inside: dict[ast.AST, int] = defaultdict(int)
+        for number, start in enumerate(self._starts):
+            for function in start.place.function():
+                inside[function] |= 1 << number
         found = 0
         for state, function in self._open.items():
-            for number, start in enumerate(self._starts):
-                if self._sets[state] >> number & 1 and function in start.place.function():
-                    found |= 1 << number
+            found |= self._sets[state] & inside.get(function, 0)
         return found
 
     def _spread(self) -> dict[_State, int]:

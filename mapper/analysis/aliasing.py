@@ -9,14 +9,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from mapper.analysis.callers import Caller, passed, visible_calls
 from mapper.analysis.cells import ClassInfo
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import Kind, words
-from mapper.analysis.scopes import BODIES, DEFINITIONS
+from mapper.analysis.scopes import BODIES, COMPREHENSIONS, DEFINITIONS, FUNCTIONS
 from mapper.analysis.torch_names import is_torch
 from mapper.analysis.torch_results import ATTRIBUTES, TENSOR_METHODS, is_in_place
 from mapper.analysis.walk import children, walk
 
+_REPEATING = (ast.For, ast.AsyncFor, ast.While, ast.Lambda, *COMPREHENSIONS)
 _DEEPEST = 6  # layers, classes and functions looked through behind one another
 _FRESH_LAYERS = ("Conv", "Linear", "Bilinear", "BatchNorm", "GroupNorm", "LayerNorm", "Embedding",
                  "InstanceNorm", "MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool",
@@ -36,7 +38,8 @@ _FRESH_FUNCTIONS = frozenset(
         layer_norm group_norm interpolate zeros ones randn rand full zeros_like ones_like
         randn_like rand_like relu leaky_relu gelu silu elu softplus adaptive_avg_pool2d
         adaptive_max_pool2d max_pool1d max_pool3d avg_pool1d avg_pool3d clone arange linspace eye
-        embedding upsample where cumsum one_hot
+        embedding upsample where cumsum one_hot empty empty_like full_like tensor randint randperm
+        bernoulli
         """
     )
 )
@@ -66,6 +69,7 @@ class Aliases:
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
         self._returns: dict[tuple[ast.AST, ast.AST], bool] = {}
+        self._handed_over: dict[tuple[ast.AST, str], bool] = {}
 
     def is_fresh(self, node: ast.expr, depth: int = _DEEPEST) -> bool:
         """Say whether an expression surely yields a Tensor that nothing else refers to."""
@@ -90,6 +94,8 @@ class Aliases:
 
     def is_private_before(self, name: str, at: ast.stmt, function: ast.AST) -> bool:
         """Say whether nothing else refers to the Tensor of a name when a statement begins."""
+        if _is_captured(name, function):
+            return False
         since: list[ast.stmt] = []
         for owner, body, index in reversed(_bodies_around(at, function)):
             for statement in reversed(body[:index]):
@@ -100,7 +106,45 @@ class Aliases:
                 since.extend(body[index:])  # the loop's next round
             elif isinstance(owner, ast.Try):
                 return False
-        return False
+            if isinstance(owner, ast.If | ast.While):
+                since.append(ast.Expr(owner.test))
+        is_kept = all(self._gives_nothing(one, name) for one in since)
+        return is_kept and self._is_handed_over(name, function)
+
+    def is_lost(self, given: ast.expr, statement: ast.stmt, function: ast.AST) -> bool:
+        """Say whether the Tensor given to a call is surely not used after the call."""
+        if self.is_fresh(given):
+            return True
+        return (
+            isinstance(given, ast.Name)
+            and is_over(given, statement, function)
+            and self.is_private_before(given.id, statement, function)
+        )
+
+    def _is_handed_over(self, name: str, function: ast.AST) -> bool:
+        """Say whether all callers give a parameter a Tensor that they do not use afterwards."""
+        if not isinstance(function, FUNCTIONS) or name not in parameters(function):
+            return False
+        key = function, name
+        if key not in self._handed_over:
+            self._handed_over[key] = False  # the answer while it calls itself
+            module = self._inference.module
+            scope = next(one for one in module.names.scopes.all if one.node is function)
+            calls = visible_calls(scope, module.uses, module.path)
+            given = passed(scope, name, calls) if calls else None
+            self._handed_over[key] = (
+                given is not None
+                and not given.is_hidden
+                and len(given.values) == len(calls or ())
+                and all(self._loses(caller, value) for caller, value in given.values)
+            )
+        return self._handed_over[key]
+
+    def _loses(self, caller: Caller, value: ast.expr) -> bool:
+        if not isinstance(caller.statement, ast.stmt):
+            return False
+        around = self._inference.module.names.scopes.home[caller.statement].node
+        return self.is_lost(value, caller.statement, around)
 
     def is_only_the_callers(self, name: str, at: ast.stmt, function: ast.AST) -> bool:
         """Say whether a parameter still holds its argument, which has no other name in here."""
@@ -242,6 +286,55 @@ class Aliases:
             case ast.List() | ast.Tuple() if isinstance(above, ast.Call):
                 return self._is_fresh_call(above, 2)
         return False
+
+
+def is_over(given: ast.Name, statement: ast.stmt, function: ast.AST) -> bool:
+    """Say whether a name's value is not read any more once a statement has read it there."""
+    is_last = _assigned(statement, given.id) is not None or not _is_read_later(given, function)
+    return is_last and not _is_read_beside(given, statement)
+
+
+def parameters(function: ast.AST) -> list[str]:
+    """Return the names of a function's parameters that may be given by position."""
+    arguments = getattr(function, "args", None)
+    return [one.arg for one in arguments.args] if isinstance(arguments, ast.arguments) else []
+
+
+def _is_read_beside(given: ast.Name, statement: ast.stmt) -> bool:
+    """Say whether the statement also reads the name elsewhere: `x + self.block(x)`."""
+    return any(
+        isinstance(node, ast.Name)
+        and node is not given
+        and node.id == given.id
+        and isinstance(node.ctx, ast.Load)
+        for node in walk(statement)
+    )
+
+
+def _is_read_later(given: ast.Name, function: ast.AST) -> bool:
+    """Say whether the name is read after a place, or anywhere in a loop around that place."""
+    for node in walk(function):
+        if isinstance(node, _REPEATING) and any(part is given for part in walk(node)):
+            return True
+    place = (given.lineno, given.col_offset)
+    return any(
+        isinstance(node, ast.Name)
+        and node.id == given.id
+        and isinstance(node.ctx, ast.Load)
+        and (node.lineno, node.col_offset) > place
+        for node in walk(function)
+    )
+
+
+def _is_captured(name: str, function: ast.AST) -> bool:
+    """Say whether a function defined inside may use the name, at whatever time it is called."""
+    inner = (one for one in walk(function) if one is not function)
+    return any(
+        isinstance(node, ast.Name) and node.id == name
+        for one in inner
+        if isinstance(one, (*DEFINITIONS, ast.Lambda))
+        for node in walk(one)
+    )
 
 
 _Place = tuple[ast.AST, list[ast.stmt], int]

@@ -53,7 +53,8 @@ def _check_needed(rule: Rule, where: Where, page: Where) -> None:
                 page.at(key).fail("missing; a rule with a strategy needs it")
     if rule.kind is Kind.FUNCTION and not (rule.mindspore.api or rule.write):
         where.at("mindspore").fail("missing; a function needs it, or [[write]]")
-    if rule.kind in (Kind.METHOD, Kind.ATTRIBUTE) and not (rule.mindspore.api or rule.write):
+    is_given = rule.mindspore.api or rule.write or rule.in_place
+    if rule.kind in (Kind.METHOD, Kind.ATTRIBUTE) and not is_given:
         where.at("write").fail(f"missing; a rule of kind '{rule.kind}' needs it, or [mindspore]")
 
 

@@ -73,6 +73,7 @@ class RuleFile:
     strategy: Strategy | None = None
     group: Group | None = None
     remedy: str = ""
+    in_place: bool = False
     torch: TorchTable | None = None
     mindspore: MindSporeTable | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
@@ -132,6 +133,7 @@ def rule_of(form: RuleFile, where: Where) -> Rule:
         samples=form.samples,
         write=form.write,
         methods=form.methods,
+        in_place=form.in_place,
         named_group=form.group,
     )
 

@@ -397,6 +397,8 @@ class Rule:
     samples: Mapping[str, tuple[object, ...]] = field(default_factory=dict, metadata=_LATER)
     write: tuple[Write, ...] = field(default=(), metadata=_LATER)
     methods: Mapping[str, str] = field(default_factory=dict, metadata=_LATER)
+    in_place: bool = field(default=False, metadata=_LATER)
+    """The method changes its Tensor; what is written gives a new one, to be assigned."""
     named_group: Group | None = field(default=None, metadata={"omit": True})
 
     @property

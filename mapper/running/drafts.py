@@ -404,6 +404,30 @@ class Drafter:
             draft.leave(str(error))
         return draft
 
+    def is_in_place(self, reference: Reference) -> bool:
+        """Say whether a rule tells what a method leaves in the Tensor that it changes."""
+        rule = self._rulebook.by_api(reference.api)
+        return rule is not None and rule.in_place
+
+    def in_place(self, reference: Reference, name: str | None) -> Draft:
+        """Return the draft that writes what a method leaves in its Tensor.
+
+        `name`: what the new Tensor is assigned to, where the method is a statement.
+        """
+        rule = self._rule(reference)
+        is_told = rule.write or rule.mindspore.api
+        draft = self.method(reference, None if is_told else reference.api.removesuffix("_"))
+        expression = draft.text
+        if name is None or expression is None:
+            return draft
+
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
+            return f"{name} = {expression(final, edited)}"
+
+        draft.text = text
+        draft.site = replace(draft.site, after=text(self._imports, self._edited))
+        return draft
+
     def _method(self, draft: Draft, rule: Rule) -> None:
         reference = draft.reference
         assert isinstance(reference.node, ast.Attribute)

@@ -25,6 +25,7 @@ from mapper.planning.units import Hindrance, Units
 from mapper.running.drafts import Draft, Drafter, Text
 from mapper.running.einops import einops_drafts
 from mapper.running.filled import FilledContainers
+from mapper.running.in_place import InPlaceMethods
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.whole_imports import WholeImports
@@ -63,12 +64,15 @@ class Models:
         for one in self._classes:
             drafts.extend(_forward(drafter, one))
         filled = FilledContainers(drafter, references, inference)
+        in_place = InPlaceMethods(drafter, inference)
         drafts.extend(filled.drafts())
         for reference in find_methods(module, inference):
             if filled.handles(reference):
                 drafts.extend(filled.stray(reference))
             elif (cast := _cast(module, reference, inference)) is not None:
                 drafts.append(_casting(drafter, reference, *cast))
+            elif drafter.is_in_place(reference):
+                drafts.append(in_place.draft(reference))
             else:
                 drafts.append(drafter.method(reference, _placement(reference, inference)))
         for draft in drafts:

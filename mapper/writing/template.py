@@ -27,7 +27,7 @@ def render_template(
     `operands` are expressions of the file, or text that is used as it is. An operand is put in
     parentheses where what stands around it binds tighter.
     """
-    tight = _tight_places(template)
+    tight, dotted = _tight_places(template)
     parts = []
     for index, part in enumerate(template.parts):
         if isinstance(part, Operand):
@@ -36,7 +36,8 @@ def render_template(
                 parts.append(found)
             else:
                 text = source(found)
-                parts.append(f"({text})" if index in tight and _needs(found, text) else text)
+                is_loose = index in tight and _needs(found, text, index in dotted)
+                parts.append(f"({text})" if is_loose else text)
         elif isinstance(part, Api):
             parts.append(spell(part))
         else:
@@ -65,8 +66,8 @@ def in_context(text: str, parent: ast.AST, node: ast.AST) -> str:
     return text
 
 
-def _tight_places(template: Template) -> set[int]:
-    """Return the indices of the operands that an operator, a dot or a bracket binds."""
+def _tight_places(template: Template) -> tuple[set[int], set[int]]:
+    """Return the indices of the operands that an operator, a dot or a bracket binds; by a dot."""
     names = {index: f"_operand_{index}_" for index in range(len(template.parts))}
     text = "".join(
         names[index] if isinstance(part, Operand) else str(part)
@@ -75,13 +76,16 @@ def _tight_places(template: Template) -> set[int]:
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError:  # a variadic operand, which stands for several
-        return set()
-    found = set[str]()
+        return set(), set()
+    found, dotted = set[str](), set[str]()
     for parent in ast.walk(tree):
         for child in ast.iter_child_nodes(parent):
             if isinstance(child, ast.Name) and _binds(parent, child):
                 found.add(child.id)
-    return {index for index, name in names.items() if name in found}
+                if isinstance(parent, ast.Attribute):
+                    dotted.add(child.id)
+    tight = {index for index, name in names.items() if name in found}
+    return tight, {index for index, name in names.items() if name in dotted}
 
 
 def _binds(parent: ast.AST, child: ast.Name) -> bool:
@@ -97,10 +101,10 @@ def _binds(parent: ast.AST, child: ast.Name) -> bool:
     return False
 
 
-def _needs(node: ast.expr, text: str) -> bool:
-    """Say whether an expression needs parentheses where it is bound tightly."""
+def _needs(node: ast.expr, text: str, is_dotted: bool) -> bool:
+    """Say whether an expression needs parentheses where it is bound tightly, or by a dot."""
     if isinstance(node, ast.Tuple):
         return not text.startswith("(")
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, int | float | complex)
+        return is_dotted and isinstance(node.value, int | float | complex)
     return not isinstance(node, _ATOMS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mapper.analysis.aliasing import Aliases
+from mapper.analysis.aliasing import Aliases, is_over, parameters
 from mapper.analysis.cells import ClassInfo
 from mapper.analysis.expectations import NO_TENSOR
 from mapper.analysis.inference import Inference
@@ -186,31 +186,27 @@ class ClassChecks:
         return self._changing[method.node]
 
     def _forward_changes(self, function: ast.AST) -> bool:
-        parameters = [one.arg for one in function.args.args[1:]]  # type: ignore[attr-defined]
-        if not parameters:
+        inputs = parameters(function)[1:]
+        if not inputs:
             return False
         for statement in getattr(function, "body", ()):
             for call in _own_calls(statement):
                 match call.args[:1]:
-                    case [ast.Name(id=name)] if name == parameters[0] and self._changes_input(call):
+                    case [ast.Name(id=name)] if name == inputs[0] and self._changes_input(call):
                         return True
-            if _binds(statement, parameters[0]):
+            if _binds(statement, inputs[0]):
                 return False
         return False
 
     def _is_lost(self, given: ast.expr, statement: ast.stmt, function: ast.AST) -> bool:
-        """Say whether the Tensor given to a call is surely not used after the call."""
-        if self._aliases.is_fresh(given):
+        """Say whether the Tensor given to a call is not used after the call in this function."""
+        if self._aliases.is_lost(given, statement, function):
             return True
-        if not isinstance(given, ast.Name):
-            return False
-        is_over = _binds(statement, given.id) or not _is_read_later(given, function)
-        if not is_over or _is_read_beside(given, statement):
-            return False
-        if self._aliases.is_private_before(given.id, statement, function):
-            return True
-        return given.id in _parameters(function) and self._aliases.is_only_the_callers(
-            given.id, statement, function
+        return (
+            isinstance(given, ast.Name)
+            and is_over(given, statement, function)
+            and given.id in parameters(function)
+            and self._aliases.is_only_the_callers(given.id, statement, function)
         )
 
 
@@ -264,39 +260,6 @@ def _binds(statement: ast.stmt, name: str) -> bool:
         case ast.Assign(targets=[ast.Name(id=found)]):
             return found == name
     return False
-
-
-def _parameters(function: ast.AST) -> list[str]:
-    arguments = getattr(function, "args", None)
-    return [one.arg for one in arguments.args] if isinstance(arguments, ast.arguments) else []
-
-
-def _is_read_beside(given: ast.Name, statement: ast.stmt) -> bool:
-    """Say whether the statement also reads the name elsewhere: `x + self.block(x)`."""
-    return any(
-        isinstance(node, ast.Name)
-        and node is not given
-        and node.id == given.id
-        and isinstance(node.ctx, ast.Load)
-        for node in ast.walk(statement)
-    )
-
-
-def _is_read_later(given: ast.Name, function: ast.AST) -> bool:
-    """Say whether the name is read after a place, or anywhere in a loop around that place."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.For | ast.While | ast.AsyncFor) and any(
-            part is given for part in ast.walk(node)
-        ):
-            return True
-    place = (given.lineno, given.col_offset)
-    return any(
-        isinstance(node, ast.Name)
-        and node.id == given.id
-        and isinstance(node.ctx, ast.Load)
-        and (node.lineno, node.col_offset) > place
-        for node in ast.walk(function)
-    )
 
 
 def _buffers(node: ast.ClassDef) -> set[str]:

@@ -381,3 +381,27 @@ BORROWING = {
 @pytest.mark.parametrize(("text", "may"), BORROWING.values(), ids=BORROWING)
 def test_a_text_that_may_borrow_names_is_told_from_prose(text: str, may: bool) -> None:
     assert _may_borrow(text) is may
+
+
+MODULES = {
+    "import torch\ntorch.utils.checkpoint(f)": "torch.utils.checkpoint",
+    "import torch\ntorch.utils.checkpoint.checkpoint(f, x)": "torch.utils.checkpoint.checkpoint",
+    "import torch.utils.checkpoint as cp\ncp.checkpoint(f, x)": "torch.utils.checkpoint.checkpoint",
+    "from torch.utils import checkpoint\ncheckpoint.checkpoint(f, x)": (
+        "torch.utils.checkpoint.checkpoint"
+    ),
+    "from torch.utils.checkpoint import checkpoint\ncheckpoint(f, x)": (
+        "torch.utils.checkpoint.checkpoint"
+    ),
+    "import torch\ntorch.utils.checkpoint.checkpoint_sequential(f, 2, x)": (
+        "torch.utils.checkpoint.checkpoint_sequential"
+    ),
+    "import torch.nn as nn\nnn.Conv2d.__init__(self, 3, 8, 3)": "torch.nn.Conv2d",
+}
+
+
+@pytest.mark.parametrize(("text", "api"), MODULES.items(), ids=MODULES)
+def test_what_is_read_from_a_module_with_a_rule_goes_by_its_own_name(text: str, api: str) -> None:
+    names = read_names(ast.parse(text), text, canonical, None)
+    found = [one.api for one in names.references(wanted_lines(text, names, None))]
+    assert found == [api]

@@ -311,8 +311,8 @@ class Names:
             api = self._api(name)
             if api is None and self.is_whole and index == 0 and is_torch(name):
                 api = name
-            if api is None:
-                continue
+            if api is None or (index and is_torch_module(api)):
+                continue  # what is read from a module is found by its own, longer name
             above = (*reversed(levels[:index]), *link)
             call = above[0] if isinstance(above[0], ast.Call) and above[0].func is level else None
             is_read = isinstance(getattr(node, "ctx", None), ast.Load)

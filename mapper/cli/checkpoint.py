@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
     from mapper.comparing.states import States
     from mapper.weights.convert import Array, Conversion
-    from mapper.weights.namemap import NameMap
+    from mapper.weights.networks import Network, Shape
     from mapper.weights.static import Built
+    from mapper.weights.weight_norm import Parts
 
 EPILOG = """\b
 Examples:
@@ -82,8 +84,6 @@ def command(
     from mapper.comparing.request import InputError, Interpreters
     from mapper.comparing.results import SideError
     from mapper.comparing.states import states
-    from mapper.weights.checkpoint import without_prefix
-    from mapper.weights.convert import convert
     from mapper.weights.files import FileError
 
     if (report is None) is (model is None) and not (reverse and report):
@@ -96,12 +96,9 @@ def command(
     )
     try:
         with states(interpreters) as files:
-            state = files.read(source)
-            if reverse:
-                done = convert(state, _names_back(state, report, model, files), reverse=True)
-            else:
-                state = without_prefix(state)
-                done = convert(state, _names(state, report, model, files))
+            found = files.read(source)
+            change = _back if reverse else _there
+            done = change(found.values, report, model, files)
             is_written = done.is_complete or partial
             if is_written:
                 files.write(target, done.values)
@@ -109,41 +106,67 @@ def command(
         refuse(str(error))
     except SideError as error:
         refuse(str(error), before=error.failure.traceback)
-    for line in _lines(done):
+    for line in _lines(done, found.ignored):
         typer.echo(line)
+    if done.problems and model is None:
+        typer.echo("--model builds the migrated model, and decides what a report cannot", err=True)
     what = f"{len(done.values)} written to {target}" if is_written else "nothing is written"
     typer.echo(f"{len(done.matched)} names matched, {len(done.problems)} not; {what}", err=True)
     raise typer.Exit(0 if done.is_complete else 1)
 
 
-def _names(
-    state: Mapping[str, Array], report: Path | None, model: str | None, files: States
-) -> NameMap:
-    from mapper.weights.checkpoint import torch_network
+def _there(
+    values: Mapping[str, Array], report: Path | None, model: str | None, files: States
+) -> Conversion:
+    from mapper.weights.checkpoint import torch_network, without_prefix
+    from mapper.weights.convert import convert
     from mapper.weights.exact import match
     from mapper.weights.files import are_equal
     from mapper.weights.static import match_report
 
-    shapes = {name: value.shape for name, value in state.items()}
     if model is None:
-        return match_report(shapes, _sites(report))
+        sites = _sites(report)
+        state = without_prefix(values, (f"{one.attribute}." for one in sites))
+        return convert(state, match_report(_shapes(state), sites))
     migrated = files.model(model)
+    state = without_prefix(values, migrated.entry)
+    joined = _joined(state, migrated, files)
     same = lambda one, other: are_equal(state[one], state[other])  # noqa: E731
-    return match(torch_network(shapes, migrated), migrated, values_are_same=same)
+    names = match(torch_network(_shapes(state), migrated), migrated, values_are_same=same)
+    return replace(convert(state, names), joined=joined)
 
 
-def _names_back(
-    state: Mapping[str, Array], report: Path | None, model: str | None, files: States
-) -> NameMap:
+def _joined(state: dict[str, Array], migrated: Network, files: States) -> tuple[Parts, ...]:
+    """Join the weights in a state that weight_norm keeps in parts, and return which."""
+    from mapper.weights.files import as_float32
+    from mapper.weights.weight_norm import parts, whole
+
+    found = parts(_shapes(state), migrated.entry)
+    for one in found:
+        both = (as_float32(state.pop(name)) for name in (one.magnitude, one.direction))
+        state[one.weight] = files.kept(whole(*both))
+    return found
+
+
+def _back(
+    values: Mapping[str, Array], report: Path | None, model: str | None, files: States
+) -> Conversion:
+    from mapper.weights.convert import convert
     from mapper.weights.names import NEUTRAL
     from mapper.weights.reverse import match_back, match_report_back
 
     if model is None:
-        return match_report_back({name: v.shape for name, v in state.items()}, _sites(report))
-    idle = {name for name, value in state.items()
+        names = match_report_back(_shapes(values), _sites(report))
+        return convert(values, names, reverse=True)
+    idle = {name for name, value in values.items()
             if (last := name.rpartition(".")[2]) in NEUTRAL and value.dtype.kind == "f"
             and bool((value == NEUTRAL[last]).all())}  # fmt: skip
-    return match_back(files.model(model), _sites(report), frozenset(idle))
+    names = match_back(files.model(model), _sites(report), frozenset(idle), values)
+    return convert(values, names, reverse=True)
+
+
+def _shapes(state: Mapping[str, Array]) -> dict[str, Shape]:
+    return {name: value.shape for name, value in state.items()}
 
 
 def _sites(report: Path | None) -> tuple[Built, ...]:
@@ -158,8 +181,12 @@ def _sites(report: Path | None) -> tuple[Built, ...]:
         raise InputError(f"{report} is not a JSON report of tm2ms migrate: {error}") from error
 
 
-def _lines(done: Conversion) -> Iterator[str]:
+def _lines(done: Conversion, ignored: Sequence[str]) -> Iterator[str]:
     for kind in ("missing", "extra", "ambiguous", "misshapen"):
         yield from (f"{kind:<10}{problem}" for problem in getattr(done, kind))
+    for one in done.joined:
+        parts = f"of {one.magnitude} and {one.direction}, as weight_norm does"
+        yield f"joined    {one.weight}: {parts}"
     yield from (f"dropped   {name}" for name in done.dropped)
     yield from (f"filled    {name}" for name in done.filled)
+    yield from (f"ignored   {name}: no array among the weights" for name in ignored)

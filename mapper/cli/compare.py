@@ -189,13 +189,14 @@ def _interpreters(
 
 def _weights(path: Path, interpreters: Interpreters) -> dict[str, Array]:
     from mapper.comparing.states import states
-    from mapper.weights.checkpoint import without_prefix
     from mapper.weights.files import as_float32
 
     with states(interpreters) as files:
-        found = without_prefix(files.read(path))
+        found = files.read(path)
+        for name in found.ignored:
+            typer.echo(f"tm2ms: {path}: {name} is no array among the weights: ignored", err=True)
         # copied, since the files of arrays that are mapped into memory are deleted
-        return {name: as_float32(value).copy() for name, value in found.items()}
+        return {name: as_float32(value).copy() for name, value in found.values.items()}
 
 
 def _inputs(drawn: Sequence[str], files: Sequence[str]) -> tuple[Input, ...]:

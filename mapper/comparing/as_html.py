@@ -13,7 +13,7 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 
-from mapper.comparing.as_text import beside, title, verdict
+from mapper.comparing.as_text import beside, form, losses, title, verdict
 from mapper.comparing.lines import Context, Line
 from mapper.comparing.request import Request
 from mapper.comparing.results import Call, Comparison, Culprit, Difference, Failure, Run
@@ -134,7 +134,10 @@ def _run(run: Run, context: Context) -> Iterator[str]:
         yield "</ol>"
     rows = list(beside(run))
     if rows:
-        yield "<h3>after one step</h3><ol class=network>"
+        yield "<h3>after one step</h3>"
+        if run.losses is not None:
+            yield f"<p>{_text(losses(run.losses))}</p>"
+        yield "<ol class=network>"
         yield from (_row(name, what, one, limit, 0) for name, what, one, limit in rows)
         yield "</ol>"
     yield from (f"<p class=note>{_text(note)}</p>" for note in run.notes)
@@ -187,7 +190,7 @@ def _shade(one: Difference, tolerance: float) -> str:
 def _numbers(one: Difference) -> str:
     if one.torch_shape != one.mindspore_shape or not one.same_kind:
         return str(one)
-    return f"{one.largest:.1e} ({one.mean:.1e} on average)"
+    return f"{one.largest:.1e} ({one.mean:.1e} on average), {form(one)}"
 
 
 def _weights(result: Comparison) -> Iterator[str]:

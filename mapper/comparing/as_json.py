@@ -52,6 +52,7 @@ def _run_as_json(run: Run, context: Context) -> dict[str, Any]:
         "outputs": [_difference(one) for one in run.outputs],
         "statistics": {name: _difference(one) for name, one in run.statistics},
         "gradients": {name: _difference(one) for name, one in run.gradients},
+        "losses": None if run.losses is None else [_finite(one) for one in run.losses],
         "rounding": None if run.rounding is None else {
             "step": run.rounding.step, "apart": run.rounding.apart, "own": run.rounding.own,
         },
@@ -60,15 +61,19 @@ def _run_as_json(run: Run, context: Context) -> dict[str, Any]:
 
 
 def _difference(one: Difference) -> dict[str, Any]:
-    """Return a difference; what is infinite is null, since JSON has no word for it."""
     return {
         "at": one.at,
-        "largest": one.largest if math.isfinite(one.largest) else None,
-        "mean": one.mean if math.isfinite(one.mean) else None,
+        "largest": _finite(one.largest),
+        "mean": _finite(one.mean),
         "scale": one.scale,
         "shapes": [list(one.torch_shape), list(one.mindspore_shape)],
         "dtypes": [one.torch_dtype, one.mindspore_dtype],
     }
+
+
+def _finite(value: float) -> float | None:
+    """Return a number, or null for what JSON has no word for."""
+    return value if math.isfinite(value) else None
 
 
 def _first_of(result: Comparison, contexts: Sequence[Context]) -> dict[str, Any] | None:

@@ -34,6 +34,17 @@ def verdict(run: Run) -> str:
     return f"agree: the output differs by at most {worst:.1e} of its largest value"
 
 
+def losses(both: tuple[float, float]) -> str:
+    """Return in one line the number of which the gradients are."""
+    return f"loss (a random projection of the outputs): {both[0]:.7g} in torch, {both[1]:.7g}"
+
+
+def form(one: Difference) -> str:
+    """Return torch's shape and dtype as `--input` takes them; float32 goes without saying."""
+    shape = ",".join(map(str, one.torch_shape))
+    return shape if one.torch_dtype == "float32" else f"{shape}:{one.torch_dtype}"
+
+
 def beside(run: Run) -> Iterator[tuple[str, str, Difference, float]]:
     """Return statistics and gradients: by name, of what kind, how far apart, what is allowed."""
     for name, one in run.statistics:
@@ -46,14 +57,16 @@ def _run(run: Run, context: Context) -> Iterator[str]:
     yield title(run)
     rows = [_row(call) for call in run.calls]
     if not rows:
-        rows = [("", f"output{one.at}", *_numbers(one), _ok(one, run.tolerance))
+        rows = [("", f"output{one.at}", form(one), *_numbers(one), _ok(one, run.tolerance))
                 for one in run.outputs]  # fmt: skip
     for name, what, one, limit in beside(run):
-        rows.append((name, what, *_numbers(one), _ok(one, limit)))
+        rows.append((name, what, form(one), *_numbers(one), _ok(one, limit)))
     if run.rounding is not None:
         rows = [(*row[:-1], row[-1].replace("differs", "rounding")) for row in rows]
     if rows:
-        yield from _table([("layer", "", "largest", "mean", ""), *rows])
+        yield from _table([("layer", "", "shape", "largest", "mean", ""), *rows])
+    if run.losses is not None:
+        yield losses(run.losses)
     if run.failure is not None:
         yield from (f"  {line}" for line in run.failure.traceback)
         yield f"did not run: {run.failure}"
@@ -68,8 +81,8 @@ def _row(call: Call) -> tuple[str, ...]:
     name, cls = call.path or "(the model)", call.cls.rpartition(".")[2]
     worst = call.worst
     if worst is None:
-        return name, cls, "", "", "" if call.ran else "not called in MindSpore"
-    return name, cls, *_numbers(worst), "" if call.agrees else _words(worst)
+        return name, cls, "", "", "", "" if call.ran else "not called in MindSpore"
+    return name, cls, form(worst), *_numbers(worst), "" if call.agrees else _words(worst)
 
 
 def _numbers(one: Difference) -> tuple[str, str]:

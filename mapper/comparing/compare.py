@@ -8,7 +8,7 @@ that differs. Where values differ, torch runs again in float64 to tell rounding 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -30,11 +30,15 @@ from mapper.comparing.rounding import (
     own_rounding,
     rounding,
 )
+from mapper.weights.checkpoint import without_prefix
 from mapper.weights.convert import convert
 from mapper.weights.exact import match, ties
 from mapper.weights.networks import Network, network
+from mapper.weights.reverse import COUNT
+from mapper.weights.weight_norm import Parts, whole, with_whole
 
 ROWS = 10  # what integers are drawn below where the model has no embedding
+NAMED = 5  # of the weights that a checkpoint lacks
 
 
 def compare(request: Request, interpreters: Interpreters | None = None) -> Comparison:
@@ -107,18 +111,32 @@ class _Comparing:
         Raises:
             InputError, SideError: as of `compare`.
         """
-        here = network(self.torch.ask("build", **self.before))
+        built = network(self.torch.ask("build", **self.before))
         there = network(self.mindspore.ask("build", **self.after))
-        self._write_inputs(here)
+        self._write_inputs(built)
+        here, joined = with_whole(built, there)
         names = match(here, there, self.request.renames, self.request.paths)
-        state = self._weights()
+        given = without_prefix(self.request.weights or {}, built.entry)
+        state = self._weights(given)
+        for one in joined:
+            state[one.weight] = whole(state.pop(one.magnitude), state.pop(one.direction))
         converted = convert(state, names).values
         self.weights = self._written("weights", dict(converted))
         models = Models(here, there, names, self.request.paths)
         runs = [run for train in self._trainings() for run in self._runs(models, train)]
-        apart = ties(here, there, names)
-        notes = [f"{' and '.join(group)} are one parameter in torch alone" for group in apart]
+        notes = [*self._lacking(built, given), *_told(ties(here, there, names), joined)]
         return Comparison(names, tuple(runs), tuple(notes))
+
+    def _lacking(self, model: Network, given: Mapping[str, Array]) -> Iterator[str]:
+        """Say which weights a checkpoint has no value for; counts of batches are not needed."""
+        if self.request.weights is None:
+            return
+        known = {model.entry[name].identity for name in given if name in model.entry}
+        lacking = [one.name for one in model.entries
+                   if one.identity not in known and one.last != COUNT]  # fmt: skip
+        if lacking:
+            names = ", ".join(lacking[:NAMED]) + (", …" if len(lacking) > NAMED else "")
+            yield f"{len(lacking)} weights are not in the checkpoint, and stay as drawn: {names}"
 
     def _trainings(self) -> tuple[bool, ...]:
         return (False, True) if self.request.trains else (False,)
@@ -135,9 +153,9 @@ class _Comparing:
             arrays[name] = one.drawn(random, min(rows, default=ROWS))
         self.inputs = self._written("inputs", arrays)
 
-    def _weights(self) -> dict[str, Array]:
-        """Return the state that torch's model has now: drawn, or as the request gives it."""
-        given = self._written("given", dict(self.request.weights or {}))
+    def _weights(self, weights: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the state that torch's model has now: drawn, or as it is given."""
+        given = self._written("given", weights)
         out = self.files / "state"
         files = self.torch.ask(
             "weights",
@@ -204,6 +222,17 @@ class _Comparing:
             return Record(out, self.mindspore.ask("run", **request))
         except SideError as error:
             return error.failure
+
+
+def _told(tied: Iterable[Iterable[str]], joined: Iterable[Parts]) -> Iterator[str]:
+    """Say which weights are not the same on both sides, though their values are."""
+    for group in tied:
+        yield f"{' and '.join(group)} are one parameter in torch alone"
+    for one in joined:
+        yield (
+            f"{one.weight} is one weight in MindSpore; in torch weight_norm makes it of "
+            f"{one.magnitude} and {one.direction}, whose gradients are not compared"
+        )
 
 
 class _RoundingCheck:

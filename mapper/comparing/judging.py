@@ -122,6 +122,7 @@ class Judge:
             findings=tuple(self.findings),
             first=first,
             notes=self._notes(torch, mindspore),
+            losses=(torch.answer["loss"], mindspore.answer["loss"]) if self.train else None,
         )
 
     # --- what is known without values ---

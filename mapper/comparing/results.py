@@ -171,8 +171,10 @@ class Run:
     """What one run of both models in one mode gave.
 
     `statistics` and `gradients` are by torch's names, their differences in parts of the largest of
-    their kind in the network. With `rounding`, values beyond the tolerance are no difference.
-    `notes` say what could not be compared.
+    their kind in the network. `losses` are torch's and MindSpore's, of which these are the
+    gradients: a random projection of the outputs, which tells no more than they do. With
+    `rounding`, values beyond the tolerance are no difference. `notes` say what could not be
+    compared.
     """
 
     mode: str
@@ -187,6 +189,7 @@ class Run:
     failure: Failure | None = None
     notes: tuple[str, ...] = ()
     rounding: Rounding | None = None
+    losses: tuple[float, float] | None = None
 
     @property
     def agrees(self) -> bool:

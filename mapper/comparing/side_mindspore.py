@@ -51,16 +51,22 @@ class MindSpore:
                     "api": _api(cls),
                     "source": sources.of(path, classes),
                     "training": cells[path].training,
+                    "by_batch": getattr(cells[path], "use_batch_statistics", None) is True,
                 }
                 for path, cls in classes.items()
             ]
         return {"layers": layers, "entries": self._entries(model)}
 
-    def read(self, request: dict[str, Any]) -> dict[str, str]:
-        """Return the files of the parameters in a checkpoint, by name."""
+    def read(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the files of the parameters in a checkpoint by name, and the names of all else."""
         recorder = side.Recorder(request["out"], self._is_tensor, self._numpy)
         found = self.ms.load_checkpoint(request["path"])
-        return {name: recorder.save(self._stored(value)) for name, value in found.items()}
+        files = {
+            name: recorder.save(self._stored(value))
+            for name, value in found.items()
+            if self._is_tensor(value)
+        }
+        return {"files": files, "ignored": [name for name in found if name not in files]}
 
     def _stored(self, value: Any) -> Any:
         """Return a tensor as an array; bfloat16, which numpy lacks, is a field of bytes."""
@@ -199,7 +205,7 @@ class MindSpore:
             return loss, outputs
 
         step = ms.value_and_grad(forward, None, [one for _, one in known], has_aux=True)
-        (_, outputs), gradients = step(*inputs, **named)
+        (loss, outputs), gradients = step(*inputs, **named)
         saved = {
             name: recorder.save(self._numpy(gradient)[0])
             for (name, _), gradient in zip(known, gradients)  # noqa: B905  (Python 3.9)
@@ -213,6 +219,7 @@ class MindSpore:
             "outputs": recorder.values(outputs),
             "gradients": saved,
             "statistics": statistics,
+            "loss": float(loss.asnumpy() if self._is_tensor(loss) else loss),
         }
 
     def _factors(self, request: dict[str, Any]) -> list[Any]:

@@ -84,7 +84,7 @@ class Torch:
             self.model = usual
 
     def _layers(self, sources: side.Sources) -> list[dict[str, Any]]:
-        modules = dict(self.model.named_modules(remove_duplicate=False))
+        modules = dict(self._modules(remove_duplicate=False))
         classes = {path: type(one) for path, one in modules.items()}
         return [
             {
@@ -96,6 +96,15 @@ class Torch:
             }
             for path, cls in classes.items()
         ]
+
+    def _modules(self, **kwargs: bool) -> Iterator[tuple[str, Any]]:
+        """Return the model's modules by path, without those that only make a layer's weights."""
+        making: tuple[str, ...] = ()
+        for path, module in self.model.named_modules(**kwargs):
+            if isinstance(module, self.torch.nn.utils.parametrize.ParametrizationList):
+                making += (f"{path}.",)
+            elif not path.startswith(making):
+                yield path, module
 
     def _entries(self) -> list[dict[str, Any]]:
         trained = {id(one) for one in self.model.parameters() if one.requires_grad}
@@ -139,16 +148,21 @@ class Torch:
             if torch.is_tensor(value)
         }
 
-    def read(self, request: dict[str, Any]) -> dict[str, str]:
-        """Return the files of the tensors in a checkpoint, by name; no pickled code is run."""
+    def read(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the files of the tensors in a checkpoint by name, and the names of all else.
+
+        No pickled code is run.
+        """
         torch = self.torch
         path = request["path"]
         is_mapped = zipfile.is_zipfile(path)  # the format before torch 1.6 is no zip file
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
+        ignored: list[str] = []
         while isinstance(state, dict):
-            inner = [state[key] for key in NESTED if isinstance(state.get(key), dict)]
+            inner = [key for key in NESTED if isinstance(state.get(key), dict)]
             if len(inner) == 1:
-                state = inner[0]
+                ignored += [str(key) for key in state if key != inner[0]]
+                state = state[inner[0]]
                 continue
             if any(map(torch.is_tensor, state.values())) and not inner:
                 break
@@ -157,11 +171,13 @@ class Torch:
         if not isinstance(state, dict):
             raise side.Refused(f"no state of a model, but a {type(state).__name__}")
         recorder = side.Recorder(request["out"], torch.is_tensor, self._numpy)
-        return {
+        files = {
             str(name): recorder.save(self._stored(value))
             for name, value in state.items()
             if torch.is_tensor(value)
         }
+        ignored += [str(name) for name in state if str(name) not in files]
+        return {"files": files, "ignored": ignored}
 
     def _stored(self, value: Any) -> Any:
         """Return a tensor as an array; a dtype that numpy lacks is the name of a field of bytes."""
@@ -297,7 +313,7 @@ class Torch:
         Compiled modules (TorchScript) take no hooks.
         """
         handles = []
-        for path, module in self.model.named_modules():
+        for path, module in self._modules():
             if isinstance(module, self.torch.jit.ScriptModule):
                 continue
 
@@ -368,6 +384,7 @@ class Torch:
         if not torch.is_tensor(loss):
             raise side.Refused("no output depends on a parameter that is trained")
         loss.backward()
+        told = float(loss.detach())
         state = self.model.state_dict(keep_vars=True)
         gradients = {}
         for name, value in state.items():
@@ -379,7 +396,7 @@ class Torch:
             for name, value in state.items()
             if torch.is_tensor(value) and name not in gradients
         }
-        return {"gradients": gradients, "statistics": statistics}
+        return {"gradients": gradients, "statistics": statistics, "loss": told}
 
     def _without_dropout(self) -> None:
         nn = self.torch.nn
@@ -443,6 +460,8 @@ def _is_of_the_user(cls: type) -> bool:
 def _api(cls: type) -> str:
     """Return the first class of torch among a class and its ancestors, by its public name."""
     for one in cls.__mro__:
+        if one.__module__ == "torch.nn.utils.parametrize":  # it stands for the class that it is of
+            continue
         if one.__module__.startswith("torch.nn.modules."):
             return f"torch.nn.{one.__qualname__}"
         if one.__module__.partition(".")[0] == "torch":

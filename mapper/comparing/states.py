@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,14 @@ from mapper.weights.networks import Network, network
 
 TORCH = (".pth", ".pt", ".bin")
 MINDSPORE = (".ckpt",)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file of weights holds: arrays by name, and the names of what is none."""
+
+    values: dict[str, Array]
+    ignored: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -36,8 +45,8 @@ class States:
         self._interpreters, self._directory = interpreters, directory
         self._count = 0
 
-    def read(self, path: Path) -> dict[str, Array]:
-        """Return the arrays of a file by name.
+    def read(self, path: Path) -> Contents:
+        """Return what a file holds.
 
         Raises:
             FileError: numpy cannot read it, or it is of an unknown kind.
@@ -45,11 +54,19 @@ class States:
         """
         side = self._side(path)
         if side is None:
-            return files.read(path)
+            return Contents(files.read(path))
         out = self._new()
         with side:
-            names = side.ask("read", path=str(path.resolve()), out=str(out))
-        return {name: np.load(out / file, mmap_mode="r") for name, file in names.items()}
+            found = side.ask("read", path=str(path.resolve()), out=str(out))
+        values = {name: np.load(out / file, mmap_mode="r") for name, file in found["files"].items()}
+        return Contents(values, tuple(found["ignored"]))
+
+    def kept(self, value: Array) -> Array:
+        """Return an array out of a file, which is read as it is needed."""
+        file = self._new().with_suffix(".npy")
+        np.save(file, value, allow_pickle=False)
+        loaded: Array = np.load(file, mmap_mode="r")
+        return loaded
 
     def write(self, path: Path, values: Mapping[str, Array]) -> None:
         """Write arrays by name; the file is there as a whole or not at all.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -29,9 +29,13 @@ PREFIX = "module."
 """What DataParallel puts before every name."""
 
 
-def without_prefix(state: Mapping[str, Array]) -> dict[str, Array]:
-    """Return a state without the prefix of DataParallel, where all names have it."""
-    if state and all(name.startswith(PREFIX) for name in state):
+def without_prefix(state: Mapping[str, Array], names: Iterable[str]) -> dict[str, Array]:
+    """Return a state without the prefix of DataParallel, where all of it has the prefix.
+
+    `names` are the model's own: a layer of it that is called `module` keeps its name.
+    """
+    is_own = any(name.startswith(PREFIX) for name in names)
+    if state and not is_own and all(name.startswith(PREFIX) for name in state):
         return {name.removeprefix(PREFIX): value for name, value in state.items()}
     return dict(state)
 

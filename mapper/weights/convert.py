@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapper.weights.namemap import NameMap, Pair, Problem, Trouble, nearest
+from mapper.weights.weight_norm import Parts
 
 Array = NDArray[Any]
 
@@ -19,7 +20,7 @@ class Conversion:
     """A converted state, and every name that is not in it.
 
     `dropped` are names that have no counterpart and need none, `filled` those that only the other
-    framework has.
+    framework has, `joined` the weights that were in two parts.
     """
 
     values: Mapping[str, Array]
@@ -30,6 +31,7 @@ class Conversion:
     misshapen: tuple[Problem, ...] = ()
     dropped: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
+    joined: tuple[Parts, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:

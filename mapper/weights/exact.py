@@ -11,10 +11,12 @@ from mapper.weights.names import (
     AFFINE,
     CHILDREN,
     NEUTRAL,
+    STATISTICS,
     WIDER,
     Renames,
     added_axis,
     is_normalisation,
+    is_only_mindspores,
     rename,
 )
 from mapper.weights.networks import Entry, Network
@@ -75,6 +77,10 @@ class _Matching:
 
     def _match(self, entry: Entry) -> None:
         api = self.torch.api(entry.owner)
+        if self.same is not None and is_only_mindspores(api, entry.last, self.renames):
+            message = f"is MindSpore's name in a layer that is {api} in torch: converted already?"
+            self.problems.append(Problem(Trouble.MISSING, entry.name, (), message))
+            return
         wanted = rename(api, entry.last, self.renames)
         if not wanted:
             self.drops.append(Drop(entry.name, entry.shape, entry.dtype))
@@ -162,10 +168,8 @@ class _Matching:
         for entry in self.mindspore.entries:
             if entry.name in taken:
                 continue
-            is_neutral = entry.last in NEUTRAL and is_normalisation(self.mindspore.api(entry.owner))
             is_absent = self.same is None and _is_below(entry.owner, places)
-            is_frozen = entry.last in AFFINE and not entry.trains
-            if is_neutral and (is_absent or is_frozen):
+            if is_idle(entry, self.mindspore) or (is_neutral(entry, self.mindspore) and is_absent):
                 fills.append(Fill(entry.name, entry.shape, NEUTRAL[entry.last], entry.dtype))
             else:
                 extra.append(entry)
@@ -182,6 +186,20 @@ class _Matching:
             message = "nothing in torch's model belongs here"
             near = nearest(place.name, alike)
             self.problems.append(Problem(Trouble.EXTRA, place.name, near, message))
+
+
+def is_neutral(entry: Entry, mindspore: Network) -> bool:
+    """Say whether it belongs to a normalisation, and does nothing with its first value."""
+    return entry.last in NEUTRAL and is_normalisation(mindspore.api(entry.owner))
+
+
+def is_idle(entry: Entry, mindspore: Network) -> bool:
+    """Say whether it belongs to a normalisation that was made to do without it."""
+    if not is_neutral(entry, mindspore):
+        return False
+    if entry.last in STATISTICS:
+        return mindspore.layer[entry.owner].by_batch
+    return entry.last in AFFINE and not entry.trains
 
 
 def _fits(entry: Entry, place: Entry) -> bool:

@@ -50,6 +50,9 @@ NEUTRAL: Mapping[str, float] = {
 AFFINE = frozenset({"gamma", "beta"})
 """Those that are not trained where the normalisation was made without them."""
 
+STATISTICS = frozenset({"moving_mean", "moving_variance"})
+"""Those that are not used where the normalisation takes the statistics of each batch."""
+
 NORMALISATIONS = ("BatchNorm", "SyncBatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm")
 
 
@@ -64,6 +67,15 @@ def rename(api: str, name: str, more: Renames) -> str:
         if name in table.get(api, {}):
             return table[api][name]
     return name
+
+
+def is_only_mindspores(api: str, name: str, more: Renames) -> bool:
+    """Say whether torch's layer calls otherwise what MindSpore's calls by this name."""
+    return any(
+        new == name != old and name not in table.get(api, {})
+        for table in (more, BUILT_IN)
+        for old, new in table.get(api, {}).items()
+    )
 
 
 def added_axis(torch: tuple[int, ...], mindspore: tuple[int, ...]) -> int | None:

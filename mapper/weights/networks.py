@@ -17,6 +17,7 @@ class Layer:
     `cls` is its own class; `api` the first class of the framework among its ancestors, which is
     its own for a layer of the framework and `torch.nn.Module` for a network. `source` is
     `file:line` of the assignment that made it. `training` is its mode when it was built.
+    `by_batch`: a normalisation of MindSpore's that keeps statistics and never uses them.
     """
 
     path: str
@@ -24,6 +25,7 @@ class Layer:
     api: str
     source: str | None = None
     training: bool | None = None
+    by_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mapper.weights.checkpoint import TORCH, renamed
+from mapper.weights.exact import is_idle
 from mapper.weights.namemap import Drop, Fill, NameMap, Pair, Problem, Trouble
-from mapper.weights.names import AFFINE, BUILT_IN, NEUTRAL, WIDER, added_axis, is_normalisation
+from mapper.weights.names import BUILT_IN, NEUTRAL, STATISTICS, WIDER, added_axis
 from mapper.weights.networks import Entry, Network, Shape
 from mapper.weights.static import KEPT, PLAIN, Built, match_report
 
 COUNT = "num_batches_tracked"
+BUFFER = "save_checkpoint(net) leaves buffers out: save_checkpoint(net.state_dict(), …) has them"
 PADS = ("Pad", "ZeroPad", "ConstantPad", "ReflectionPad", "ReplicationPad")
 
 
@@ -28,41 +30,62 @@ class _Place:
 
 
 def match_back(
-    mindspore: Network, built: Iterable[Built] = (), neutral: frozenset[str] = frozenset()
+    mindspore: Network,
+    built: Iterable[Built] = (),
+    neutral: frozenset[str] = frozenset(),
+    names: Iterable[str] | None = None,
 ) -> NameMap:
     """Return the map for a state of this model, to torch's names.
 
     A convolution in a SequentialCell of padding layers may have been put there by the migration,
     or stand so in torch too. The report's sites (`built`) decide; without them both places are
     listed. `neutral` are the names whose values do nothing: untrained ones among them have no
-    counterpart in torch.
+    counterpart in torch. `names` are those of the state, where it may lack some: a parameter may
+    stand under the name that it has itself, as MindSpore saves it, and once for several places.
     """
     sites = tuple(built)
     pairs: list[Pair] = []
     drops: dict[str, Drop] = {}
     fills: list[Fill] = []
     problems: list[Problem] = []
+    held = _held(mindspore, names)
     for entry in mindspore.entries:
-        if _is_neutral(entry, mindspore) and entry.name in neutral:
-            fills.append(Fill(entry.name, entry.shape, NEUTRAL[entry.last], entry.dtype))
+        name = held.get(entry.name, entry.name)
+        if is_idle(entry, mindspore) and (entry.last in STATISTICS or name in neutral):
+            fills.append(Fill(name, entry.shape, NEUTRAL[entry.last], entry.dtype))
+            continue
+        if name not in held.values() and entry.called is None:
+            problems.append(Problem(Trouble.MISSING, entry.name, (), BUFFER))
             continue
         places = _places(entry, mindspore, sites)
         if len(places) > 1:
             message = "the layer around it may be torch's or the migration's: add --report"
-            names = tuple(sorted(one.name for one in places))
-            problems.append(Problem(Trouble.AMBIGUOUS, entry.name, names, message))
+            candidates = tuple(sorted(one.name for one in places))
+            problems.append(Problem(Trouble.AMBIGUOUS, name, candidates, message))
             continue
         place = places.pop()
-        pairs.append(_pair(entry, place.name, mindspore))
+        pairs.append(replace(_pair(entry, place.name, mindspore), mindspore=name))
         if entry.last == "moving_mean":
-            name = _Place(place.owner, COUNT).name
-            drops[name] = Drop(name)
+            count = _Place(place.owner, COUNT).name
+            drops[count] = Drop(count)
     return NameMap(tuple(pairs), tuple(drops.values()), tuple(fills), tuple(problems))
 
 
-def _is_neutral(entry: Entry, mindspore: Network) -> bool:
-    is_affine = entry.last in AFFINE and is_normalisation(mindspore.api(entry.owner))
-    return is_affine and not entry.trains
+def _held(mindspore: Network, names: Iterable[str] | None) -> dict[str, str]:
+    """Return under which name of a state each place finds its value; of all names by default.
+
+    That is the place itself, or the parameter's own name where no other parameter has it.
+    """
+    known = set(mindspore.entry if names is None else names)
+    found = {name: name for name in mindspore.entry if name in known}
+    owners: dict[str, set[str]] = {}
+    for entry in mindspore.entries:
+        for name in (entry.name, entry.called or entry.name):
+            owners.setdefault(name, set()).add(entry.identity or entry.name)
+    for entry in mindspore.entries:
+        if entry.called in known and len(owners[entry.called]) == 1:
+            found.setdefault(entry.name, entry.called)
+    return found
 
 
 def _torch_api(mindspore: Network, path: str) -> str:
@@ -101,6 +124,12 @@ def _at(sites: Iterable[Built], path: str) -> list[Built]:
     parts = path.split(".")
     tails = {".".join(parts[i:]) for i in range(len(parts))}
     return [one for one in sites if one.attribute in tails]
+
+
+def _listed(sites: Iterable[Built], path: str) -> list[Built]:
+    """Return the sites that may have built an element of a container at a path."""
+    parts = path.split(".")
+    return [one for one in sites if (one.attribute or "").partition(".")[0] in parts]
 
 
 def _has(site: Built, path: str) -> bool:
@@ -162,7 +191,7 @@ def _by_report(
     parts = name.split(".")
     for cut in range(len(parts)):
         owner, below = ".".join(parts[:cut]), ".".join(parts[cut:])
-        named = _at(sites, owner)
+        named = _at(sites, owner) or _listed(sites, owner)
         if any(one.api in KEPT and not one.parameters for one in named):
             yield _Place(owner, below), None, False
         if cut == len(parts) - 1 and any(

@@ -7,15 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mapper.weights import weight_norm
 from mapper.weights.namemap import Drop, NameMap, Pair, Problem, Trouble
 from mapper.weights.names import BUILT_IN, WIDER, Renames, added_axis, rename
 from mapper.weights.networks import Shape
 
 Shapes = Mapping[str, Shape]
-PLAIN = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter", "torch.Tensor"})
+REGISTERED = frozenset({"torch.nn.Module.register_buffer", "torch.nn.Module.register_parameter"})
+"""Calls whose first argument is the name of what the class keeps."""
+PLAIN = REGISTERED | {"torch.nn.Parameter", "torch.nn.parameter.Parameter", "torch.Tensor"}
 """What a class keeps under the same name itself."""
 BIASED = ("Conv", "Linear", "Bilinear")
 """Layers that have a bias where a symbolic argument says so."""
+PARTED = (
+    "it is a part of a weight as weight_norm keeps it: --model tells whether the migrated layer "
+    "has one weight"
+)
 KEPT = frozenset(
     f"torch.nn.{name}" for name in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell",
                                     "MultiheadAttention")
@@ -66,22 +73,44 @@ def sites(report: Mapping[str, Any]) -> tuple[Built, ...]:
                 for name, one in (site.get("parameters") or {}).items()
             }
             exact = site.get("proof", {}).get("kind") == "exact" and _is_literal(site)
-            where = site.get("class"), site.get("attribute")
+            where = site.get("class"), site.get("attribute") or _registered(site)
             if parameters or site["api"] in PLAIN or site["api"] in KEPT:
                 found.append(Built(*where, site["api"], parameters, exact))
     return tuple(found)
+
+
+def _registered(site: Mapping[str, Any]) -> str | None:
+    """Return the name under which a call registers a buffer or parameter, if it is written out."""
+    call = _call(site) if site["api"] in REGISTERED else None
+    if call is None:
+        return None
+    named = [one.value for one in call.keywords if one.arg == "name"]
+    match [*call.args, *named]:
+        case [ast.Constant(value=str(name)), *_]:
+            return name
+    return None
 
 
 def _is_literal(site: Mapping[str, Any]) -> bool:
     """Say whether all arguments are written out, so that the shapes are those of the model."""
     if "before" not in site:
         return True
+    call = _call(site)
+    if call is None:
+        return False
     try:
-        call = ast.parse(site["before"].strip(), mode="eval").body
         given = [*call.args, *(one.value for one in call.keywords)]
         return all(ast.literal_eval(one) is not call for one in given)
-    except (SyntaxError, ValueError, AttributeError):
+    except ValueError:
         return False
+
+
+def _call(site: Mapping[str, Any]) -> ast.Call | None:
+    try:
+        found = ast.parse(site["before"].strip(), mode="eval").body
+    except SyntaxError:
+        return None
+    return found if isinstance(found, ast.Call) else None
 
 
 def match_report(
@@ -128,10 +157,12 @@ class _Matching:
         pairs: list[Pair] = []
         drops: list[Drop] = []
         problems: list[Problem] = []
+        parted = {name for one in weight_norm.parts(self.shapes, ())
+                  for name in (one.magnitude, one.direction)}  # fmt: skip
         for name in self.shapes:
             outcomes = self._outcomes(name)
             if not outcomes:
-                message = "no site of the report builds its layer"
+                message = PARTED if name in parted else "no site of the report builds its layer"
                 problems.append(Problem(Trouble.MISSING, name, (), message))
             elif len(outcomes) > 1:
                 candidates = tuple(sorted(_joined(name, one.path) for one in outcomes))
@@ -248,11 +279,19 @@ class _Matching:
         return _Outcome(path, added_axis(torch, mindspore))
 
     def _kept_by_a_class(self, owner: str, last: str) -> set[_Outcome]:
-        """Return that the name is unchanged, if a class itself holds a parameter of this name."""
-        cls = self.classes.get(owner, "").rpartition(".")[2]
-        own = [s for s in self.built if s.api in PLAIN and s.attribute == last]
-        own = [s for s in own if not cls or s.cls is None or s.cls.rpartition(".")[2] == cls]
-        return {_Outcome(last, None)} if own else set()
+        """Return that the name is unchanged, if one class itself holds all the names beside it."""
+        known = self.classes.get(owner, "").rpartition(".")[2]
+        held = [self._classes_with(name) for name in self.beside[owner]]
+        sure = [one - {None} for one in held if None not in one]
+        is_one = all(held) and (not sure or bool(set.intersection(*sure)))
+        if known and not all(known in one or None in one for one in held):
+            is_one = False
+        return {_Outcome(last, None)} if is_one else set()
+
+    def _classes_with(self, name: str) -> set[str | None]:
+        """Return the classes that keep a parameter or buffer of this name; None is any class."""
+        found = [one.cls for one in self.built if one.api in PLAIN and one.attribute == name]
+        return {cls and cls.rpartition(".")[2] for cls in found}
 
 
 def _joined(name: str, path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +91,9 @@ def test_a_run_that_agrees_is_a_table_and_a_line() -> None:
     )
     assert shown(run).splitlines() == [
         "evaluation, PyNative",
-        "layer                largest  mean",
-        "conv         Conv2d  1.0e-07  1.0e-08",
-        "(the model)  Net     1.0e-07  1.0e-08",
+        "layer                shape  largest  mean",
+        "conv         Conv2d  4,8    1.0e-07  1.0e-08",
+        "(the model)  Net     4,8    1.0e-07  1.0e-08",
         "agree: the output differs by at most 1.0e-07 of its largest value",
         "",
         "note  a and b are one parameter in torch alone",
@@ -105,8 +106,8 @@ def test_the_first_layer_that_differs_is_named_with_both_lines() -> None:
     calls = (call("bn", "BatchNorm2d", FAR), call("up", "Upsample", ran=False),
              call("fc", "Linear", SHAPED))  # fmt: skip
     text = shown(Run("pynative", False, 1e-5, calls, (FAR,), first=first))
-    assert "bn     BatchNorm2d  2.5e-01  1.2e-01  differs\n" in text
-    assert "up     Upsample                       not called in MindSpore\n" in text
+    assert "bn     BatchNorm2d  4,8    2.5e-01  1.2e-01  differs\n" in text
+    assert "up     Upsample                              not called in MindSpore\n" in text
     assert "shape (4, 8) in torch, (4, 9) in MindSpore\n" in text
     assert (
         "first difference: bn, BatchNorm2d\n"
@@ -117,11 +118,21 @@ def test_the_first_layer_that_differs_is_named_with_both_lines() -> None:
 
 
 def test_a_step_in_training_shows_statistics_and_gradients() -> None:
-    run = Run("graph", True, 1e-4, (), (FINE,), (("bn.running_mean", FAR),), (("fc.bias", FINE),))
+    run = Run("graph", True, 1e-4, (), (FINE,), (("bn.running_mean", FAR),), (("fc.bias", FINE),),
+              losses=(12.5, 12.25))  # fmt: skip
     text = shown(run)
     assert text.startswith("one step in training, GRAPH_MODE\n")
-    assert "bn.running_mean  statistics  2.5e-01  1.2e-01  differs\n" in text
-    assert "fc.bias          gradient    1.0e-07  1.0e-08\n" in text
+    assert "bn.running_mean  statistics  4,8    2.5e-01  1.2e-01  differs\n" in text
+    assert "fc.bias          gradient    4,8    1.0e-07  1.0e-08\n" in text
+    assert "loss (a random projection of the outputs): 12.5 in torch, 12.25\n" in text
+    value = as_json(Request(Path(), Path(), "net:Net()", ()), Comparison(NameMap(()), (run,)))
+    assert json.loads(value)["runs"][0]["losses"] == [12.5, 12.25]
+
+
+def test_a_dtype_other_than_float32_is_shown_as_inputs_are_written() -> None:
+    indices = replace(FINE, torch_dtype="int64", mindspore_dtype="int32")
+    run = Run("pynative", False, 1e-5, (call("top", "TopK", indices),), (indices,))
+    assert "top    TopK  4,8:int64  1.0e-07  1.0e-08\n" in shown(run)
 
 
 def test_a_side_that_did_not_run_is_told_with_its_lines() -> None:

@@ -116,7 +116,12 @@ def test_a_checkpoint_that_keeps_tied_weights_once_fills_both_names() -> None:
     ],
 )
 def test_the_prefix_of_dataparallel_is_taken_off(names: list[str], expected: list[str]) -> None:
-    assert list(without_prefix({name: np.ones(1) for name in names})) == expected
+    assert list(without_prefix({name: np.ones(1) for name in names}, ["a.b"])) == expected
+
+
+def test_a_layer_of_the_model_that_is_called_module_keeps_its_name() -> None:
+    state = {"module.fc.weight": np.ones(1)}
+    assert list(without_prefix(state, ["module.fc.weight", "head.weight"])) == list(state)
 
 
 def _spoil(values: dict[str, Array], source: random.Random) -> str:

@@ -86,6 +86,30 @@ def test_normalisations_are_filled_where_mindspore_does_not_train_them() -> None
     assert done.is_complete and set(done.filled) == {"bn.gamma", "bn.beta"}
 
 
+def test_statistics_are_filled_where_mindspore_does_not_use_them() -> None:
+    less = {name: shape for name, shape in SHAPES.items() if not name.startswith("bn.running")}
+    extra = ["bn.moving_mean", "bn.moving_variance"]
+    assert [one.name for one in converted(state(less)).extra] == extra
+    layers = tuple(replace(one, by_batch=one.path == "bn") for one in MINDSPORE.layers)
+    done = converted(state(less), Network(layers, MINDSPORE.entries))
+    assert done.is_complete and list(done.filled) == extra
+    assert converted(state(), Network(layers, MINDSPORE.entries)).filled == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "new"),
+    [("bn.weight", "bn.gamma"), ("deep.weight", "deep.bn2d.gamma"), ("words.weight",
+     "words.embedding_table")],
+)  # fmt: skip
+def test_a_name_of_mindspores_is_none_of_torchs(name: str, new: str) -> None:
+    values = state()
+    values[new] = values.pop(name)
+    done = converted(values)
+    assert new not in done.values and "converted already?" in {
+        one.name: one.message for one in done.missing
+    }[new]  # fmt: skip
+
+
 def test_two_names_of_one_parameter_are_matched_when_their_values_are_equal() -> None:
     entries = (Entry("a.weight", (2, 2), identity="1"), Entry("b.weight", (2, 2), identity="1"))
     layers = (Layer("a", "Dense", "mindspore.nn.Dense"), Layer("b", "Dense", "mindspore.nn.Dense"))

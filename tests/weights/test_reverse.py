@@ -10,11 +10,11 @@ import pytest
 
 from mapper.weights.convert import Array, Conversion, convert
 from mapper.weights.namemap import Trouble
-from mapper.weights.networks import Network
+from mapper.weights.networks import Entry, Layer, Network
 from mapper.weights.reverse import match_back, match_report_back
 from mapper.weights.static import Built, match_report, sites
 from tests.weights.test_checkpoint_names import MINDSPORE, converted, state
-from tests.weights.test_static import CONV, NORM, PADDED, WIDE, site
+from tests.weights.test_static import CONV, NORM, PADDED, WIDE, registered, site
 
 REPORT: list[dict[str, Any]] = [
     site("Net.conv", "Conv2d", {**PADDED, "bias": ("1.bias", [8], [8])}),
@@ -23,6 +23,8 @@ REPORT: list[dict[str, Any]] = [
     site("Net.scale", "Parameter", {}),
     site("Net.rnn", "LSTM", {}, "rule"),
     site("Net.attn", "MultiheadAttention", {}, "rule"),
+    registered('self.register_buffer("mask", torch.ones(5))'),
+    site("Net.heads", "Linear", {"weight": ("weight", [2, 3], [2, 3])}),
 ]
 
 
@@ -77,12 +79,50 @@ def test_what_does_nothing_and_is_not_trained_has_no_counterpart() -> None:
     assert "bn.weight" in kept.to_mindspore()
 
 
+def test_statistics_that_are_never_used_have_no_counterpart() -> None:
+    layers = tuple(replace(one, by_batch=one.path == "bn") for one in MINDSPORE.layers)
+    names = match_back(Network(layers, MINDSPORE.entries), built())
+    assert [one.mindspore for one in names.fills] == ["bn.moving_mean", "bn.moving_variance"]
+    back = convert(converted(state()).values, names, reverse=True)
+    assert back.is_complete
+    assert back.dropped == ("bn.moving_mean", "bn.moving_variance")
+    assert not any("bn.running" in one or "bn.num" in one for one in back.values)
+
+
+def test_a_parameter_is_found_by_its_own_name_once_for_all_its_places() -> None:
+    tied = Network(
+        (Layer("a", "Dense", "mindspore.nn.Dense"), Layer("b", "Dense", "mindspore.nn.Dense")),
+        (Entry("a.weight", (2, 2), identity="1", called="b.weight"),
+         Entry("b.weight", (2, 2), identity="1", called="b.weight"),
+         Entry("c", (3,), identity="2", called="scale")),
+    )  # fmt: skip
+    values = {"b.weight": np.eye(2), "scale": np.ones(3)}
+    back = convert(values, match_back(tied, names=values), reverse=True)
+    assert back.is_complete and list(back.values) == ["a.weight", "b.weight", "c"]
+    assert np.array_equal(back.values["a.weight"], np.eye(2))
+
+
+def test_a_name_that_two_parameters_have_is_neithers() -> None:
+    both = Network((), (Entry("a", (2,), identity="1", called="w"),
+                        Entry("b", (2,), identity="2", called="w")))  # fmt: skip
+    back = convert({"w": np.ones(2)}, match_back(both, names=["w"]), reverse=True)
+    assert [one.name for one in back.missing] == ["a", "b"] and back.values == {}
+    assert [one.name for one in back.extra] == ["w"]
+
+
+def test_a_buffer_that_mindspore_left_out_is_said_so() -> None:
+    one = Network((), (Entry("a", (2,), called="a"), Entry("mask", (2,))))
+    back = convert({"a": np.ones(2)}, match_back(one, names=["a"]), reverse=True)
+    (problem,) = back.problems
+    assert problem.name == "mask" and "net.state_dict()" in problem.message
+
+
 STATE = {
     "conv.weight": np.ones((8, 3, 3, 3)), "conv.bias": np.zeros(8),
     **{f"bn.{name}": np.full(8, 2.0) for name in NORM}, "bn.num_batches_tracked": np.array(0),
     "blocks.1.wide.weight": np.ones((4, 3, 5)), "scale": np.ones(3),
     "rnn.weight_ih_l0": np.ones((8, 2)), "attn.in_proj_bias": np.ones(12),
-    "attn.out_proj.bias": np.zeros(4),
+    "attn.out_proj.bias": np.zeros(4), "mask": np.ones(5), "heads.a.weight": np.ones((2, 3)),
 }  # fmt: skip
 
 

@@ -41,6 +41,11 @@ def site(
     }
 
 
+def registered(before: str) -> dict[str, Any]:
+    """Return the site of a call that registers a buffer."""
+    return {**site("", "Module.register_buffer", {}, "rule"), "before": before}
+
+
 def names(
     shapes: dict[str, Shape], *found: dict[str, Any], classes: dict[str, str] | None = None
 ) -> tuple[dict[str, str], dict[str, Trouble]]:
@@ -104,6 +109,15 @@ MATCHED: dict[str, tuple[dict[str, Shape], list[dict[str, Any]], dict[str, str]]
         [site("Encoder.scale", "Parameter", {})],
         {"enc.scale": "enc.scale"},
     ),
+    "buffers and parameters of the class itself, of any class": (
+        {"enc.scale": (4,), "enc.mask": (2, 2), "enc.shift": (4,)},
+        [
+            site("Encoder.scale", "Parameter", {}),
+            registered('self.register_buffer("mask", torch.ones(2, 2))'),
+            registered("self.register_buffer(name='shift', tensor=torch.ones(4))"),
+        ],
+        {"enc.scale": "enc.scale", "enc.mask": "enc.mask", "enc.shift": "enc.shift"},
+    ),
 }
 
 
@@ -112,6 +126,22 @@ def test_a_name_is_matched_where_all_sites_agree(
     shapes: dict[str, Shape], found: list[dict[str, Any]], expected: dict[str, str]
 ) -> None:
     assert names(shapes, *found) == (expected, {})
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [registered("self.register_buffer(name, value)")],
+        [registered("self.register_buffer(")],
+        [site("A.mask", "Parameter", {}), site("B.scale", "Parameter", {})],
+        [site("A.mask", "Parameter", {})],
+    ],
+    ids=["a name that is not written out", "no expression", "of two classes", "one of the two"],
+)
+def test_what_no_one_class_keeps_is_missing(found: list[dict[str, Any]]) -> None:
+    assert names({"enc.mask": (2,), "enc.scale": (4,)}, *found) == (
+        {}, {"enc.mask": Trouble.MISSING, "enc.scale": Trouble.MISSING},
+    )  # fmt: skip
 
 
 def test_a_one_dimensional_kernel_gets_its_axis() -> None:

@@ -47,6 +47,9 @@ MODELS = {
     "layers chosen by the caller, through a partial": Model(
         WHOLE, "choices.network:net_fixed()", IMAGES
     ),
+    "weights of every kind": Model(
+        WHOLE / "renamed", "renamed:Renamed()", ("2,3,12,12", "2,7:int64")
+    ),
     "mobilenet": Model(WHOLE / "mobilenet", "mobilenet:MobileNet()", ("3,3,33,30",)),
 }
 DIRECTORIES = sorted({model.directory for model in MODELS.values()})

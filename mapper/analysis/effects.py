@@ -1,4 +1,4 @@
-"""What evaluating an expression does, in order: whether a rewrite evaluates other things than it.
+"""Decides whether a rewritten call evaluates the same parts as the call, as often, and in order.
 
 `nn.Conv2d(grow(), 8, n)` calls `grow` before it reads `n`, which may be another number afterwards.
 """
@@ -20,7 +20,7 @@ _READ = (ast.Name, ast.Attribute, ast.Subscript)
 
 @record(frozen=True, slots=True)
 class _Event:
-    """Something evaluated, under the conditions that decide whether it is."""
+    """The evaluation of a part; `when` are the conditions under which it happens."""
 
     text: str
     node: ast.expr
@@ -33,10 +33,10 @@ class _Event:
 
 @record(frozen=True, slots=True)
 class Surroundings:
-    """What a file says of the expressions in it.
+    """What is known of the file that the expressions are from.
 
-    `has_effects` tells of an attribute or element whether reading it may do something, `is_steady`
-    of a name whether a call leaves it as it is, `is_idle` of a call that it only computes.
+    `has_effects`: reading an attribute or element may do something. `is_steady`: no call changes
+    what a name holds. `is_idle`: a call only computes.
     """
 
     has_effects: Callable[[ast.expr], bool]
@@ -45,10 +45,10 @@ class Surroundings:
 
 
 def difference(before: ast.expr, after: ast.expr, around: Surroundings) -> str | None:
-    """Return the first expression that is evaluated more often, less often or at another time.
+    """Return the first part that is evaluated more often, less often or at another time.
 
-    `before` is a call itself no part of the comparison: what it does is what is rewritten. None
-    where all is evaluated as before.
+    None where all is evaluated as before. The call `before` itself is not compared: it is what is
+    rewritten.
     """
     first = [one for one in _events(before, ()) if one.node is not before]
     second = list(_events(after, ()))
@@ -60,12 +60,15 @@ def difference(before: ast.expr, after: ast.expr, around: Surroundings) -> str |
     known = {one.text for one in acting}
     again = [one for one in second if one.text in known]
     if [one.key for one in acting] != [one.key for one in again]:
-        return _odd(acting, again)
-    return _moved(first, second, known, around)
+        return _first_mismatch(acting, again)
+    return _read_too_late(first, second, known, around)
 
 
 def _are_all_kept(before: ast.expr, first: Sequence[_Event], second: Sequence[_Event]) -> bool:
-    """Say whether everything is evaluated in the same order: then nobody need ask what acts."""
+    """Say whether everything is evaluated in the same order, whatever has effects.
+
+    Most rewrites keep it, and need no further look.
+    """
     function = before.func if isinstance(before, ast.Call) else before
     wanted = [one.key for one in first if one.node is not function]
     texts = {text for text, _ in wanted}
@@ -75,15 +78,15 @@ def _are_all_kept(before: ast.expr, first: Sequence[_Event], second: Sequence[_E
 
 
 def _looks_into(node: ast.expr) -> bool:
-    """Say whether an expression reads what is in a sequence, which may have changed by then."""
+    """Say whether an expression reads elements of a sequence, which a call may change."""
     match node:
         case ast.Subscript() | ast.Call(func=ast.Name(id="tuple" | "list" | "len")):
             return True
     return isinstance(node, COMPREHENSIONS)
 
 
-def _odd(acting: Sequence[_Event], again: Sequence[_Event]) -> str:
-    """Return the first of two different sequences of events that is not like the other's."""
+def _first_mismatch(acting: Sequence[_Event], again: Sequence[_Event]) -> str:
+    """Return the first event in which two different sequences differ."""
     for one, other in zip(acting, again, strict=False):
         if one.key != other.key:
             return one.text
@@ -91,10 +94,13 @@ def _odd(acting: Sequence[_Event], again: Sequence[_Event]) -> str:
     return longer[min(len(acting), len(again))].text
 
 
-def _moved(
+def _read_too_late(
     first: Sequence[_Event], second: Sequence[_Event], acting: set[str], around: Surroundings
 ) -> str | None:
-    """Return what is read before something that may change it, and was read behind it, or so."""
+    """Return a part that may be read with another value: something else has acted by then.
+
+    For each part that is read, the effects before it must be those that came before it in `first`.
+    """
     seen: dict[str, set[tuple[str, ...]]] = {}
     for one, past in _with_past(first, acting):
         seen.setdefault(one.text, set()).add(_relevant(one, past, around))
@@ -104,7 +110,7 @@ def _moved(
             continue
         relevant = _relevant(one, past, around)
         if one.text not in seen and not _looks_into(one.node):
-            continue  # MindSpore's names, and Python's
+            continue  # a name of MindSpore's or Python's that only the rewrite has
         expected = seen.get(one.text) or {_relevant(one, everything, around)}
         if relevant not in expected:
             return one.text
@@ -122,7 +128,7 @@ def _with_past(
 
 
 def _relevant(read: _Event, past: Iterable[_Event], around: Surroundings) -> tuple[str, ...]:
-    """Return which of the events behind may have changed what is read."""
+    """Return the earlier events that may have changed what is read."""
     names = {part.id for part in ast.walk(read.node) if isinstance(part, ast.Name)}
     is_steady = isinstance(read.node, ast.Name) and around.is_steady(read.node.id)
     found = []
@@ -145,7 +151,7 @@ def _acts(node: ast.expr, around: Surroundings) -> bool:
 
 
 def _events(node: ast.AST, when: tuple[str, ...]) -> Iterator[_Event]:
-    """Yield what an expression evaluates, in Python's order."""
+    """Yield the reads, calls and effects of an expression, in Python's order."""
     for part, under in _operands(node, when):
         yield from _events(part, under)
     if isinstance(node, (*_READ, *_ACTING, ast.Call)) or (
@@ -184,9 +190,9 @@ def _operands(node: ast.AST, when: tuple[str, ...]) -> Iterator[tuple[ast.AST, t
 
 
 def acting_readers(trees: Iterable[ast.Module]) -> tuple[frozenset[str], bool, bool]:
-    """Return the properties that do something, and whether any attribute or element may.
+    """Return the properties that may have effects, and whether any attribute, any element may.
 
-    One that returns an expression without calls, and one that is remembered, may be read again.
+    A property that only returns an expression without calls has none, nor has a cached one.
     """
     names, of_any, of_items = set[str](), False, False
     for tree in trees:

@@ -18,6 +18,7 @@ from mapper import limits
 from mapper.analysis import project
 from mapper.analysis.project_files import Entry, entries, import_words, parse, plain_text, root_of
 from mapper.analysis.project_uses import Chain, Facts, dotted, facts_of
+from mapper.analysis.torch_names import is_torch
 from mapper.model.record import record
 
 _SETTERS = ("setattr", "delattr", "__setattr__", "__delattr__", "object", "patch")
@@ -223,7 +224,7 @@ def _torch(facts: Facts, chain: Chain, set_: tuple[str, ...], path: Path | None)
     for target in _targets(facts, root.id, _HOPS):
         *module, name = [target, *set_]
         whole = ".".join(module)
-        if not (whole == "torch" or whole.startswith("torch.")):
+        if not is_torch(whole):
             whole = (path and project.handed_on(whole, path)) or ""
         if whole:
             return f"{whole}.{name}"

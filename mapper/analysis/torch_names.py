@@ -2,74 +2,22 @@
 
 from __future__ import annotations
 
+from mapper.analysis.kinds import words
+
 _MODULES = frozenset(
-    (
-        "torch",
-        "torch.amp",
-        "torch.autograd",
-        "torch.autograd.function",
-        "torch.backends",
-        "torch.backends.cudnn",
-        "torch.backends.mps",
-        "torch.cuda",
-        "torch.cuda.amp",
-        "torch.distributed",
-        "torch.distributions",
-        "torch.fft",
-        "torch.functional",
-        "torch.futures",
-        "torch.fx",
-        "torch.hub",
-        "torch.jit",
-        "torch.library",
-        "torch.linalg",
-        "torch.multiprocessing",
-        "torch.nested",
-        "torch.nn",
-        "torch.nn.functional",
-        "torch.nn.init",
-        "torch.nn.modules",
-        "torch.nn.modules.activation",
-        "torch.nn.modules.batchnorm",
-        "torch.nn.modules.container",
-        "torch.nn.modules.conv",
-        "torch.nn.modules.dropout",
-        "torch.nn.modules.linear",
-        "torch.nn.modules.loss",
-        "torch.nn.modules.module",
-        "torch.nn.modules.normalization",
-        "torch.nn.modules.padding",
-        "torch.nn.modules.pooling",
-        "torch.nn.modules.rnn",
-        "torch.nn.modules.upsampling",
-        "torch.nn.modules.utils",
-        "torch.nn.parallel",
-        "torch.nn.parameter",
-        "torch.nn.utils",
-        "torch.nn.utils.parametrizations",
-        "torch.nn.utils.parametrize",
-        "torch.nn.utils.rnn",
-        "torch.onnx",
-        "torch.optim",
-        "torch.optim.lr_scheduler",
-        "torch.overrides",
-        "torch.profiler",
-        "torch.quantization",
-        "torch.random",
-        "torch.sparse",
-        "torch.special",
-        "torch.testing",
-        "torch.utils",
-        "torch.utils.checkpoint",
-        "torch.utils.cpp_extension",
-        "torch.utils.data",
-        "torch.utils.data.dataset",
-        "torch.utils.data.distributed",
-        "torch.utils.model_zoo",
-        "torch.utils.tensorboard",
-        "torch.version",
-    )
+    f"torch.{name}"
+    for name in words("""
+    _C _C._nn _dynamo amp ao autograd autograd.function autograd.functional backends
+    backends.cudnn backends.mps compiler cuda cuda.amp distributed distributions fft
+    functional futures fx hub jit library linalg multiprocessing nested nn nn.functional
+    nn.init nn.intrinsic nn.modules nn.parallel nn.parameter nn.quantized nn.utils
+    nn.utils.parametrizations nn.utils.parametrize nn.utils.rnn onnx optim
+    optim.lr_scheduler overrides profiler quantization random sparse special testing utils
+    utils.checkpoint utils.cpp_extension utils.data utils.data.dataset
+    utils.data.distributed utils.model_zoo utils.tensorboard version
+    """)
 )
+_LAYERS = "torch.nn.modules."
 
 
 def is_torch(name: str) -> bool:
@@ -78,5 +26,12 @@ def is_torch(name: str) -> bool:
 
 
 def is_torch_module(name: str) -> bool:
-    """Say whether a qualified name is one of torch's modules, not something in one."""
-    return name in _MODULES
+    """Say whether a qualified name is one of torch's modules, not something in one.
+
+    What stands directly in `torch.nn.modules` is a module if its name has no capital:
+    `torch.nn.modules.conv`, not `torch.nn.modules.Conv2d`.
+    """
+    if name.startswith(_LAYERS):
+        last = name.removeprefix(_LAYERS)
+        return "." not in last and last.islower()
+    return name == "torch" or name in _MODULES

@@ -24,6 +24,7 @@ from mapper.analysis.kinds import (
     tuple_of,
     words,
 )
+from mapper.analysis.torch_names import is_torch_module
 
 PAIR = tuple_of((TENSOR, TENSOR))
 TRIPLE = tuple_of((TENSOR, TENSOR, TENSOR))
@@ -332,29 +333,11 @@ def canonical(name: str) -> str:
     return "torch.autograd.Variable" if name == "torch.autograd.variable.Variable" else name
 
 
-_MODULES = frozenset(
-    ("torch", "torch.nn.functional", "torch.nn.init", "torch.nn.utils.rnn",
-     "torch.nn.utils.parametrizations", "torch.utils.checkpoint", "torch.utils.data",
-     "torch.autograd.functional")
-) | {
-    f"torch.{name}"
-    for name in words(
-        """
-        nn nn.utils nn.parallel nn.modules nn.parameter nn.quantized nn.intrinsic optim
-        optim.lr_scheduler utils utils.model_zoo utils.cpp_extension utils.tensorboard autograd
-        cuda cuda.amp amp backends backends.cudnn distributed distributions fft fx hub jit linalg
-        onnx quantization special sparse testing random multiprocessing library compiler ao
-        profiler _C _C._nn _dynamo
-        """
-    )
-}  # fmt: skip
-
-
 def is_module_name(name: str) -> bool:
     """Say whether a qualified name is a module of torch, or of numpy."""
     if name in ("numpy.random", "numpy.linalg", "os.path"):
         return True
-    return name in _MODULES or (name.startswith("torch.nn.modules.") and name.count(".") == 3)
+    return is_torch_module(name)
 
 
 def is_tensor_class(name: str) -> bool:

@@ -16,6 +16,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from mapper.files.source import Edit, LineIndex, SourceError, splice
+from mapper.model.conv_names import CLASS, FUNCTION
 from mapper.model.record import record
 
 if TYPE_CHECKING:
@@ -32,11 +33,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 _CELL_MAGIC = re.compile(r"[ \t]*%%(\w+)")
 _MAYBE_MAGIC = re.compile(r"(?:^|\r)[ \t]*[%!?,;/]|\?[ \t]*(?:\r|$)|=[ \t]*[%!]", re.MULTILINE)
-CONV_CLASS = r"(?:Lazy)?Conv(?:Transpose)?[123]d"
-CONV_FUNCTION = r"conv(?:_transpose)?[123]d"
-_USED = re.compile(
-    rf"(?<![\w.])(?:[^\W\d]\w*(?=\.[^\W\d])|{CONV_CLASS}(?=\()|{CONV_FUNCTION}(?=\())"
-)
+_USED = re.compile(rf"(?<![\w.])(?:[^\W\d]\w*(?=\.[^\W\d])|{CLASS}(?=\()|{FUNCTION}(?=\())")
 _LINE_MAGIC = re.compile(r"[ \t]*(?=[%!?,;/])")
 _TIMED_IMPORT = re.compile(
     r"%(?:memit|mprun|prun|time|timeit)\b(?:[ \t]+-{1,2}\w+(?:[ \t]+\d+)?)*[ \t]+"

@@ -13,9 +13,10 @@ from itertools import accumulate
 from mapper.files import notebook
 from mapper.files.source import Edit, LineIndex, Source, check_size, not_python
 from mapper.limits import LARGEST_SOURCE
+from mapper.model.conv_names import CLASS, FUNCTION
 from mapper.model.results import Note, Site
 
-_CONV = re.compile(rf"\b{notebook.CONV_CLASS}\b|\b{notebook.CONV_FUNCTION}\(")
+_CONV = re.compile(rf"\b{CLASS}\b|\b{FUNCTION}\(")
 _TORCH = re.compile(rf"{_CONV.pattern}|torch|\bnn\b")
 
 

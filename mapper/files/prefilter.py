@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import re
 
+from mapper.model.conv_names import AFTER_FIRST_LETTER
+
 DEFAULT_EXCLUDE = (
     ".bzr",
     ".direnv",
@@ -38,18 +40,14 @@ DEFAULT_EXCLUDE = (
     "venv",
 )
 
-# A literal first byte lets `re` search three times as fast as `[Cc]onv…`, and hits are as rare.
-CONV = r"onv(?:_?[Tt]ranspose)?[123]d"
-"""How the names of convolutions go on after their first letter: `Conv2d`, `conv_transpose1d`."""
-
-_CONV = re.compile(CONV.encode())
+_CONV = re.compile(AFTER_FIRST_LETTER.encode())
 # torch may also come through another file: `from .common import nn`, `from .layers import *`,
 # `layers.Conv2d`; an import goes on after a bracket that is not closed, or a backslash
 _IMPORT = re.compile(rb"\bfrom\b[^\r\n]*?\bimport\b([^\r\n]*)")  # to the end: once a line
 _HANDED_ON = re.compile(rb"\*|\bnn\b|\btorch\b|onv|\([^)]*$|\\[ \t]*$")
 _CUT = re.compile(rb"\bfrom\b[^\r\n]*\\[ \t]*[\r\n]")  # before it says `import`
 _DOT = rb"[ \t]*\\?[\r\n \t]*\.[ \t]*\\?[\r\n \t]*"
-_READ = re.compile(rb"\b(\w{1,64})%s(?:\w{1,64}%s){0,4}[Cc]%s" % (_DOT, _DOT, CONV.encode()))
+_READ = re.compile(rb"\b(\w{1,64})%s(?:\w{1,64}%s){0,4}[Cc]%s" % (_DOT, _DOT, _CONV.pattern))
 _OTHERS = (
     rb"\b(?:import|from)[ \t]+(?=(?:mindspore|keras|tensorflow|jax|flax|paddle)\b)[^\r\n]*\b%s\b"
 )

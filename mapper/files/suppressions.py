@@ -21,7 +21,7 @@ _NEWLINE = re.compile(r"\r\n?")
 _WORDS = ("ignore", "skip-file")
 
 Understands = Callable[[str], Callable[[str, str], bool] | None]
-"""From a name in brackets to a test of a site's rule and API; None for a name of nothing."""
+"""Returns, for a name in brackets, a test of a site's rule and API; None where it means no rule."""
 
 Selected = Callable[[str, str], str | None]
 """Why the settings leave sites of a rule and API alone, or None."""

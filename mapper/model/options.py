@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mapper.model.conv_names import CLASS, FUNCTION
+
 _CONV = re.compile(
     r"conv|tm[12]\d*|(?:torch\.)?(?:nn\.|F\.)?(?:modules\.(?:conv\.)?|functional\.)?"
-    r"(?:Lazy)?conv(?:_?transpose)?[123]d",
+    rf"(?:{CLASS}|{FUNCTION})",
     re.IGNORECASE,
 )
 """The names for `--select` that mean convolutions: the group, ids, torch names."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import mapper
@@ -19,11 +18,6 @@ SCHEMA = 2
 def render(run: Run, view: View = PLAIN) -> str:
     """Return the report as one JSON document."""
     return json_text(document(run)) + "\n"
-
-
-def schema(version: int = SCHEMA) -> str:
-    """Return the published JSON Schema of this format, or of an earlier version of it."""
-    return files("mapper.report").joinpath(f"schema{version}.json").read_text("utf-8")
 
 
 def document(run: Run) -> dict[str, Any]:

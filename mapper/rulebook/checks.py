@@ -1,4 +1,4 @@
-"""What one table of a rule file alone cannot know: how the parts of a rule fit together."""
+"""Checks that the parts of a rule fit together, which no table of a rule file tells by itself."""
 
 from __future__ import annotations
 

@@ -205,12 +205,6 @@ class Signature:
     buffers: tuple[str, ...] = field(default=(), metadata=_LATER)
 
     @property
-    def tensors(self) -> tuple[str, ...]:
-        """Return what is computed on: a layer's inputs, or a function's Tensor parameters."""
-        of_call = (p.name for p in self.parameters if "Tensor" in p.annotation)
-        return self.inputs or tuple(of_call)
-
-    @property
     def names(self) -> tuple[str, ...]:
         """Return the parameters' names in order."""
         return tuple(parameter.name for parameter in self.parameters)

@@ -19,7 +19,7 @@ from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Site, Span, Status
 from mapper.planning.advice import advice, is_annotation
 from mapper.planning.forms.alias import Alias, Held, find_aliases
-from mapper.planning.forms.later import check_later, said_of
+from mapper.planning.forms.later import check_later, loud_uses
 from mapper.planning.forms.subclass import Subclass, find_subclass
 from mapper.planning.forms.type_test import both, is_type_test, only_moves, tests_already
 from mapper.planning.remarks import attribute_reads, remarks
@@ -255,7 +255,7 @@ class Drafter:
         check_later(self._uses, call, rule, layer is not None)
         around = remarks(reference, self.module.names, self._reads, layer)
         if not self.is_whole and rule.kind is Kind.LAYER:  # else torch's function is a site itself
-            around += said_of(self._uses, call, rule)
+            around += loud_uses(self._uses, call, rule)
         draft.site = _judged(draft.site, done, around)
 
         def text(final: Imports | WholeImports, edited: EditedText) -> str:

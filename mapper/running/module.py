@@ -13,10 +13,10 @@ from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import parse
 from mapper.analysis.resolve import read_names, wanted_lines
 from mapper.files import regular
-from mapper.files.prefilter import CONV
 from mapper.files.source import Edit, LineIndex, SourceError, decode, splice
 from mapper.files.suppressions import Suppressions
 from mapper.limits import LARGEST_SOURCE, MOST_TRIED
+from mapper.model.conv_names import AFTER_FIRST_LETTER
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Note, Site, Status
@@ -28,7 +28,7 @@ from mapper.running.drafts import LEFT, Draft, Drafter
 from mapper.running.models import Models, Staying
 from mapper.running.torch_imports import import_sites
 from mapper.running.values import Values
-from mapper.writing import syntax_check as sound
+from mapper.writing import syntax_check
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.whole_imports import WholeImports
@@ -66,7 +66,7 @@ class Migrator:
         self._known: dict[Path, Staying] = {}
         self._modules: dict[Path, ParsedModule | None] = {}
         self._adapters = Adapters(self._calls, lambda text: self._parse(text, "\n", None))
-        self._words = None if options.is_whole else CONV
+        self._words = None if options.is_whole else AFTER_FIRST_LETTER
 
     def migrate(
         self,
@@ -81,7 +81,7 @@ class Migrator:
 
         Raises:
             SyntaxError: the text is not Python.
-            InternalError: the rewritten text would not be sound.
+            InternalError: the rewritten text would not be syntax_check.
         """
         module = self._parse(text, newline, path)
         references = list(module.names.references(wanted_lines(text, module.names, self._words)))
@@ -203,7 +203,7 @@ def _nothing() -> None:
 def _fault(module: ParsedModule, edits: Sequence[Edit]) -> str | None:
     """Say why the result does not compile, if it does not."""
     try:
-        sound.check(module.text, splice(module.text, edits))
+        syntax_check.check(module.text, splice(module.text, edits))
     except SyntaxError as error:
         return error.msg
     return None

@@ -179,22 +179,18 @@ class Imports:
             return
         if self._is_used(local, roots, bindings):
             return
-        if any(home.kind == "module" for home in homes) and self._is_handed_on(local):
+        is_global = any(home.kind == "module" for home in homes)
+        if is_global and self._module.names.is_taken(local):
             return  # another file imports the name from here and expects torch's
         targets = {self._target_of(binding) for binding in bindings}
         target = targets.pop() if len(targets) == 1 else None
         new = {_local_after(b, local, target) for b in bindings} if target else set[str]()
-        if target is None or len(new) > 1 or self._is_taken(new - {local}):
+        is_bound = any(map(self._module.names.is_bound, new - {local}))
+        if target is None or len(new) > 1 or is_bound:
             self._idle.extend(bindings)
             return
         for home, own in homes.items():
             self._swaps[home, local] = Swap(own, target, *new)
-
-    def _is_handed_on(self, local: str) -> bool:
-        return self._module.names.is_taken(local)
-
-    def _is_taken(self, names: Iterable[str]) -> bool:
-        return any(map(self._module.names.is_bound, names))
 
     def _target_of(self, binding: Binding) -> str | None:
         return _COUNTERPARTS.get(binding.target or "") or self._counterpart(binding.target or "")
@@ -216,7 +212,7 @@ class Imports:
     def edits(self) -> list[Edit]:
         """Return the edits of the import block, and the helper classes to insert."""
         edits = list(self._statement_edits())
-        wanted = [m for m, local in self._used.items() if not self._has(m, local)]
+        wanted = [m for m, local in self._used.items() if self._present(m) != local]
         lines = [_import_line(module, self._used[module]) for module in sorted(wanted)]
         if lines:
             edits.append(self._insert_lines(lines))
@@ -224,9 +220,6 @@ class Imports:
         if fresh:
             edits.append(self._insert_classes(fresh))
         return edits
-
-    def _has(self, module: str, local: str) -> bool:
-        return self._present(module) == local
 
     def _statement_edits(self) -> Iterator[Edit]:
         by_statement: dict[ast.AST, dict[ast.alias | None, str | None]] = {}

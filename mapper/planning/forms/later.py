@@ -1,4 +1,4 @@
-"""Why a layer cannot become MindSpore's: something that the program does to it afterwards."""
+"""Finds what a program does to a layer after it is built that MindSpore's would not follow."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ _MOST_SAID = 2
 
 
 def check_later(uses: LayerUses, call: ast.expr, rule: Rule, is_wrapped: bool) -> None:
-    """Raise ManualError where the program does to a layer what MindSpore's would not follow.
+    """Refuse a layer to which the program does something that MindSpore's would silently ignore.
 
     `is_wrapped`: the layer becomes one of several in a SequentialCell.
+
+    Raises:
+        ManualError: the place, and what to do instead.
     """
     if rule.kind is not Kind.LAYER:
         return
@@ -24,8 +27,8 @@ def check_later(uses: LayerUses, call: ast.expr, rule: Rule, is_wrapped: bool) -
         raise ManualError(_words(use, uses.place(use), is_wrapped))
 
 
-def said_of(uses: LayerUses, call: ast.expr, rule: Rule) -> list[str]:
-    """Return what torch does to a layer that is rewritten, and that raises on MindSpore's."""
+def loud_uses(uses: LayerUses, call: ast.expr, rule: Rule) -> list[str]:
+    """Return remarks on uses of a rewritten layer that raise for MindSpore's: no silent harm."""
     nothing = frozenset[str]()
     wanted = Wanted(nothing, nothing, _WEIGHTS, is_wrapped=False, inner=nothing, is_said=True)
     found = list[str]()

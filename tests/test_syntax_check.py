@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mapper.writing import syntax_check as sound
+from mapper.writing import syntax_check
 from tests.shell import tm2ms
 
 HEAD = "import torch.nn as nn\n"
@@ -16,7 +16,7 @@ HEAD = "import torch.nn as nn\n"
 
 def accepts(before: str, after: str) -> bool:
     try:
-        sound.check(before, after)
+        syntax_check.check(before, after)
     except SyntaxError:
         return False
     return True

@@ -12,8 +12,8 @@ from mapper.model.plan import Api, ManualError, Operand, Plan, Template
 from mapper.planning.bound_call import BoundCall
 from mapper.planning.strategies import plan
 from mapper.rulebook.conditions import Version
-from mapper.rulebook.loader import read_rule
-from mapper.rulebook.schema import Rule
+from mapper.rulebook.loader import default_directory, load, read_rule
+from mapper.rulebook.schema import Kind, Rule
 
 ANY: frozenset[str] = frozenset({"any"})
 
@@ -387,3 +387,28 @@ def test_a_template_is_filled_with_the_defaults_of_what_is_not_given() -> None:
     found = Template.parse("{self}.sum({dim}, {keep})").filled({"keep": "False"})
     assert "".join(str(p) for p in found.parts if isinstance(p, str)) == ".sum(, False)"
     assert found.operands == ("self", "dim")
+
+
+CONVOLUTIONS = [one for one in load().rules if one.strategy and one.kind is Kind.LAYER]
+"""Those whose strategy writes MindSpore's own call, and not one of an inserted function."""
+
+
+@pytest.mark.parametrize("found", CONVOLUTIONS, ids=lambda one: one.id)
+def test_the_names_that_a_strategy_writes_are_those_of_the_rule(found: Rule) -> None:
+    """Where the rule file has another name for a renamed parameter, the plan has it, too."""
+    assert found.renames
+    text = (default_directory().parent / found.file).read_text("utf-8")
+    for old, new in found.renames.items():
+        text, count = re.subn(rf'^{new} = "{old}"$', f'other_{new} = "{old}"', text, flags=re.M)
+        assert count == 1
+        text, count = re.subn(rf"^(signature = .*\b){new}=", rf"\1other_{new}=", text, flags=re.M)
+        assert count == 1
+    renamed = read_rule(text, found.file, is_whole=False)
+    required = [spec for spec in found.torch.parameters if spec.required]
+    given = ", ".join(f"{spec.name}=4" for spec in required)
+    names = {"bias": "flag", "groups": "n"}
+    call = f"f({given}, {', '.join(f'{old}={names[old]}' for old in found.renames)})"
+    for one, prefix in ((found, ""), (renamed, "other_")):
+        changes = planned(call, one).changes
+        for old, new in found.renames.items():
+            assert changes[old][0][0] == f"{prefix}{new}"

@@ -205,9 +205,11 @@ def test_every_control_has_a_name(page: Callable[[Run], Any]) -> None:
     opened = page(sample())
     tree = opened.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     controls = {"button", "combobox", "searchbox", "textbox", "group", "region", "table"}
-    for node in tree:
-        if not node.get("ignored") and node["role"]["value"] in controls:
-            assert node.get("name", {}).get("value") or node["role"]["value"] == "group", node
+    shown = [node for node in tree if not node.get("ignored")]
+    found = [node for node in shown if node["role"]["value"] in controls]
+    assert {"combobox", "searchbox"} & {node["role"]["value"] for node in found}
+    for node in found:
+        assert node.get("name", {}).get("value") or node["role"]["value"] == "group", node
 
 
 def test_nothing_is_asked_of_the_network(page: Callable[[Run], Any]) -> None:
@@ -220,6 +222,7 @@ def test_nothing_is_asked_of_the_network(page: Callable[[Run], Any]) -> None:
         for entry in opened.get_log("performance")
         if '"Network.requestWillBeSent"' in entry["message"]
     ]
+    assert asked
     assert all('"url":"file://' in message for message in asked)
 
 

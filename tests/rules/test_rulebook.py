@@ -27,6 +27,7 @@ from mapper.rulebook.schema import Effect, Group, Kind, ParameterSpec, Rule, Ver
 RULES = load().rules
 MIGRATED = [rule for rule in RULES if rule.kind in (Kind.LAYER, Kind.FUNCTION)]
 TORCH = [rule for rule in RULES if rule.torch.api]
+DOCUMENTED = [rule for rule in RULES if rule.rows or rule.claims or rule.raises]
 
 GOOD = """
 id = "TM500"
@@ -747,11 +748,12 @@ class TestTheRules:
     def test_layers_show_both_what_changes_and_what_stays(self, rule: Rule) -> None:
         assert {example.stays for example in rule.examples} == {True, False}
 
-    @pytest.mark.parametrize("rule", MIGRATED, ids=lambda rule: rule.id)
+    @pytest.mark.parametrize("rule", DOCUMENTED, ids=lambda rule: rule.id)
     def test_evidence_is_a_sentence(self, rule: Rule) -> None:
         written = [row.evidence for row in rule.rows]
         written += [claim.evidence for claim in rule.claims]
         written += [error.evidence for error in rule.raises]
+        assert written
         assert all(len(evidence.split()) >= 4 for evidence in written)
 
     def test_the_table_s_known_errors_are_marked(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -211,3 +212,34 @@ def test_a_file_with_a_convolution_loads_what_it_needs(
     loaded = loaded_by(tmp_path, "migrate", "a.py")
     assert {"numpy", "mapper.running.module", *libcst} <= loaded
     assert not loaded & ({"pydantic", "rich", "libcst"} - libcst)
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+ALL = "all of them"
+
+
+def test_the_page_says_what_each_package_may_import() -> None:
+    rows = re.findall(r"^\| `(\w+)/`.*\| ([^|]+) \|$", PAGE, re.MULTILINE)
+    said = {
+        package: BELOW.keys() - {package} if words == ALL else set(words.split(", ")) - {"nothing"}
+        for package, words in rows
+    }
+    assert said == BELOW
+
+
+def test_the_files_that_the_page_names_exist() -> None:
+    named = set(re.findall(r"`([\w/.]+/[\w/.]*)`", PAGE))
+    assert len(named) > 40
+    assert [one for one in named if not any((at / one).exists() for at in (ROOT, PACKAGE))] == []
+
+
+def test_the_page_lists_the_modules_of_analysis() -> None:
+    (table,) = re.findall(r"^## The modules of `analysis/`.*?(?=^## )", PAGE, re.M | re.S)
+    said = {
+        word
+        for row in re.findall(r"^\|[^|]*\?(.*)$", table, re.M)
+        for word in re.findall(r"`(\w+)`", row)
+    }
+    assert said <= {path.stem for path in (PACKAGE / "analysis").glob("*.py")}

@@ -81,7 +81,7 @@ class Migrator:
 
         Raises:
             SyntaxError: the text is not Python.
-            InternalError: the rewritten text would not be syntax_check.
+            InternalError: the rewritten text would not compile.
         """
         module = self._parse(text, newline, path)
         references = list(module.names.references(wanted_lines(text, module.names, self._words)))

@@ -1,7 +1,8 @@
 """Reads a signature's annotations: which values a parameter accepts, and of which kinds they are.
 
 Annotations are Python's: `int`, `float | None`, `tuple[int, int]`, `Literal['mean', 'sum']`,
-`Tensor`. As in Python, a `float` may be an int; a bool is neither.
+`Tensor`. As in Python, a `float` may be an int; a bool is neither. A `strict_float` may not, as for
+parameters of MindSpore's that raise for an int.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 PLAIN = ("int", "float", "bool", "str", "None", "tuple", "list", "Tensor", "dtype")
 """The kinds of value."""
 
+STRICT_FLOAT = "strict_float"
 _NAMES: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in PLAIN},
     "Parameter": ("Tensor",),
     "Number": ("int", "float", "bool"),
+    STRICT_FLOAT: ("float",),
     "axis": ("int",),
     "Sequence": ("tuple", "list"),
 }
@@ -128,6 +131,8 @@ def _accepts(node: ast.expr, value: object) -> bool:
     if _name(node) in ANYTHING:
         return True
     names, kind = _kinds(node), kind_of(value)
+    if _name(node) == STRICT_FLOAT:
+        return kind == "float"
     return kind in names or (kind == "int" and "float" in names) or _is_dtype(names, value)
 
 

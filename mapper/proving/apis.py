@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 
 from mapper.model.record import record
-from mapper.proving.annotations import AnnotationError, accepts, kinds, literals
+from mapper.proving.annotations import STRICT_FLOAT, AnnotationError, accepts, kinds, literals
 from mapper.proving.formula import Formula, compile_formula
 from mapper.rulebook.conditions import Version
 from mapper.rulebook.loader import Rulebook
@@ -113,7 +113,7 @@ class Api:
             elif not spec.variadic and not self._takes(spec, values[spec.name]):
                 raise RaisesError(
                     f"`{spec.name}` of `{self.name}` is {_shown(values[spec.name])}, "
-                    f"not {spec.annotation}"
+                    f"not {spec.annotation.replace(STRICT_FLOAT, 'float')}"
                 )
         return values
 

@@ -103,11 +103,12 @@ class File:
         """Return what a module-level name of the file is."""
         if hops == 0:
             return UNKNOWN
-        self.analyse()
         scope = self.cells.scopes.module
-        found = self.cells.read(("name", scope, name), None)
-        if found != NEVER:
-            return found
+        if name in scope.bindings:  # else it need not be analysed
+            self.analyse()
+            found = self.cells.read(("name", scope, name), None)
+            if found != NEVER:
+                return found
         for star in scope.stars:
             found = self.project.starred(star, name, self.path, hops)
             if found != UNKNOWN:

@@ -8,7 +8,7 @@ That errs towards more.
 from __future__ import annotations
 
 import ast
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -356,23 +356,41 @@ class Search:
 
     def _spread(self) -> dict[_State, int]:
         sets: dict[_State, int] = {}
-        waiting = deque[_State]()
         for number, start in enumerate(self._starts):
             self._values[start.node] = start
             sets[start.node, False] = sets.get((start.node, False), 0) | 1 << number
-            waiting.append((start.node, False))
-        listed = set(waiting)
-        while waiting:
-            state = waiting.popleft()
-            listed.discard(state)
-            for other in self._after(state):
-                known = sets.get(other, 0)
-                if known | sets[state] != known:
-                    sets[other] = known | sets[state]
-                    if other not in listed:
-                        listed.add(other)
-                        waiting.append(other)
+        order = self._order(list(sets))
+        has_grown = True
+        while has_grown:
+            has_grown = False
+            for state in order:
+                starts = sets.get(state, 0)
+                for other in self._next[state]:
+                    known = sets.get(other, 0)
+                    if known | starts != known:
+                        sets[other] = known | starts
+                        has_grown = True
         return sets
+
+    def _order(self, first: Sequence[_State]) -> list[_State]:
+        """Return all states that some lead to, each before those that it leads to.
+
+        But for circles, so that few rounds are enough.
+        """
+        ended: list[_State] = []
+        seen = set(first)
+        stack = [(state, iter(self._after(state))) for state in first]
+        while stack:
+            state, rest = stack[-1]
+            for other in rest:
+                if other not in seen:
+                    seen.add(other)
+                    stack.append((other, iter(self._after(other))))
+                    break
+            else:
+                ended.append(state)
+                stack.pop()
+        return ended[::-1]
 
     def _after(self, state: _State) -> list[_State]:
         """Return what a state leads to directly."""

@@ -29,6 +29,7 @@ from mapper.comparing.rounding import (
     is_rounding_perhaps,
     own_rounding,
     rounding,
+    without_gradients,
 )
 from mapper.weights.checkpoint import without_prefix
 from mapper.weights.convert import convert
@@ -192,15 +193,22 @@ class _Comparing:
         out = self.files / f"torch-{train}"
         torch = Record(out, self.torch.ask("run", out=str(out), **common, **self.before))
         runs = []
+        answers: dict[str, Record | Failure] = {}
+
+        def answer(mode: str) -> Record | Failure:
+            if mode not in answers:
+                answers[mode] = self._run_mindspore(mode, common, torch)
+            return answers[mode]
+
         check = _RoundingCheck(self.torch, self.before, self.files, common)
         for mode in self.request.modes:
             judge = Judge(models, mode, train, self.request.tolerance)
-            mindspore = self._run_mindspore(mode, common, torch)
+            mindspore = answer(mode)
             run = judge.run(torch, mindspore)
             # with other random numbers than torch's, no difference is rounding
             same_draws = mode == "pynative" or not torch.answer["draws"]
             if isinstance(mindspore, Record) and same_draws and is_rounding_perhaps(run):
-                run = check.judged(run, judge, torch, mindspore)
+                run = check.judged(run, judge, torch, mindspore, answer("pynative"))
             runs.append(run)
         return runs
 
@@ -242,18 +250,27 @@ class _RoundingCheck:
         self, torch: Side, before: Mapping[str, Any], files: Path, common: Mapping[str, Any]
     ) -> None:
         self.torch, self.before, self.files, self.common = torch, before, files, common
+        self.forced: Record | None = None
 
-    def judged(self, run: Run, judge: Judge, torch: Record, mindspore: Record) -> Run:
-        """Return the run with the first layer that differs by more than rounding, if one does."""
+    def judged(
+        self, run: Run, judge: Judge, torch: Record, mindspore: Record, layers: Record | Failure
+    ) -> Run:
+        """Return the run with the first layer that differs by more than rounding, if one does.
+
+        `layers` is MindSpore's run in PyNative mode, which has the values of all layers.
+        """
         try:
-            steps = self._steps(judge, torch, mindspore)
-            if steps is not None and steps.first is not None:
+            steps = self._steps(judge, torch, mindspore, layers)
+            if steps is not None and steps.first is not None and judge.mode == "pynative":
                 return replace(run, findings=steps.findings, first=steps.first)
             exact, own = self._whole(torch)
         except SideError as error:
             note = f"torch cannot run in float64 to show rounding: {error.failure.message}"
             return replace(run, notes=(*run.notes, note))
-        whole = judge.run(exact, mindspore, allowed(own))
+        may_differ = allowed(own)
+        if steps is not None and steps.first is None:
+            may_differ = without_gradients(may_differ)
+        whole = judge.run(exact, mindspore, may_differ)
         found = rounding(whole, steps, own)
         if whole.first is not None:
             note = f"farther from torch in float64 than rounding: {found}"
@@ -261,15 +278,20 @@ class _RoundingCheck:
             return replace(run, findings=whole.findings, first=whole.first, notes=notes)
         return replace(run, findings=(), first=None, rounding=found)
 
-    def _steps(self, judge: Judge, torch: Record, mindspore: Record) -> Run | None:
+    def _steps(
+        self, judge: Judge, torch: Record, mindspore: Record, layers: Record | Failure
+    ) -> Run | None:
         """Return the run in which torch's layers start from MindSpore's values.
 
-        None in GRAPH_MODE, where the values of single layers cannot be recorded.
+        GRAPH_MODE shows the values of no layer, so they are PyNative's there: where its own lie on
+        another side of a kink, its gradients differ. None where PyNative cannot run.
         """
-        if judge.mode == "graph":
+        if isinstance(layers, Failure) or "failure" in layers.answer:
             return None
-        given = forced(torch, mindspore, judge.models)
-        return judge.run(self._run("steps", dtype="float64", forced=given), mindspore)
+        if self.forced is None:
+            given = forced(torch, layers, judge.models)
+            self.forced = self._run("steps", dtype="float64", forced=given)
+        return judge.run(self.forced, mindspore)
 
     def _whole(self, torch: Record) -> tuple[Record, dict[tuple[Kind, str], float]]:
         """Return torch's run in float64, and how far its runs in float32 are from that."""

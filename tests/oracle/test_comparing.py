@@ -228,6 +228,7 @@ def test_rounding_that_adds_up_and_turns_activations_is_no_difference(
 ) -> None:
     result = frameworks.compare(DEEP)
     evaluation, _, training, _ = result.runs
+    assert all(run.rounding is not None and run.rounding.step is not None for run in result.runs)
     assert evaluation.outputs[0].largest > evaluation.tolerance
     assert max(one.largest for _, one in training.gradients) > training.tolerance
     assert result.agrees, seen(result)
@@ -300,13 +301,14 @@ def test_rounding_hides_no_momentum(
     assert {one.kind for one in first.findings} == {Kind.STATISTICS}
 
 
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
 def test_rounding_hides_no_gradient_that_is_wrong_at_one_layer(
-    frameworks: Frameworks, tmp_path: Path
+    frameworks: Frameworks, tmp_path: Path, mode: str
 ) -> None:
     text, _ = at(10, "self.bn2(self.wide(x))",
                     "self.bn2(self.wide(x) + 0.01 * (x - ops.stop_gradient(x)))")  # fmt: skip
     (tmp_path / "deep.py").write_text(text, "utf-8")
-    first = frameworks.compare(replace(DEEP, after=tmp_path, modes=("pynative",))).first
+    first = frameworks.compare(replace(DEEP, after=tmp_path, modes=(mode,))).first
     assert first is not None and {one.kind for one in first.findings} == {Kind.GRADIENT}
 
 

@@ -14,6 +14,9 @@ LARGEST_NOTEBOOK = 100_000_000
 LARGEST_FILE = 100_000_000
 """Bytes of any file that is looked at for torch: they are held, and a sparse file has no end."""
 
+HELD_CHANGES = 50_000_000
+"""Bytes of changed files that are held in memory until they are written; more go to the disk."""
+
 LARGEST_SETTINGS = 5_000_000
 """Bytes of a pyproject.toml or an ignore file: a thousand times what people write by hand."""
 

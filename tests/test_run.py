@@ -176,3 +176,27 @@ def test_a_notebook_is_found_and_written() -> None:
     path = write("src/n.ipynb", NOTEBOOK)
     assert statuses(run())["src/n.ipynb"] == "changed"
     assert "mindspore.nn" in path.read_text()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_neighbour_is_read_as_it_was_before_the_run(jobs: int, tmp_path: Path) -> None:
+    head, tail = (
+        "from torch import nn\n\n\n",
+        "\n    def forward(self, x):\n        return x.size(1)\n",
+    )
+    write("src/a.py", f"{head}class Base(nn.Module):{tail}")
+    write("src/b.py", f"from a import Base\n\n\nclass Net(Base):{tail}")
+    migrate_files(["src/a.py", "src/b.py"], load(tmp_path, {"jobs": jobs}), Options())
+    for name in ("a.py", "b.py"):
+        text = Path("src", name).read_text()
+        assert text.endswith("def construct(self, x):\n        return x.shape[1]\n")
+
+
+def test_a_second_run_of_a_process_sees_what_has_changed(tmp_path: Path) -> None:
+    write("src/b.py", "from a import Base\n\n\nclass Net(Base):\n    def forward(self, x):\n"
+                      "        return x\n")  # fmt: skip
+    settings = load(tmp_path, {"diff": True, "jobs": 1})
+    for base, status in (("object", STATUS.UNCHANGED), ("nn.Module", STATUS.CHANGED)):
+        write("src/a.py", f"from torch import nn\n\n\nclass Base({base}):\n    pass\n")
+        (result,) = migrate_files(["src/b.py"], settings, Options())
+        assert result.status is status

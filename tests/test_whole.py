@@ -226,3 +226,37 @@ def test_a_class_whose_base_is_not_found_stays_with_its_forward() -> None:
     known = text.replace("from somewhere import Base\n", "class Base(nn.Module):\n    pass\n")
     after = process(Task("model.py", known.encode()), WHOLE)
     assert after.whole and "def construct(self, x)" in str(after.after)
+
+
+FORWARDS = {
+    "of a layer": ("self.inner.forward(x)", "self.inner.construct(x)"),
+    "of the class itself": ("self.inner(self.forward(x))", "self.inner(self.construct(x))"),
+    "of a base": ("super().forward(x)", "super().construct(x)"),
+    "of a base, in Python 2's words": ("super(Net, self).forward(x)",
+                                       "super(Net, self).construct(x)"),
+    "of a base by its name": ("Base.forward(self, x)", "Base.construct(self, x)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FORWARDS.values(), ids=FORWARDS.keys())
+def test_every_call_of_forward_by_name_is_one_of_construct(case: tuple[str, str]) -> None:
+    before, after = case
+    text = (
+        "import torch.nn as nn\n\n\nclass Base(nn.Module):\n"
+        "    def forward(self, x):\n        return x\n\n\nclass Net(Base):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.inner = Base()\n\n"
+        f"    def forward(self, x):\n        return {before}\n"
+    )
+    result = process(Task("f.py", text.encode()), WHOLE)
+    assert result.whole and f"return {after}\n" in (result.after or "")
+    assert "forward" not in (result.after or "")
+
+
+def test_the_forward_of_another_thing_than_a_layer_keeps_its_name() -> None:
+    text = (
+        "import torch.nn as nn\n\n\nclass Base:\n    def forward(self, x):\n        return x\n\n\n"
+        "class Mail(Base):\n    def forward(self, x):\n        return super().forward(x)\n\n\n"
+        "layer = nn.ReLU()\n"
+    )
+    result = process(Task("f.py", text.encode()), WHOLE)
+    assert "return super().forward(x)" in (result.after or "")

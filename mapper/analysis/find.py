@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from mapper.analysis.cells import ClassInfo
+from mapper.analysis.expressions import is_module
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import UNSEEN, Kind
 from mapper.analysis.module import ParsedModule
@@ -302,6 +303,8 @@ def _owners(kind: Kind, name: str) -> Iterator[str]:
         yield TENSOR
     elif kind.name == "size" and name in SIZE_ATTRIBUTES:
         yield SIZE
+    elif _is_above(kind, name):
+        yield MODULE
     elif kind.is_layer:
         alternatives = list(kind.alternatives())
         if name in MODULE_ATTRIBUTES:
@@ -313,6 +316,17 @@ def _owners(kind: Kind, name: str) -> Iterator[str]:
                     continue
                 if isinstance(one.of, str) and name in CONTAINERS.get(one.of, (name,)):
                     yield one.of
+
+
+def _is_above(kind: Kind, name: str) -> bool:
+    """Say whether a name is a Module's that is read from `super()`, or from a class of layers."""
+    info = kind.of
+    if not isinstance(info, ClassInfo) or not is_module(info):
+        return False
+    if kind.name == "super":
+        is_own = name != "forward" and info.method(name, above=True) is not None
+        return name in MODULE_ATTRIBUTES and not is_own
+    return kind.name == "class" and name == "forward"
 
 
 def _defines(kind: Kind, name: str) -> bool:

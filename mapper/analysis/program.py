@@ -17,7 +17,7 @@ from mapper.analysis.inference import File, Project
 from mapper.analysis.kinds import Kind
 from mapper.analysis.layer_use_sites import MARKS, LayerUse, uses_of
 from mapper.analysis.module import ParsedModule
-from mapper.analysis.project_files import Parsed, entries, find, parse, root_of
+from mapper.analysis.project_files import Parsed, entries, find, parse, per_run, root_of
 from mapper.analysis.reach import RECURSIVE, FileNames, Reach, Search, Value
 
 _OTHER_VALUES = frozenset(
@@ -161,7 +161,7 @@ def _uses(path: Path | None, file: Parsed) -> tuple[LayerUse, ...]:
     return tuple(sorted(uses_of(path, file.tree), key=lambda use: use.line))
 
 
-@lru_cache(limits.PARSED_FILES)
+@per_run
 def _other_files(own: Path) -> tuple[Path, ...]:
     """Return the files that a file's layers may come to.
 
@@ -185,7 +185,7 @@ def _importers(path: Path) -> Iterator[Path]:
             yield entry.path
 
 
-@lru_cache(limits.PARSED_FILES)
+@per_run
 def _imported(path: Path) -> tuple[Path, ...]:
     """Return the files of the project that a file imports."""
     return tuple(dict.fromkeys(_imports(path)))

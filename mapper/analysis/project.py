@@ -13,13 +13,21 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 from mapper import limits
 from mapper.analysis import project_files
 from mapper.analysis.lines import lines_with
-from mapper.analysis.project_files import Entry, entries, find, may_take, parse, root_of
+from mapper.analysis.project_files import (
+    Entry,
+    entries,
+    find,
+    may_take,
+    parse,
+    per_run,
+    root_of,
+)
 from mapper.analysis.project_uses import Facts, Module, Read, Uses, dotted, facts_of, uses_of
 from mapper.analysis.scopes import DEFINITIONS, Binding, Scope, Scopes
 from mapper.analysis.torch_names import is_torch
@@ -130,7 +138,7 @@ def _beside(file: Path) -> Path:
     return (file.parent if file.name == "__init__.py" else file).with_name("_.py")
 
 
-@lru_cache(limits.PROJECT_FILES)
+@per_run
 def exported(file: Path, name: str, hops: int = limits.PROJECT_HOPS) -> Origin | None:
     """Return what a module-level name of a file stands for, through imports and assignments."""
     scope = _module_scope(file)
@@ -244,7 +252,7 @@ def is_taken(path: Path, name: str) -> bool:
     return _is_taken(path.resolve(), name)
 
 
-@cache
+@per_run
 def _is_taken(path: Path, name: str) -> bool:
     found = _taking(path, name)
     return found is None or next(found, None) is not None
@@ -255,7 +263,7 @@ def takers(path: Path, name: str) -> tuple[Taker, ...] | None:
     return _takers(path.resolve(), name) if path.is_file() else None
 
 
-@cache
+@per_run
 def _takers(path: Path, name: str) -> tuple[Taker, ...] | None:
     found = _taking(path, name)
     return None if found is None else tuple(found)

@@ -20,16 +20,19 @@ import os
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from mapper import limits
 from mapper.files import notebook, regular
 from mapper.files.source import SourceError, decode
 from mapper.model.record import record
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 _MARKERS = ("pyproject.toml", "setup.py", "setup.cfg")
 _SUFFIXES = (".py", ".ipynb")
 _OF_TOOLS = {
@@ -83,10 +86,26 @@ class Parsed:
     hidden: str = ""
 
 
+_forgotten: list[Callable[[], None]] = []
+
+
+def per_run(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Keep the results of a function that looks at files, until `forget` is called."""
+    cached = cache(function)
+    _forgotten.append(cached.cache_clear)
+    return cached  # type: ignore[return-value]
+
+
+def forget() -> None:
+    """Forget what was found in files, for a new run in the same process."""
+    for clear in _forgotten:
+        clear()
+
+
 # --- where a project is -------------------------------------------------------------------------
 
 
-@cache
+@per_run
 def root_of(directory: Path) -> Path:
     """Return the top of the project that a (resolved) directory belongs to."""
     lines_up = [directory, *directory.parents]
@@ -158,7 +177,7 @@ def _reaches_into(file: Path, folder: str) -> bool:
 # --- which files it has -------------------------------------------------------------------------
 
 
-@cache
+@per_run
 def entries(root: Path) -> tuple[Entry, ...] | None:
     """Return the files of a project; None where there are more than are looked at."""
     found = list[Entry]()
@@ -231,12 +250,6 @@ def _has(text: bytes, word: str) -> bool:
 def _pattern(word: str) -> tuple[bytes, re.Pattern[bytes]]:
     found = unicodedata.normalize("NFKC", word).encode("utf-8", "replace")
     return found, re.compile(rb"(?<![\w\x80-\xff])%s(?![\w\x80-\xff])" % re.escape(found))
-
-
-def forget() -> None:
-    """Forget which files there are, for a new run in the same process."""
-    for cached in (root_of, entries, _module_file):
-        cached.cache_clear()
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -342,7 +355,7 @@ def find(module: str, path: Path) -> Path | None:
     return None
 
 
-@cache
+@per_run
 def _module_file(place: Path) -> Path | None:
     for file in (place.with_name(place.name + ".py"), place / "__init__.py"):
         if file.is_file():

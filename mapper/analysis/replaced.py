@@ -16,7 +16,15 @@ from pathlib import Path
 
 from mapper import limits
 from mapper.analysis import project
-from mapper.analysis.project_files import Entry, entries, import_words, parse, plain_text, root_of
+from mapper.analysis.project_files import (
+    Entry,
+    entries,
+    import_words,
+    parse,
+    per_run,
+    plain_text,
+    root_of,
+)
 from mapper.analysis.project_uses import Chain, Facts, dotted, facts_of
 from mapper.analysis.torch_names import is_torch
 from mapper.model.record import record
@@ -70,7 +78,7 @@ def settings_elsewhere(path: Path, words: str) -> tuple[Setting, ...]:
     )
 
 
-@cache
+@per_run
 def _by_file(root: Path, words: str) -> dict[Path, tuple[Setting, ...]]:
     found = {}
     for entry in entries(root) or ():
@@ -87,7 +95,7 @@ def _by_file(root: Path, words: str) -> dict[Path, tuple[Setting, ...]]:
 # --- which files could be in one program --------------------------------------------------------
 
 
-@cache
+@per_run
 def programs(root: Path) -> dict[Path, Path]:
     """Return a representative for each file, the same one for all files that imports connect."""
     files = entries(root) or ()

@@ -34,6 +34,7 @@ class Session:
         self.settings = config.settings
         self.started = time.perf_counter()
         self._total = self._done = 0
+        self._written: int | None = None
         self._diffs: list[str] = []
         self._given = b""  # what came from standard input
 
@@ -109,7 +110,9 @@ class Session:
     def _files(self, paths: Sequence[str], options: Options) -> list[FileResult]:
         from mapper.running.tree import migrate_files
 
-        return migrate_files(paths, self.config, options, self._watch)
+        return migrate_files(
+            paths, self.config, options, self._watch, watch_writing=self._watch_writing
+        )
 
     def _watch(self, total: int, results: Iterator[FileResult]) -> Iterator[FileResult]:
         """Pass the results on: count them, show progress, and render each file's diff."""
@@ -123,6 +126,13 @@ class Session:
                 self._diffs.append(self._render("diff", self._as_run([result])))
             yield kept(result)
 
+    def _watch_writing(self, total: int, results: Iterator[FileResult]) -> Iterator[FileResult]:
+        """Pass the results on as they are written in place, and count them."""
+        self._written = 0
+        for result in results:
+            self._written += 1
+            yield result
+
     def _progress(self, total: int, results: Iterator[FileResult]) -> Iterator[FileResult]:
         if self.settings.quiet or total < 50 or not sys.stderr.isatty():
             return results
@@ -134,10 +144,15 @@ class Session:
         return iter(tracked)
 
     def _how_far(self) -> str:
+        """Return in words how far a run came that ends early, and what it has written."""
         if not self._total:
             return "interrupted before the first file was done; nothing was written"
         files = f"{self._total} file{'' if self._total == 1 else 's'}"
-        return f"interrupted after {self._done} of {files}; each file is whole, old or new"
+        is_in_place = self.settings.output is None
+        if is_in_place and self._written is None:
+            return f"interrupted after {self._done} of {files}; nothing was written"
+        done = self._written if self._written is not None else self._done
+        return f"interrupted after {done} of {files}; each file is whole, old or new"
 
     # --- output: the product on stdout, reports in files, everything else on stderr ---
 

@@ -88,13 +88,27 @@ def _process(task: Task, options: Options) -> FileResult:
         return failed(task.path, words)
 
 
-@cache
+_migrators: dict[Options, Migrator] = {}
+
+
 def migrator(options: Options) -> Migrator:
     """Return this process's migrator, which remembers its proofs."""
-    from mapper.rulebook.loader import load
-    from mapper.running.module import Migrator
+    if options not in _migrators:
+        from mapper.rulebook.loader import load
+        from mapper.running.module import Migrator
 
-    return Migrator(load(), options)
+        _migrators[options] = Migrator(load(), options)
+    return _migrators[options]
+
+
+def begin_run() -> None:
+    """Forget what earlier runs of this process found in files, which may have changed since."""
+    if _migrators:
+        from mapper.analysis.project_files import forget
+
+        forget()
+        for one in _migrators.values():
+            one.forget()
 
 
 @cache

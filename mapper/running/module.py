@@ -68,6 +68,11 @@ class Migrator:
         self._adapters = Adapters(self._calls, lambda text: self._parse(text, "\n", None))
         self._words = None if options.is_whole else AFTER_FIRST_LETTER
 
+    def forget(self) -> None:
+        """Forget what was found in other files, for a new run; proofs are kept."""
+        self._known.clear()
+        self._modules.clear()
+
     def migrate(
         self,
         text: str,

@@ -1,7 +1,8 @@
 """Migrates many files: reads, rewrites and writes them, in order, even if one fails.
 
-A bounded number of files is read ahead. Each result is written when its turn comes, and only what
-the reports of this run will show is kept of it.
+A bounded number of files is read ahead, and only what the reports of this run will show is kept of
+a result. What is rewritten in place is written when every file is done: until then each file may be
+read as the neighbour of another one, and is to be read as it was.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Self
 
 from mapper.files import regular
 from mapper.files.candidates import may_concern_us
 from mapper.files.discover import Found, discover
 from mapper.files.paths import shown
-from mapper.limits import LARGEST_FILE
+from mapper.limits import HELD_CHANGES, LARGEST_FILE
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import FileResult, FileStatus, Status
 from mapper.running.config import Config, Settings
-from mapper.running.file import Task, failed, process
+from mapper.running.file import Task, begin_run, failed, process
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -61,11 +63,13 @@ def migrate_files(
     options: Options,
     watch: Watch | None = None,
     executor: Executor | None = None,
+    watch_writing: Watch | None = None,
 ) -> list[FileResult]:
     """Migrate everything under `paths` and write it as the settings say.
 
     The work is done by `executor` if there is one (it stays open), else on the cluster that the
-    settings name, else in as many processes as they say.
+    settings name, else in as many processes as they say. `watch` sees the results as they are
+    computed; `watch_writing` sees them when they are in place, if they are written in place.
 
     Raises:
         ClusterError: the cluster cannot be used.
@@ -92,15 +96,24 @@ def migrate_files(
         from mapper.running.mirror import planned
 
         found, mirror = planned(found, settings.output)
-    done = _migrated(found, config, Process(options), executor)
-    results = list(watch(len(found), done) if watch else done)
+    begin_run()
+    with Changes() as changes:
+        done = _migrated(found, config, Process(options), executor, changes)
+        results = list(watch(len(found), done) if watch else done)
+        if changes:
+            written = changes.written(results)
+            results = list(watch_writing(len(found), written) if watch_writing else written)
     return [*results, *(mirror.write() if mirror else ())]
 
 
 def _migrated(
-    found: Iterable[Found], config: Config, work: Process, executor: Executor | None
+    found: Iterable[Found],
+    config: Config,
+    work: Process,
+    executor: Executor | None,
+    changes: Changes,
 ) -> Iterator[FileResult]:
-    """Yield a result for every file, in order, once it is written."""
+    """Yield a result for every file, in order, once it is written, or among the changes."""
     waiting: deque[_File] = deque()
     here = Path.cwd().as_posix()
 
@@ -116,7 +129,15 @@ def _migrated(
         file = waiting.popleft()
         if not (config.settings.check or config.settings.diff or file.found.error):
             _sweep(_target(file, config.settings), swept)
-        yield kept(_written(file, result, config.settings))
+        if config.settings.output is not None:
+            result = _mirror(file, result, _target(file, config.settings))
+        elif result.status is FileStatus.CHANGED and not (
+            config.settings.check or config.settings.diff
+        ):
+            changes.add(file, result)
+        else:
+            changes.skip()
+        yield kept(result)
 
 
 def _task(file: _File, here: str) -> Task:
@@ -248,16 +269,46 @@ def _sweep(target: Path, swept: set[Path]) -> None:
         clean_leftovers(directory)
 
 
-def _written(file: _File, result: FileResult, settings: Settings) -> FileResult:
-    if settings.output is not None:
-        return _mirror(file, result, _target(file, settings))
-    if result.status is FileStatus.CHANGED and not (settings.check or settings.diff):
-        return _in_place(file, result)
-    return result
+class Changes:
+    """The new content of files, in a temporary file until all of it is written in place."""
 
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile(HELD_CHANGES)  # noqa: SIM115  (closed at the exit)
+        self._changed: list[tuple[Path, int, int] | None] = []
 
-def _in_place(file: _File, result: FileResult) -> FileResult:
-    return _write(file.found.path, file.data, result)
+    def __enter__(self) -> Self:
+        """Return these changes."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Forget them."""
+        self._file.close()
+
+    def __bool__(self) -> bool:
+        """Say whether any file changes."""
+        return any(self._changed)
+
+    def skip(self) -> None:
+        """Take in a file that does not change."""
+        self._changed.append(None)
+
+    def add(self, file: _File, result: FileResult) -> None:
+        """Take in a file's content before and after."""
+        before, after = file.data, result.encoded()
+        assert before is not None and after is not None
+        self._changed.append((file.found.path, len(before), len(after)))
+        self._file.write(before)
+        self._file.write(after)
+
+    def written(self, results: Iterable[FileResult]) -> Iterator[FileResult]:
+        """Yield the result of every file taken in, once it is written."""
+        self._file.seek(0)
+        for change, result in zip(self._changed, results, strict=True):
+            if change is None:
+                yield result
+                continue
+            path, before, after = change
+            yield _write(path, self._file.read(before), result, self._file.read(after))
 
 
 def _mirror(file: _File, result: FileResult, target: Path) -> FileResult:
@@ -274,13 +325,12 @@ def _mirror(file: _File, result: FileResult, target: Path) -> FileResult:
 
 
 def _write(
-    target: Path, expected: bytes | None, result: FileResult, data: bytes | None = None
+    target: Path, expected: bytes | None, result: FileResult, content: bytes | None
 ) -> FileResult:
     from mapper.files.atomic_write import WriteError
     from mapper.files.atomic_write import replace as replace_file
     from mapper.model.results import Note
 
-    content = data if data is not None else result.encoded()
     assert content is not None
     try:
         remark = replace_file(target, content, expected)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mapper.comparing.states import States
     from mapper.weights.convert import Array, Conversion
     from mapper.weights.networks import Network, Shape
-    from mapper.weights.static import Built
+    from mapper.weights.sites import Built
     from mapper.weights.weight_norm import Parts
 
 EPILOG = """\b
@@ -84,6 +84,7 @@ def command(
     from mapper.comparing.request import InputError, Interpreters
     from mapper.comparing.results import SideError
     from mapper.comparing.states import states
+    from mapper.report.visible import visible
     from mapper.weights.files import FileError
 
     if (report is None) is (model is None) and not (reverse and report):
@@ -107,7 +108,7 @@ def command(
     except SideError as error:
         refuse(str(error), before=error.failure.traceback)
     for line in _lines(done, found.ignored):
-        typer.echo(line)
+        typer.echo(visible(line))
     if done.problems and model is None:
         typer.echo("--model builds the migrated model, and decides what a report cannot", err=True)
     what = f"{len(done.values)} written to {target}" if is_written else "nothing is written"
@@ -171,7 +172,7 @@ def _shapes(state: Mapping[str, Array]) -> dict[str, Shape]:
 
 def _sites(report: Path | None) -> tuple[Built, ...]:
     from mapper.comparing.request import InputError
-    from mapper.weights.static import sites
+    from mapper.weights.sites import sites
 
     if report is None:
         return ()
@@ -187,6 +188,7 @@ def _lines(done: Conversion, ignored: Sequence[str]) -> Iterator[str]:
     for one in done.joined:
         parts = f"of {one.magnitude} and {one.direction}, as weight_norm does"
         yield f"joined    {one.weight}: {parts}"
+    yield from (f"absent    {words}" for words in done.elsewhere)
     yield from (f"dropped   {name}" for name in done.dropped)
     yield from (f"filled    {name}" for name in done.filled)
     yield from (f"ignored   {name}: no array among the weights" for name in ignored)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mapper.cli.usage import refuse
+from mapper.cli.usage import print_error, refuse
 
 if TYPE_CHECKING:
     from mapper.comparing.lines import Context
@@ -194,7 +194,7 @@ def _weights(path: Path, interpreters: Interpreters) -> dict[str, Array]:
     with states(interpreters) as files:
         found = files.read(path)
         for name in found.ignored:
-            typer.echo(f"tm2ms: {path}: {name} is no array among the weights: ignored", err=True)
+            print_error(f"{path}: {name} is no array among the weights: ignored")
         # copied, since the files of arrays that are mapped into memory are deleted
         return {name: as_float32(value).copy() for name, value in found.values.items()}
 

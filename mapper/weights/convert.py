@@ -20,7 +20,8 @@ class Conversion:
     """A converted state, and every name that is not in it.
 
     `dropped` are names that have no counterpart and need none, `filled` those that only the other
-    framework has, `joined` the weights that were in two parts.
+    framework has, `joined` the weights that were in two parts, `elsewhere` layers that may be
+    missing (see `NameMap`).
     """
 
     values: Mapping[str, Array]
@@ -32,6 +33,7 @@ class Conversion:
     dropped: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
     joined: tuple[Parts, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -77,6 +79,7 @@ def convert(state: Mapping[str, Array], names: NameMap, reverse: bool = False) -
         misshapen=_of(problems, Trouble.MISSHAPEN),
         dropped=tuple(sorted(dropped)),
         filled=tuple(_filled(names, reverse)),
+        elsewhere=names.elsewhere,
     )
 
 

@@ -183,7 +183,8 @@ class _Matching:
             self.problems.append(Problem(Trouble.MISSING, entry.name, near, message))
         for place in extra:
             alike = [one.name for one in self.lost if _fits(one, place)]
-            message = "nothing in torch's model belongs here"
+            here = "torch's model" if self.same is None else "the checkpoint"
+            message = f"nothing in {here} belongs here"
             near = nearest(place.name, alike)
             self.problems.append(Problem(Trouble.EXTRA, place.name, near, message))
 

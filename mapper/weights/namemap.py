@@ -73,12 +73,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class NameMap:
-    """The map between the `state_dict()` of torch's model and that of MindSpore's."""
+    """The map between the `state_dict()` of torch's model and that of MindSpore's.
+
+    `elsewhere` are layers that a class builds in some of its places only, in words.
+    """
 
     pairs: tuple[Pair, ...]
     drops: tuple[Drop, ...] = ()
     fills: tuple[Fill, ...] = ()
     problems: tuple[Problem, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:

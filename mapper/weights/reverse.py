@@ -10,7 +10,8 @@ from mapper.weights.exact import is_idle
 from mapper.weights.namemap import Drop, Fill, NameMap, Pair, Problem, Trouble
 from mapper.weights.names import BUILT_IN, NEUTRAL, STATISTICS, WIDER, added_axis
 from mapper.weights.networks import Entry, Network, Shape
-from mapper.weights.static import KEPT, PLAIN, Built, match_report
+from mapper.weights.sites import KEPT, PLAIN, Built
+from mapper.weights.static import match_report
 
 COUNT = "num_batches_tracked"
 BUFFER = "save_checkpoint(net) leaves buffers out: save_checkpoint(net.state_dict(), …) has them"

@@ -2,115 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mapper.weights import weight_norm
-from mapper.weights.namemap import Drop, NameMap, Pair, Problem, Trouble
+from mapper.weights.namemap import CANDIDATES, Drop, NameMap, Pair, Problem, Trouble
 from mapper.weights.names import BUILT_IN, WIDER, Renames, added_axis, rename
 from mapper.weights.networks import Shape
+from mapper.weights.sites import KEPT, PLAIN, Built
 
 Shapes = Mapping[str, Shape]
-REGISTERED = frozenset({"torch.nn.Module.register_buffer", "torch.nn.Module.register_parameter"})
-"""Calls whose first argument is the name of what the class keeps."""
-PLAIN = REGISTERED | {"torch.nn.Parameter", "torch.nn.parameter.Parameter", "torch.Tensor"}
-"""What a class keeps under the same name itself."""
-BIASED = ("Conv", "Linear", "Bilinear")
-"""Layers that have a bias where a symbolic argument says so."""
+PARAMETERS = frozenset({"weight", "bias", "running_mean", "running_var"})
+"""What is no name of a layer."""
 PARTED = (
     "it is a part of a weight as weight_norm keeps it: --model tells whether the migrated layer "
     "has one weight"
 )
-KEPT = frozenset(
-    f"torch.nn.{name}" for name in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell",
-                                    "MultiheadAttention")
-)  # fmt: skip
-"""Layers whose parameters, of many numbers and names, are called alike on both sides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A site that builds a layer: where, what, and the parameters that it has on both sides.
-
-    `parameters`: torch's name -> (name below the attribute in MindSpore, torch's shape, MindSpore's
-    shape). The shapes are `exact`, or those of one sample.
-    """
-
-    cls: str | None
-    attribute: str | None
-    api: str
-    parameters: Mapping[str, tuple[str, Shape, Shape]]
-    exact: bool = False
-
-    def names(self) -> Mapping[str, tuple[str, Shape, Shape]]:
-        """Return its parameters, also a bias that a symbolic argument decides."""
-        kind = self.api.rpartition(".")[2]
-        if self.exact or "bias" in self.parameters or not kind.startswith(BIASED):
-            return self.parameters
-        path, torch, mindspore = self.parameters.get("weight", ("weight", (), ()))
-        bias = path.removesuffix("weight") + "bias", torch[:1], mindspore[:1]
-        return {**self.parameters, "bias": bias}
-
-    def required(self) -> set[str]:
-        """Return the parameters that it has whatever its symbolic arguments are."""
-        if self.exact:
-            return set(self.parameters)
-        is_sure = self.api.rpartition(".")[2].startswith((*BIASED, "Embedding", "PReLU"))
-        return {"weight"} & self.parameters.keys() if is_sure else set()
-
-
-def sites(report: Mapping[str, Any]) -> tuple[Built, ...]:
-    """Return the layers in a JSON report, and the parameters that classes hold themselves."""
-    found = []
-    for file in report["files"]:
-        for site in file["sites"]:
-            if site["status"] not in ("migrated", "unsafe", "shape-only"):
-                continue
-            parameters = {
-                name: (one["path"], tuple(one["torch"]), tuple(one["mindspore"]))
-                for name, one in (site.get("parameters") or {}).items()
-            }
-            exact = site.get("proof", {}).get("kind") == "exact" and _is_literal(site)
-            where = site.get("class"), site.get("attribute") or _registered(site)
-            if parameters or site["api"] in PLAIN or site["api"] in KEPT:
-                found.append(Built(*where, site["api"], parameters, exact))
-    return tuple(found)
-
-
-def _registered(site: Mapping[str, Any]) -> str | None:
-    """Return the name under which a call registers a buffer or parameter, if it is written out."""
-    call = _call(site) if site["api"] in REGISTERED else None
-    if call is None:
-        return None
-    named = [one.value for one in call.keywords if one.arg == "name"]
-    match [*call.args, *named]:
-        case [ast.Constant(value=str(name)), *_]:
-            return name
-    return None
-
-
-def _is_literal(site: Mapping[str, Any]) -> bool:
-    """Say whether all arguments are written out, so that the shapes are those of the model."""
-    if "before" not in site:
-        return True
-    call = _call(site)
-    if call is None:
-        return False
-    try:
-        given = [*call.args, *(one.value for one in call.keywords)]
-        return all(ast.literal_eval(one) is not call for one in given)
-    except ValueError:
-        return False
-
-
-def _call(site: Mapping[str, Any]) -> ast.Call | None:
-    try:
-        found = ast.parse(site["before"].strip(), mode="eval").body
-    except SyntaxError:
-        return None
-    return found if isinstance(found, ast.Call) else None
 
 
 def match_report(
@@ -152,6 +59,10 @@ class _Matching:
         for name in shapes:
             owner, _, last = name.rpartition(".")
             self.beside.setdefault(owner, set()).add(last)
+        self.paths = set(map(".".join, (
+            parts[:end] for owner in self.beside
+            for parts in [owner.split(".")] for end in range(1, len(parts) + 1)
+        )))  # fmt: skip
 
     def result(self) -> NameMap:
         pairs: list[Pair] = []
@@ -173,41 +84,58 @@ class _Matching:
             else:
                 pairs.append(self._pair(name, outcome))
         kept, shared = _without_shared(pairs)
-        return NameMap(kept, tuple(drops), (), (*problems, *shared, *self._absent()))
+        absent = (*self._absent(), *self._absent_layers())
+        elsewhere = tuple(self._elsewhere())
+        return NameMap(kept, tuple(drops), (), (*problems, *shared, *absent), elsewhere)
 
     def _absent(self) -> Iterator[Problem]:
-        """Return what sites build and the state lacks.
-
-        Of a layer that is there: each parameter that all sites which may have built it have. And a
-        layer that is nowhere, of a class of which other layers are there.
-        """
+        """Yield what the state lacks of layers that are there: what each of their sites builds."""
         for owner, sites in self.found.items():
-            needed = set.intersection(*(one.required() for one in sites))
+            needed = set.intersection(*(one.required(self.beside[owner]) for one in sites))
             message = "the state has no value for it"
             for last in sorted(needed - self.beside[owner]):
                 yield Problem(Trouble.MISSING, f"{owner}.{last}".removeprefix("."), (), message)
-        yield from self._absent_layers()
 
     def _absent_layers(self) -> Iterator[Problem]:
-        places: dict[str, set[str]] = {}
-        for owner, sites in self.found.items():
-            classes = {one.cls for one in sites}
-            attributes = {one.attribute for one in sites}
-            if len(classes) == 1 == len(attributes) and None not in (*classes, *attributes):
-                end = f".{attributes.pop()}"
-                if f".{owner}".endswith(end):  # else an element of what the attribute is
-                    above = f".{owner}".removesuffix(end).removeprefix(".")
-                    places.setdefault(str(classes.pop()), set()).add(above)
+        """Yield what the state has nowhere, of classes of which it has other layers."""
+        for site, there, lacking in self._in_places():
+            if not there:
+                message = f"{site.cls} builds {site.attribute}, and the state has no value for it"
+                for last in sorted(site.required()):
+                    yield Problem(Trouble.MISSING, f"{lacking[0]}.{last}", (), message)
+
+    def _elsewhere(self) -> Iterator[str]:
+        """Yield which layers of a class are in some places and not in others.
+
+        That may be meant (a shortcut that not every block has), or the file may be torn.
+        """
+        for site, there, lacking in self._in_places():
+            if there and lacking:
+                yield f"{_few(lacking)}: {site.cls} builds it elsewhere ({_few(there)})"
+
+    def _in_places(self) -> Iterator[tuple[Built, list[str], list[str]]]:
+        """Yield each layer of a class, with the paths at which it is and at which it is not."""
+        places = self._places()
         for site in self.built:
             above_all = sorted(places.get(site.cls or "", ()))
             if not site.attribute or not site.required() or not above_all:
                 continue
             owners = [f"{above}.{site.attribute}".removeprefix(".") for above in above_all]
-            if not any(known == owner or known.startswith(f"{owner}.")
-                       for known in self.beside for owner in owners):  # fmt: skip
-                message = f"{site.cls} builds {site.attribute}, and the state has no value for it"
-                for last in sorted(site.required()):
-                    yield Problem(Trouble.MISSING, f"{owners[0]}.{last}", (), message)
+            there = [owner for owner in owners if owner in self.paths]
+            yield site, there, [owner for owner in owners if owner not in self.paths]
+
+    def _places(self) -> Mapping[str, set[str]]:
+        """Return where classes are, by the layers that only they build."""
+        places: dict[str, set[str]] = {}
+        for owner, sites in self.found.items():
+            classes = {one.cls for one in sites if one.cls}
+            attributes = {one.attribute for one in sites if one.attribute}
+            if len(classes) == 1 == len(attributes):
+                end = f".{attributes.pop()}"
+                if f".{owner}".endswith(end):  # else an element of what the attribute is
+                    above = f".{owner}".removesuffix(end).removeprefix(".")
+                    places.setdefault(str(classes.pop()), set()).add(above)
+        return places
 
     def _pair(self, name: str, outcome: _Outcome) -> Pair:
         shape = self.shapes[name]
@@ -222,7 +150,7 @@ class _Matching:
         if known in BUILT_IN or known in self.renames or known in WIDER:
             axis = 2 if known in WIDER and last == "weight" else None
             return {_Outcome(rename(known, last, self.renames), axis)}
-        sites = [site for site in self._layers(owner) if self._may_be(site, name)]
+        sites = [site for site in self._layers(owner) if self._may_be(site, owner)]
         if sites:
             self.found[owner] = sites
             return {self._outcome(site, last) for site in sites}
@@ -236,6 +164,8 @@ class _Matching:
 
     def _layers(self, owner: str) -> list[Built]:
         """Return the sites that may have built the layer at a path, by the most exact match."""
+        if not owner:  # the parameters of the model itself
+            return []
         parts = owner.split(".")
         tails = [".".join(parts[i:]) for i in range(len(parts))]
         heads = {tail: self.classes.get(".".join(parts[: i - 1]) if i > 1 else "", "")
@@ -247,7 +177,8 @@ class _Matching:
         if named:
             return [*named, *nameless]
         # a layer of a Sequential: the site may name the Sequential, without the position
-        listed = [s for s in self.built if (s.attribute or "").partition(".")[0] in parts]
+        above = () if parts[-1] in PARAMETERS else parts[:-1]
+        listed = [s for s in self.built if (s.attribute or "").partition(".")[0] in above]
         return [*listed, *nameless]
 
     @staticmethod
@@ -255,15 +186,12 @@ class _Matching:
         cls = heads[site.attribute or ""].rpartition(".")[2]
         return not cls or site.cls is None or cls == site.cls.rpartition(".")[2]
 
-    def _may_be(self, site: Built, name: str) -> bool:
-        """Say whether a site has all the names that stand beside this one, and its shape."""
-        owner, _, last = name.rpartition(".")
+    def _may_be(self, site: Built, owner: str) -> bool:
+        """Say whether a site has all the names that a layer has, and their shapes."""
         if not self.beside[owner] <= self._names(site):
             return False
-        if last not in site.names():
-            return True
-        shape, seen = self.shapes[name], site.names()[last][1]
-        return shape == seen if site.exact else len(shape) == len(seen)
+        names = self.beside[owner]
+        return site.fits({one: self.shapes[_joined(f"{owner}.", one)] for one in names})
 
     def _names(self, site: Built) -> set[str]:
         dropped = {n for n, new in self._renames_of(site.api).items() if not new}
@@ -294,7 +222,12 @@ class _Matching:
         return {cls and cls.rpartition(".")[2] for cls in found}
 
 
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:CANDIDATES]) + (", …" if len(names) > CANDIDATES else "")
+
+
 def _joined(name: str, path: str) -> str:
+    """Return the name of what is beside a name."""
     owner = name.rpartition(".")[0]
     return f"{owner}.{path}" if owner else path
 

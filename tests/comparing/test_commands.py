@@ -202,6 +202,28 @@ def test_what_does_not_match_is_listed_and_nothing_is_written(tmp_path: Path) ->
     assert code == 1 and len(read(new)) == 3 and "3 written" in talk
 
 
+def test_a_name_cannot_forge_a_line(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.npz", tmp_path / "new.npz"
+    write(old, STATE | {"module.x\ndropped   y\x1b[2J": np.ones(1)})
+    _, product, _ = tm2ms(
+        "checkpoint", str(old), str(new), "--report", str(report(tmp_path / "r.json"))
+    )
+    assert "missing   x\\ndropped   y\\x1b[2J: " in product and "\x1b" not in product
+
+
+def test_a_layer_that_is_not_in_every_place_of_its_class_is_said(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.npz", tmp_path / "new.npz"
+    state = {f"module.{at}.{name.removeprefix('module.')}": value
+             for at in ("first", "second") for name, value in STATE.items()}  # fmt: skip
+    del state["module.first.conv.weight"]
+    write(old, state)
+    code, product, _ = tm2ms(
+        "checkpoint", str(old), str(new), "--report", str(report(tmp_path / "r.json"))
+    )
+    line = "absent    first.conv: Net builds it elsewhere (second.conv)"
+    assert code == 0 and product.splitlines()[0] == line
+
+
 def test_a_report_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
     write(tmp_path / "old.npz", STATE)
     (tmp_path / "r.json").write_text("[]")

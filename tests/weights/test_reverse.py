@@ -12,7 +12,8 @@ from mapper.weights.convert import Array, Conversion, convert
 from mapper.weights.namemap import Trouble
 from mapper.weights.networks import Entry, Layer, Network
 from mapper.weights.reverse import match_back, match_report_back
-from mapper.weights.static import Built, match_report, sites
+from mapper.weights.sites import Built, sites
+from mapper.weights.static import match_report
 from tests.weights.test_checkpoint_names import MINDSPORE, converted, state
 from tests.weights.test_static import CONV, NORM, PADDED, WIDE, registered, site
 

@@ -8,7 +8,8 @@ import pytest
 
 from mapper.weights.namemap import Trouble
 from mapper.weights.networks import Shape
-from mapper.weights.static import match_report, sites
+from mapper.weights.sites import sites
+from mapper.weights.static import match_report
 
 Parameters = dict[str, tuple[str, list[int], list[int]]]
 
@@ -157,6 +158,110 @@ def test_two_classes_that_disagree_are_listed_until_the_classes_are_known() -> N
     assert names(shapes, *found, classes={"a": "models.B"}) == (
         {"a.conv.weight": "a.conv.1.weight"}, {},
     )  # fmt: skip
+
+
+SURE = {
+    "nn.Linear(a, b)": {"bias"},
+    "nn.Linear(a, b, True)": {"bias"},
+    "nn.Linear(a, b, bias=True, device=None)": {"bias"},
+    "nn.Linear(a, b, flag)": set(),
+    "nn.Linear(a, b, bias=flag)": set(),
+    "nn.Linear(*sizes)": set(),
+    "nn.Linear(a, b, **more)": set(),
+    "linear": set(),
+    "build(a, b)": set(),
+}
+
+
+@pytest.mark.parametrize(("before", "missing"), SURE.items(), ids=SURE)
+def test_a_bias_is_missing_where_the_call_says_that_there_is_one(
+    before: str, missing: set[str]
+) -> None:
+    both: Parameters = {"weight": ("weight", [4, 8], [4, 8]), "bias": ("bias", [4], [4])}
+    found = {**site("Net.fc", "Linear", both), "before": before}
+    _, problems = names({"fc.weight": (4, 8)}, found)
+    assert problems == {f"fc.{name}": Trouble.MISSING for name in missing}
+
+
+def test_all_shapes_of_a_layer_decide_between_sites() -> None:
+    both: Parameters = {"weight": ("weight", [4, 8], [4, 8]), "bias": ("bias", [4], [4])}
+    found = (site("Net.fc", "Linear", both), site("", "BatchNorm2d", NORM))
+    assert names({"fc.weight": (2, 8), "fc.bias": (2,)}, *found) == (
+        {"fc.weight": "fc.weight", "fc.bias": "fc.bias"}, {},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("api", "shapes", "expected"),
+    [
+        ("BatchNorm2d", dict.fromkeys(NORM, (8,)), {name: new for name, (new, *_) in NORM.items()}),
+        ("Conv1d", {"weight": (8, 3, 3), "bias": (8,)}, {"weight": "weight", "bias": "bias"}),
+        ("Embedding", {"weight": (9, 3)}, {"weight": "embedding_table"}),
+    ],
+)  # fmt: skip
+def test_a_class_that_is_handed_on_may_be_any_layer(
+    api: str, shapes: dict[str, Shape], expected: dict[str, str]
+) -> None:
+    handed = {**site("", api, {}), "before": f"nn.{api}"}
+    state = {f"a.layer.{name}": shape for name, shape in shapes.items()}
+    pairs, problems = names(state, handed)
+    assert pairs == {f"a.layer.{name}": f"a.layer.{new}" for name, new in expected.items()}
+    assert problems == {}
+    tested = {**handed, "proof": {"kind": "rule"}}  # isinstance(m, nn.Conv1d)
+    assert names(state, tested)[0] == {}
+
+
+FITS = {
+    "nn.Conv2d(a, b, 3)": ((8, 4, 3, 3), (8,), True),
+    "nn.Conv2d(a, b, 3), another kernel": ((8, 4, 5, 5), (8,), False),
+    "nn.Conv2d(a, b, 3), turned": ((3, 3, 4, 8), (3,), False),
+    "nn.Conv2d(a, b, k)": ((8, 4, 5, 5), (8,), True),
+    "nn.Conv2d(a, b, k), another bias": ((8, 4, 5, 5), (4,), False),
+    "nn.Conv2d(a, 8, k)": ((4, 4, 5, 5), (4,), False),
+    "nn.Conv2d(3, b, k)": ((4, 4, 5, 5), (4,), False),
+    "nn.Conv2d(3, b, k, groups=g)": ((4, 4, 5, 5), (4,), True),
+    "nn.Conv2d(3, b, k, 1, 0, 1, g)": ((4, 4, 5, 5), (4,), True),
+    "nn.Conv2d(a, b, (3, 3))": ((8, 4, 3, 5), (8,), False),
+    "build(3, 8, 3)": ((8, 4, 5, 5), (8,), True),
+}
+
+
+@pytest.mark.parametrize(("call", "expected"), FITS.items(), ids=FITS)
+def test_sizes_that_are_written_out_must_be_those_of_the_checkpoint(
+    call: str, expected: tuple[Shape, Shape, bool]
+) -> None:
+    weight, bias, fits = expected
+    both: Parameters = {
+        "weight": ("weight", [8, 3, 3, 3], [8, 3, 3, 3]),
+        "bias": ("bias", [8], [8]),
+    }
+    before = call[: call.rindex(")") + 1]
+    pairs, _ = names({"conv.weight": weight, "conv.bias": bias},
+                     {**site("Net.conv", "Conv2d", both), "before": before})  # fmt: skip
+    assert bool(pairs) is fits
+
+
+@pytest.mark.parametrize(
+    ("lacking", "missing"),
+    [({"bias"}, {"bias"}), ({"running_var"}, {"running_var"}), ({"weight", "bias"}, set()),
+     ({"running_mean", "running_var"}, set())],
+)  # fmt: skip
+def test_a_normalisation_has_both_or_none(lacking: set[str], missing: set[str]) -> None:
+    state: dict[str, Shape] = {f"bn.{name}": (8,) for name in NORM if name not in lacking}
+    _, problems = names(state, {**site("Net.bn", "BatchNorm2d", NORM), "before": "norm(8)"})
+    assert problems == {f"bn.{name}": Trouble.MISSING for name in missing}
+
+
+@pytest.mark.parametrize("name", ["weight", "conv.weight.weight", "other.0.weight"])
+def test_a_name_at_a_place_where_no_layer_is_built_is_missing(name: str) -> None:
+    found = [site("Net.conv", "Conv2d", CONV), site("Net.scale", "Parameter", {})]
+    assert names({name: (8, 3, 3, 3)}, *found) == ({}, {name: Trouble.MISSING})
+
+
+def test_a_class_that_is_handed_on_may_contradict_a_site() -> None:
+    handed = {**site("", "Conv2d", {}), "before": "nn.Conv2d"}
+    _, problems = names({"b.proj.weight": (8, 3, 3, 3)}, site("A.proj", "Conv2d", PADDED), handed)
+    assert problems == {"b.proj.weight": Trouble.AMBIGUOUS}
 
 
 def test_known_shapes_decide_between_sites() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from mapper.weights.namemap import Trouble
 from mapper.weights.networks import Entry, Layer, Network, Shape
-from mapper.weights.static import match_report, sites
+from mapper.weights.sites import sites
+from mapper.weights.static import match_report
 from mapper.weights.weight_norm import Parts, parts, whole, with_whole
 from tests.weights.test_static import CONV, site
 

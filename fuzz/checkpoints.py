@@ -167,8 +167,8 @@ def changes(state: dict[str, Array], case: Way, source: random.Random) -> Iterat
             yield Change(way, name, needed)
         elif (new := _other_name(name, case, source)) not in state:
             state[new] = state.pop(name) if way == "renamed" else state[name]
-            is_the_same = way == "renamed" and case.counterparts.get(name) == new
-            yield Change(way, f"{name} -> {new}", None if is_the_same else new)
+            is_known = case.counterparts.get(name) == new  # a name of it that may be torch's, too
+            yield Change(way, f"{name} -> {new}", None if is_known else new)
 
 
 def _other_name(name: str, case: Way, source: random.Random) -> str:

@@ -160,13 +160,13 @@ class _Matching:
         is_alone = len({site.attribute for site in kept}) == 1
         if kept and is_alone:
             return {_Outcome(last, None)}
-        return self._kept_by_a_class(owner, last)
+        return {_Outcome(last, None)} if self._are_kept_by_a_class(owner) else set()
 
     def _layers(self, owner: str) -> list[Built]:
         """Return the sites that may have built the layer at a path, by the most exact match."""
-        if not owner:  # the parameters of the model itself
-            return []
         parts = owner.split(".")
+        if not owner or parts[-1] in PARAMETERS or self._is_in_a_layer(parts):
+            return []
         tails = [".".join(parts[i:]) for i in range(len(parts))]
         heads = {tail: self.classes.get(".".join(parts[: i - 1]) if i > 1 else "", "")
                  for i, tail in enumerate(tails, 1)}  # fmt: skip
@@ -177,9 +177,17 @@ class _Matching:
         if named:
             return [*named, *nameless]
         # a layer of a Sequential: the site may name the Sequential, without the position
-        above = () if parts[-1] in PARAMETERS else parts[:-1]
-        listed = [s for s in self.built if (s.attribute or "").partition(".")[0] in above]
+        listed = [s for s in self.built if s.attribute in parts[:-1]]
         return [*listed, *nameless]
+
+    def _is_in_a_layer(self, parts: list[str]) -> bool:
+        """Say whether a layer above a path has parameters itself: the framework's hold no other."""
+        above = (".".join(parts[:end]) for end in range(1, len(parts)))
+        return any(
+            not self._are_kept_by_a_class(one)
+            for one in above
+            if self.beside.get(one, set()) & PARAMETERS
+        )
 
     @staticmethod
     def _agrees(site: Built, heads: Mapping[str, str]) -> bool:
@@ -206,15 +214,14 @@ class _Matching:
         path, torch, mindspore = site.names()[last]
         return _Outcome(path, added_axis(torch, mindspore))
 
-    def _kept_by_a_class(self, owner: str, last: str) -> set[_Outcome]:
-        """Return that the name is unchanged, if one class itself holds all the names beside it."""
+    def _are_kept_by_a_class(self, owner: str) -> bool:
+        """Say whether one class itself holds all the names at a path, which keep them then."""
         known = self.classes.get(owner, "").rpartition(".")[2]
         held = [self._classes_with(name) for name in self.beside[owner]]
         sure = [one - {None} for one in held if None not in one]
-        is_one = all(held) and (not sure or bool(set.intersection(*sure)))
         if known and not all(known in one or None in one for one in held):
-            is_one = False
-        return {_Outcome(last, None)} if is_one else set()
+            return False
+        return all(held) and (not sure or bool(set.intersection(*sure)))
 
     def _classes_with(self, name: str) -> set[str | None]:
         """Return the classes that keep a parameter or buffer of this name; None is any class."""

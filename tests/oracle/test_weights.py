@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,8 @@ from mapper.comparing import side
 from mapper.weights.files import read, write
 from tests.oracle.frameworks import Array
 
-WHOLE = Path(__file__).parent.parent.parent / "fixtures" / "whole"
+ROOT = Path(__file__).parent.parent.parent
+WHOLE = ROOT / "fixtures" / "whole"
 INPUTS = ("--input", "2,3,12,12", "--input", "2,7:int64")
 COUNTS = [f"{name}.num_batches_tracked" for name in (
     "blocks.0.bn", "blocks.1.bn", "blocks.2.bn", "bn", "deep", "stem.1")]  # fmt: skip
@@ -245,6 +248,13 @@ def test_a_report_alone_gives_the_file_that_the_model_gives(
     values, others = read(one), read(other)
     assert values.keys() == others.keys() and "stem.1.weight" in values
     assert all(np.array_equal(value, others[name]) for name, value in values.items())
+
+
+def test_random_checkpoints_end_in_a_list_or_in_the_right_file() -> None:
+    command = [sys.executable, "fuzz/checkpoints.py", "82", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 promises broken" in done.stdout
 
 
 # --- both versions run ----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -143,3 +144,62 @@ def test_the_action_runs_in_each_mode(mode: str, wanted: tuple[int, bool], proje
 def test_the_action_takes_every_input_through_the_environment() -> None:
     for step in ACTION["runs"]["steps"]:
         assert "${{" not in step["run"], "an input in a script could run as code"
+
+
+# --- editors ------------------------------------------------------------------------------------
+
+EDITORS = (DOCS / "editors.md").read_text("utf-8")
+CODE = dict(re.findall(r"^```(json|vim)\n(.*?)^```", EDITORS, re.M | re.S))
+LEFT = "import torch.nn as nn\n\n\nz = nn.Missing(3)\n"
+CLASS = (
+    "import torch.nn as nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n"
+    "        super().__init__()\n        self.bn = nn.BatchNorm2d(3, momentum=None)\n"
+)
+
+
+def in_editor(project: Path, arguments: list[str], stdin: str | None = None) -> Any:
+    return subprocess.run(
+        ["tm2ms", *arguments], cwd=project, capture_output=True, text=True, input=stdin,
+        env=environment(PATH=f"{project / 'bin'}:{os.environ['PATH']}"),
+    )  # fmt: skip
+
+
+def test_the_tasks_for_vs_code_find_every_place(project: Path) -> None:
+    check, show, migrate = json.loads(CODE["json"])["tasks"]
+    (project / "src" / "a.py").write_text(LEFT)
+    (project / "src" / "bad.py").write_text("import torch\nx = torch.relu(\n")
+    (project / "src" / "c.py").write_text(CLASS)
+    pattern = check["problemMatcher"]["pattern"]
+
+    def run(task: Any, name: str) -> Any:
+        file = str(project / "src" / name)
+        return in_editor(project, [one.replace("${file}", file) for one in task["args"]])
+
+    for name, line, code in (("a.py", "4", "TM000"), ("c.py", "7", "TM312"), ("bad.py", "2", None)):
+        found = [re.fullmatch(pattern["regexp"], x) for x in run(check, name).stdout.splitlines()]
+        places = [one for one in found if one is not None]
+        assert {one[pattern["file"]] for one in places} == {f"src/{name}"}
+        assert (line, code) in [(one[pattern["line"]], one[pattern["code"]]) for one in places]
+    assert run(show, "b.py").stdout == "" and run(show, "a.py").stdout == ""
+    (project / "src" / "a.py").write_text("import torch.nn as nn\nx = nn.Conv2d(3, 8, 3)\n")
+    assert "+x = nn.Conv2d(3, 8, 3, pad_mode='valid'" in run(show, "a.py").stdout
+    assert run(migrate, "a.py").returncode == 0
+    assert "mindspore" in (project / "src" / "a.py").read_text()
+
+
+def test_the_commands_for_vim_and_pycharm_do_what_the_page_says(project: Path) -> None:
+    (project / "src" / "a.py").write_text(LEFT)
+    commands = re.findall(r"^\| tm2ms: .*\| `(migrate .*?)` \|$", EDITORS, re.MULTILINE)
+    vim = re.search(r"makeprg=(.*)$", EDITORS, re.MULTILINE)
+    assert len(commands) == 3 and vim is not None
+    for text in (commands[0], vim[1].replace("\\ ", " ").removeprefix("tm2ms ")):
+        words = text.replace("$FilePath$", "src/a.py").replace("%:S", "src/a.py").split()
+        places = in_editor(project, words).stdout.splitlines()
+        assert places and all(re.match(r"src/a\.py:\d+:\d+: \S", one) for one in places)
+    filtered = re.search(r'execute "%!tm2ms (.*?) " \. expand\("%:S"\) \. " (.*?) 2>', EDITORS)
+    assert filtered is not None
+    words = [*filtered[1].split(), "src/a.py", *filtered[2].split()]
+    source = "import torch.nn as nn\nx = nn.Conv2d(3, 8, 3)\n"
+    assert "mindspore" in in_editor(project, words, source).stdout
+    for text in (LEFT, "import torch\nx = torch.relu(\n"):
+        assert in_editor(project, words, text).stdout == text

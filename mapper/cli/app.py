@@ -135,7 +135,11 @@ Example:
 """
 
 
-@app.command(epilog=_VERIFY_EPILOG, short_help="Show and prove the rewrite of one expression.")
+@app.command(
+    cls=GroupedCommand,
+    epilog=_VERIFY_EPILOG,
+    short_help="Show and prove the rewrite of one expression.",
+)
 def verify(
     expression: flags.Expression,
     input_size: flags.InputSize = None,
@@ -163,7 +167,7 @@ Examples:
 """
 
 
-@app.command(epilog=_EXPLAIN_EPILOG, short_help="Show the page of a rule.")
+@app.command(cls=GroupedCommand, epilog=_EXPLAIN_EPILOG, short_help="Show the page of a rule.")
 def explain(name: flags.RuleName = None, write: flags.WritePages = None) -> None:
     """Show a rule: signatures, the difference table row by row, what is written, limits."""
     from mapper.cli import catalog
@@ -193,7 +197,7 @@ def _show_markdown(text: str) -> None:
     Console().print(Markdown(text))
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def rules(output_format: flags.RulesFormat = "table") -> None:
     """List the rules."""
     from mapper.cli import catalog
@@ -212,7 +216,9 @@ Example:
 """
 
 
-@app.command(epilog=_MERGE_EPILOG, short_help="Join the JSON reports of several runs.")
+@app.command(
+    cls=GroupedCommand, epilog=_MERGE_EPILOG, short_help="Join the JSON reports of several runs."
+)
 def merge_reports(
     reports: flags.Reports,
     output_format: flags.MergedFormat = "json",

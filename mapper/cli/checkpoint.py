@@ -44,9 +44,13 @@ Exit code: 0  every name is matched, and the file is written
 
 Source = Annotated[
     Path,
-    typer.Argument(help="Weights by torch's names (--reverse: MindSpore's).", show_default=False),
+    typer.Argument(
+        help="Weights by torch's names (--reverse: MindSpore's).", metavar="IN", show_default=False
+    ),
 ]
-Target = Annotated[Path, typer.Argument(help="The file to write.", show_default=False)]
+Target = Annotated[
+    Path, typer.Argument(help="The file to write.", metavar="OUT", show_default=False)
+]
 Report = Annotated[
     Path | None,
     typer.Option("--report", help="The JSON report of the migration.", metavar="FILE"),

@@ -37,14 +37,24 @@ farther from torch in float64 than a small factor times torch in float32.
 """
 
 Before = Annotated[
-    Path, typer.Argument(help="Directory or file with torch's version.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Directory or file with torch's version.", metavar="BEFORE", show_default=False
+    ),
 ]
 After = Annotated[
-    Path, typer.Argument(help="Directory or file with MindSpore's version.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Directory or file with MindSpore's version.", metavar="AFTER", show_default=False
+    ),
 ]
 Expression = Annotated[
     str,
-    typer.Argument(help="package.module:expression that builds the model.", show_default=False),
+    typer.Argument(
+        help="package.module:expression that builds the model.",
+        metavar="EXPRESSION",
+        show_default=False,
+    ),
 ]
 Inputs = Annotated[
     list[str] | None,

@@ -95,10 +95,11 @@ def _table(site: Site) -> list[str]:
 
 def _error(site: Site) -> str:
     proof = site.proof
-    size = "what is not known was tried" if proof.kind == "sampled" else "known arguments"
+    is_sampled = proof.kind == "sampled"
+    how = "what is not known was tried" if is_sampled else "all that matters is known"
     if proof.max_abs_error is None:
         return f"proved by {proof.kind}"
     return (
         f"largest absolute error {proof.max_abs_error:.3g} over {proof.cases} "
-        f"case{'' if proof.cases == 1 else 's'} in float64 ({proof.kind}: {size})"
+        f"case{'' if proof.cases == 1 else 's'} in float64 ({proof.kind}: {how})"
     )

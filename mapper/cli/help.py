@@ -16,6 +16,11 @@ class GroupedCommand(typer.core.TyperCommand):
     Typer does so through rich only, which takes longer to import than everything else.
     """
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line, without the braces that typer puts around names."""
+        pieces = super().collect_usage_pieces(ctx)
+        return [one.removeprefix("{").removesuffix("}") for one in pieces]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then a section per group, the options without one last."""
         sections: dict[str, list[tuple[str, str]]] = {}

@@ -22,9 +22,9 @@ class Counterpart:
 
     @property
     def words(self) -> str:
-        """Return the counterpart as a report names it."""
-        said = "the same" if self.is_same else "with differences"
-        return f"MindSpore's table names `{self.api}` ({self.branch}: {said})"
+        """Return the counterpart and the table that names it, as a report says them."""
+        verdict = "the same" if self.is_same else "with differences"
+        return f"MindSpore's table names `{self.api}` ({self.branch}: {verdict}), see {self.page}"
 
     @property
     def page(self) -> str:

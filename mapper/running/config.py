@@ -307,7 +307,13 @@ def _from_flag(name: str, value: object) -> object:
     try:
         return _CHECKS[name](value)
     except ValueError as error:
-        raise ConfigError(f"--{_dashed(name)} {error}, not {_shown(value)}") from error
+        raise ConfigError(f"--{_dashed(name)} {error}{_not(value, str(error))}") from error
+
+
+def _not(value: object, said: str) -> str:
+    """Return `, not VALUE`, unless a message names the value already."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return "" if any(_shown(one) in said for one in parts) else f", not {_shown(value)}"
 
 
 def _suggestion(key: str) -> str:
@@ -332,7 +338,5 @@ def _dashed(name: str) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, list | tuple) and all(isinstance(one, Path) for one in value):
-        value = [str(one) for one in value]
-    shown = ascii(value)
+    shown = ascii(str(value) if isinstance(value, Path) else value)
     return f"{shown[:60]}…" if len(shown) > 60 else shown

@@ -205,7 +205,12 @@ def rules(output_format: flags.RulesFormat = "table") -> None:
     if output_format not in ("table", "json"):
         refuse(f"--output-format must be table or json, not {output_format!r}")
     with quiet_pipe():
-        typer.echo(catalog.table() if output_format == "table" else catalog.as_json(), nl=False)
+        if output_format == "json":
+            typer.echo(catalog.as_json(), nl=False)
+        elif sys.stdout.isatty():
+            catalog.print_table()
+        else:
+            typer.echo(catalog.table(), nl=False)
 
 
 _MERGE_EPILOG = """\b

@@ -86,9 +86,28 @@ _HEAD = ("rule", "kind", "PyTorch", "MindSpore", "confirmed", "contradicted")
 
 
 def table() -> str:
-    """Return a line per rule."""
-    rows = [_HEAD, *(tuple(map(str, _row(rule))) for rule in load().rules)]
-    return "".join(f"{line}\n" for line in _aligned(rows))
+    """Return a line per rule, in columns."""
+    return "".join(f"{line}\n" for line in _aligned([_HEAD, *_rows()]))
+
+
+def print_table() -> None:
+    """Print the same to a terminal, which folds long names where it is narrow."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in _HEAD[:-2]:
+        drawn.add_column(column, overflow="fold")
+    for column in ("con-\nfirmed", "contra-\ndicted"):  # so that 80 columns hold most names
+        drawn.add_column(column, justify="right")
+    for row in _rows():
+        drawn.add_row(*row)
+    Console(markup=False, highlight=False).print(drawn)
+
+
+def _rows() -> list[tuple[str, ...]]:
+    return [tuple(map(str, _row(rule))) for rule in load().rules]
 
 
 def _row(rule: Rule) -> tuple[object, ...]:

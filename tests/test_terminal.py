@@ -55,7 +55,7 @@ def width(line: str) -> int:
     [
         (("rules",), ("TM101", "layer", "torch.nn.Conv2d", "mindspore.nn.Conv2d")),
         (("explain", "TM101"), ("Difference table", "groups", "contradicted", "what is done")),
-        (("explain", "TM104"), ("Difference table", "")),
+        (("explain", "TM104"), ("Difference table", "功")),
     ],
     ids=["rules", "a page", "a page with Chinese in it"],
 )

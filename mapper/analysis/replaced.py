@@ -35,6 +35,13 @@ _MARKS = re.compile(rb"(?:set|del)attr|__dict__|vars\(|patch")
 _ANY_KEY = re.compile(rb"(?:set|del)attr(?:__)?\s*\(\s*(\w+)[\w.\s]*,\s*(?![\"'])")
 _UPDATED = re.compile(rb"(?:__|vars\([\w.\s]*\))\.update")
 _HOPS = 4
+_WORD = re.compile(rb"\w+")
+_COMMENT = re.compile(rb"#[^\r\n]*")
+_STORED = re.compile(
+    rb"\w+(?=[\s\\)\]]*in\b)|(?:del|(?<!\w)as)[\s\\(][\w\s.,()\\]*"
+    rb"|[\w.][\w\s.,\\()\[\]*]*+(?:=(?!=)|:[^=\r\n]*=)"
+)
+"""What stands before `=` or `in`, and after `del` or `as`: the words that `_patterns` may find."""
 
 
 @record(frozen=True, slots=True)
@@ -63,10 +70,15 @@ def settings_here(
     return tuple(_settings(tree, path))
 
 
-def settings_elsewhere(path: Path, words: str) -> tuple[Setting, ...]:
-    """Return the places that set torch's names in other files of a file's program."""
+def settings_elsewhere(
+    path: Path, words: str, names: frozenset[str] | None = None
+) -> tuple[Setting, ...]:
+    """Return the places that set torch's names in other files of a file's program.
+
+    `names` are the wanted ones where `words` finds whole names and no others.
+    """
     root = root_of(path.parent.resolve())
-    found = _by_file(root, words)
+    found = _by_file(root, words, names)
     if not found:
         return ()
     together, own = programs(root), path.resolve()
@@ -79,9 +91,13 @@ def settings_elsewhere(path: Path, words: str) -> tuple[Setting, ...]:
 
 
 @per_run
-def _by_file(root: Path, words: str) -> dict[Path, tuple[Setting, ...]]:
+def _by_file(
+    root: Path, words: str, names: frozenset[str] | None
+) -> dict[Path, tuple[Setting, ...]]:
     found = {}
     for entry in entries(root) or ():
+        if names is not None and (near := _near_stores(entry.path)) and near.isdisjoint(names):
+            continue
         text = plain_text(entry.path)
         if text is None or not _may_set(text, words):
             continue
@@ -92,6 +108,21 @@ def _by_file(root: Path, words: str) -> dict[Path, tuple[Setting, ...]]:
     return found
 
 
+@per_run
+def _near_stores(path: Path) -> frozenset[str] | None:
+    """Return the words by which `_may_set` could find that a file sets names; None for any.
+
+    They are looked for once, where every file of a project has wanted names of its own.
+    """
+    text = plain_text(path)
+    if text is None or _MARKS.search(text):
+        return None
+    bare = _COMMENT.sub(b"", text)
+    found = {word for left in (*_STORED.findall(text), *_STORED.findall(bare))
+             for word in _WORD.findall(left)}  # fmt: skip
+    return frozenset(word.decode("utf-8", "replace") for word in found)
+
+
 # --- which files could be in one program --------------------------------------------------------
 
 
@@ -99,23 +130,25 @@ def _by_file(root: Path, words: str) -> dict[Path, tuple[Setting, ...]]:
 def programs(root: Path) -> dict[Path, Path]:
     """Return a representative for each file, the same one for all files that imports connect."""
     files = entries(root) or ()
-    leader = {entry.path: entry.path for entry in files}
+    if any(entry.by_text for entry in files):  # it may import any of them
+        return dict.fromkeys([entry.path for entry in files], files[0].path)
+    leader = list(range(len(files)))
 
-    def top(path: Path) -> Path:
-        while leader[path] != path:
-            leader[path] = path = leader[leader[path]]
-        return path
+    def top(place: int) -> int:
+        while leader[place] != place:
+            leader[place] = place = leader[leader[place]]
+        return place
 
-    by_name = defaultdict[str, list[Path]](list)
-    for entry in files:
+    by_name = defaultdict[str, list[int]](list)
+    for place, entry in enumerate(files):
         for name in _import_names(entry, root):
-            by_name[name].append(entry.path)
-    for entry in files:
-        reached = by_name if entry.by_text else entry.words & by_name.keys()
-        for name in reached:
+            by_name[name].append(place)
+    for place, entry in enumerate(files):
+        for name in entry.words & by_name.keys():
             for other in by_name[name]:
-                leader[top(other)] = top(entry.path)
-    return {path: top(path) for path in leader}
+                leader[top(other)] = top(place)
+            del by_name[name][1:]  # they are one program from now on
+    return {entry.path: files[top(place)].path for place, entry in enumerate(files)}
 
 
 def _import_names(entry: Entry, root: Path) -> Iterable[str]:

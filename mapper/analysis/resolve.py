@@ -327,17 +327,19 @@ class Names:
         if self.path is not None and not is_torch(name) and (found := doubt(name, self.path)):
             return found
         if self._settings is None:
-            words = self.words.pattern if self.words else self._torch_words()
+            names = frozenset(self._torch_words()) if self.words is None else None
+            whole = rf"\b(?:{'|'.join(sorted(map(re.escape, names or ())))})\b"
+            words = self.words.pattern if self.words else whole
             here = settings_here(self.tree, self._text, words, self.path)
-            there = settings_elsewhere(self.path, words) if self.path else ()
+            there = settings_elsewhere(self.path, words, names) if self.path else ()
             self._settings = (*here, *there)
         for one in self._settings:
             if one.sets(api, self.canonical):
                 return f"`{api}` may be another class: {one.file} sets it (line {one.line})"
         return None
 
-    def _torch_words(self) -> str:
-        """Return a pattern of the last names of all that the file takes from torch."""
+    def _torch_words(self) -> set[str]:
+        """Return the last names of all that the file takes from torch."""
         locals_ = {local for _, local, binding in self.imports() if self.brings_torch(binding)}
         words = {binding.target.rpartition(".")[2] for _, _, binding in self.imports()
                  if binding.target and is_torch(binding.target)}  # fmt: skip
@@ -345,7 +347,7 @@ class Names:
             chain = _chain(node) if isinstance(node, ast.Attribute) else None
             if chain is not None and chain[0].id in locals_:
                 words.update(chain[1])
-        return rf"\b(?:{'|'.join(sorted(map(re.escape, words)))})\b"
+        return words
 
     def _api(self, name: str) -> str | None:
         """Return the wanted API that a qualified name means, also through a project's module."""

@@ -5,7 +5,37 @@
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mapper.api import (
+        FileResult,
+        FileStatus,
+        Note,
+        Proof,
+        Run,
+        Site,
+        Status,
+        UsageError,
+        migrate_paths,
+        migrate_source,
+    )
+
+__all__ = [
+    "FileResult", "FileStatus", "Note", "Proof", "Run", "Site", "Status", "UsageError",
+    "migrate_paths", "migrate_source",
+]  # fmt: skip
 __version__ = "0.1.0"
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Return a part of the Python API, which is imported when it is first asked for."""
+        if name in __all__:
+            from mapper import api
+
+            return getattr(api, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def leave_the_working_directory() -> None:

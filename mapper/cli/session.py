@@ -58,7 +58,13 @@ class Session:
             raise UsageError(f"{described(error)}{how_far}") from error
 
     def _run(self, paths: Sequence[str], is_stdin: bool) -> int:
-        options = _options(self.config)
+        from mapper.running.config import ConfigError
+        from mapper.running.options import options_of
+
+        try:
+            options = options_of(self.config)
+        except ConfigError as error:
+            raise UsageError(str(error)) from error
         # a proof is too small to share out, and starting threads takes longer than computing it
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         try:
@@ -254,41 +260,6 @@ class Session:
         is_open = any(run.needs_person(site) for file in run.files for site in file.sites)
         is_torch = self.settings.require == "whole" and not all(file.whole for file in run.files)
         return 1 if (would_change or is_open or is_torch) and not self.settings.exit_zero else 0
-
-
-def _options(config: Config) -> Options:
-    """Return what the rewriting depends on; a name that selects nothing is a usage error."""
-    settings = config.settings
-    options = Options(
-        settings.target_version,
-        settings.device,
-        settings.recipe,
-        settings.unsafe,
-        select=settings.select,
-        ignore=settings.ignore,
-        per_file_ignores=tuple(settings.per_file_ignores.items()),
-        root=str(config.root),
-    )
-    for key in ("select", "ignore", "per_file_ignores"):
-        _check_names(config, key)
-    if settings.require and not options.is_whole:
-        raise UsageError("--require whole asks for more than the convolutions that are selected")
-    return options
-
-
-def _check_names(config: Config, key: str) -> None:
-    texts = getattr(config.settings, key)
-    if not texts:
-        return
-    from mapper.rulebook.loader import load
-    from mapper.rulebook.selection import SelectionError, names
-
-    groups = texts.values() if key == "per_file_ignores" else (texts,)
-    try:
-        for group in groups:
-            names(load(), group)
-    except SelectionError as error:
-        raise UsageError(f"{config.place(key)}: {error}") from error
 
 
 def _help_pages(run: Run) -> dict[str, str]:

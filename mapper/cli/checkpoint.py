@@ -26,14 +26,25 @@ Examples:
   tm2ms migrate src --report report.json
   tm2ms checkpoint old.safetensors new.safetensors --report report.json
   tm2ms checkpoint old.pth new.ckpt --model 'models.resnet:ResNet18()'
-  tm2ms checkpoint new.ckpt old.pth --model 'models.resnet:ResNet18()' --reverse
+  tm2ms checkpoint new.ckpt old.pth --model 'net:Net()' --report report.json --reverse
 
-With --report nothing is run, and what the migrated model has beyond the file is not known. With
---model the migrated model is built in a process of its own, which runs your code, and every name
-of both sides is accounted for. On the way back (--reverse) both may be given: the report decides
-whether a layer around a convolution is torch's or the migration's. Files of torch (.pth, .pt,
-.bin) and MindSpore (.ckpt) are read and written by the framework in its own process; no pickled
-code is run.
+With --model the migrated model is built in a process of its own, which runs your code, and every
+name and shape of both sides is accounted for. It is looked for in the working directory. With
+--report nothing is run; which layers a class builds under certain conditions only, and sizes that
+are computed, are then not known. On the way back (--reverse) both may be given: the report decides
+whether a layer around a convolution is torch's or the migration's.
+
+Files of torch (.pth, .pt, .bin) and MindSpore (.ckpt) are read and written by the framework in its
+own process; no pickled code is run. The new file is loaded with
+net.load_state_dict(mindspore.load_checkpoint("new.ckpt")).
+
+\b
+What is printed, a line for each name:
+  missing, extra, ambiguous, misshapen   it keeps the file from being complete
+  joined    one weight of the two parts that weight_norm keeps
+  dropped, filled                        one side alone has it, and nothing is computed with it
+  absent    a class builds the layer in other places of the model
+  ignored   it is no array: an epoch, an optimizer
 
 \b
 Exit code: 0  every name is matched, and the file is written

@@ -26,7 +26,7 @@ This command runs your code, on both sides, in a process of its own for each fra
 interpreters are this one, unless --torch-python and --mindspore-python name others.
 
 \b
-Exit code: 0  the two agree within tolerance
+Exit code: 0  the two agree, within tolerance or up to rounding
            1  they differ; the first layer that does is named
            2  wrong usage, or a side does not run
 
@@ -84,7 +84,9 @@ Tolerance = Annotated[
 ]
 Checkpoint = Annotated[
     Path | None,
-    typer.Option("--checkpoint", help="Weights by torch's names.", metavar="FILE"),
+    typer.Option(
+        "--checkpoint", help="Weights by torch's names, from any kind of file.", metavar="FILE"
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="For weights and inputs.", metavar="NUMBER")]
 TorchPython = Annotated[

@@ -14,6 +14,7 @@ from tests.shell import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 DEPENDENCIES = {found.name: found for found in map(Requirement, PROJECT["dependencies"])}
 TESTS = [Requirement(text) for text in PROJECT["optional-dependencies"]["test"]]
+RECIPES = ("docs/ci.md", "docs/compare.md", "action.yml")
 LOCK = (ROOT / ".ci" / "requirements.lock").read_text("utf-8")
 LOCKED = {
     name: (Version(version), rest)
@@ -60,7 +61,7 @@ def test_everything_in_the_lock_has_its_hashes(name: str) -> None:
 
 def actions() -> list[str]:
     """Return what the recipes and our own action use."""
-    texts = [(ROOT / name).read_text("utf-8") for name in ("docs/ci.md", "action.yml")]
+    texts = [(ROOT / name).read_text("utf-8") for name in RECIPES]
     return re.findall(r"\buses: (\S+)", "\n".join(texts))
 
 

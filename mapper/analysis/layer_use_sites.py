@@ -27,12 +27,14 @@ _INIT = re.compile(
     r"(?:kaiming|xavier|trunc)_\w+_|(?:zeros|ones|normal|uniform|constant|eye|dirac|orthogonal|sparse|fill|zero|copy|clamp)_"
 )
 """What initialises a Parameter of torch's, and raises on one of MindSpore's (measured)."""
-MARKS = re.compile(
-    rb"weight_norm|spectral_norm|_parametrization|structured|\w_\(|"
+_MARKS = re.compile(
+    rb"weight_norm|spectral_norm|_parametrization|structured|[a-z0-9]_\(|"
     rb"setattr|__dict__|\bvars\b|isinstance|issubclass|__class__|\btype\b|(?:has|get)attr"
     rb"|\.(?:add|sub|mul|div)_\b|\.\s*\w+\s*(?:,[^=\n]*|\)|\]|:[^=\n]*)?[-+*/|&@]*=(?!=)|\bdel\b"
     rb"|for\s[\w\s.,]*\.\w+\s+in\b"
 )
+_OUTSIDE = re.compile(rb"^(?:async )?def \w+\(\s*self\b", re.MULTILINE)
+_SET_ON_SELF = re.compile(rb"\bself\.\w++(?!\s*[.\[(])")
 _LAYER_TEST = re.compile(r"Conv[123]?d?$|ConvTranspose[123]?d|_ConvNd|_ConvTransposeNd|Sequential")
 
 
@@ -74,6 +76,16 @@ class LayerUse:
         if self.names:
             return bool(self.names & names)
         return any(name.startswith(self.starts) for name in names)
+
+
+def may_use(text: bytes) -> bool:
+    """Say whether `uses_of` may find anything in a file's text; errs towards yes.
+
+    What methods set on `self` is no use, unless they stand outside of a class.
+    """
+    if not _OUTSIDE.search(text):
+        text = _SET_ON_SELF.sub(b"self", text)
+    return _MARKS.search(text) is not None
 
 
 def uses_of(path: Path | None, tree: ast.Module) -> Iterator[LayerUse]:

@@ -15,7 +15,7 @@ from mapper import limits
 from mapper.analysis.cells import ClassInfo
 from mapper.analysis.inference import File, Project
 from mapper.analysis.kinds import Kind
-from mapper.analysis.layer_use_sites import MARKS, LayerUse, uses_of
+from mapper.analysis.layer_use_sites import LayerUse, may_use, uses_of
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import Parsed, entries, find, parse, per_run, root_of
 from mapper.analysis.reach import RECURSIVE, FileNames, Reach, Search, Value
@@ -156,7 +156,7 @@ def _names(path: Path | None, file: Parsed) -> FileNames:
 
 @lru_cache(limits.PARSED_FILES)
 def _uses(path: Path | None, file: Parsed) -> tuple[LayerUse, ...]:
-    if MARKS.search(file.text.encode("utf-8", "replace")) is None:
+    if not may_use(file.text.encode("utf-8", "replace")):
         return ()
     return tuple(sorted(uses_of(path, file.tree), key=lambda use: use.line))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 
 from mapper.analysis.find import find_methods
+from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project import origin, takers
@@ -326,7 +327,18 @@ def _forward(drafter: Drafter, one: ModuleClass) -> list[Draft]:
     draft = drafter.new(reference, name)
     if draft.site.status is not Status.IGNORED:
         drafter.put(draft, lambda final, edited: "construct")
+        draft.site = replace(draft.site, message=_for_graph_mode(definition))
     return [draft]
+
+
+def _for_graph_mode(definition: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """Return what to mend for GRAPH_MODE, where some names are not bound before they are read."""
+    words = (
+        f"GRAPH_MODE does not compile line {line}: `{name}` is bound in a branch or loop alone; "
+        "bind it before"
+        for name, line in half_bound(definition).items()
+    )
+    return "; ".join(words)
 
 
 def _hindrance(draft: Draft) -> Hindrance:

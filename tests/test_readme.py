@@ -30,7 +30,8 @@ WEIGHTS: dict[str, tuple[int, ...]] = {
     "head.weight": (3, 32, 1, 1), "head.bias": (3,),
 }  # fmt: skip
 """The state of the demonstration's model in PyTorch."""
-LINKS = re.findall(r"\]\(([^)#]+)\)", README)
+CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+LINKS = re.findall(r"\]\(([^)#]+)\)", README + CHINESE)
 
 
 def printed(command: str, directory: Path = ROOT) -> str:
@@ -83,6 +84,17 @@ def test_the_session_is_what_its_commands_print_one_after_the_other(tmp_path: Pa
 @pytest.mark.parametrize("link", sorted(set(LINKS)))
 def test_every_link_in_the_readme_leads_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
+
+
+def test_the_chinese_readme_shows_the_same_commands_outputs_and_links() -> None:
+    blocks = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+    assert blocks.findall(CHINESE) == blocks.findall(README), "copy the blocks of README.md"
+    english, chinese = (
+        set(re.findall(r"\]\(([^)#]+)\)", text)) - {"README.md", "README.zh-CN.md"}
+        for text in (README, CHINESE)
+    )
+    assert english == chinese
+    assert CHINESE.count("\n## ") == README.count("\n## ")
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

@@ -27,7 +27,8 @@ REFUSED = {
         6,
     ),
     "by a condition on an argument": (
-        "if flag is not None:\n    y = x\nelse:\n    x = x * 2\nreturn y if flag is not None else x",
+        "if flag is not None:\n    y = x\nelse:\n    x = x * 2\n"
+        "return y if flag is not None else x",
         6,
     ),
     "by one branch of a loop": (

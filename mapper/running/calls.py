@@ -59,7 +59,7 @@ class Spelling:
 
 
 @record(frozen=True, slots=True)
-class Way:
+class IndirectCall:
     """How a call reaches an API that it does not name: `conv(…)`, `super().__init__(…)`.
 
     `partial` is the `functools.partial(…)` in between, which fixes some of the arguments.
@@ -113,7 +113,7 @@ class CallRewriter:
         scope: Scope,
         rule: Rule,
         spelling: Spelling,
-        way: Way | None = None,
+        way: IndirectCall | None = None,
     ) -> Rewritten:
         """Return the source that takes the call's place, with its proof.
 
@@ -168,7 +168,7 @@ class CallRewriter:
         done: Rewritten,
         spelling: Spelling,
         edited: EditedText,
-        way: Way | None = None,
+        way: IndirectCall | None = None,
     ) -> Rewritten:
         """Return the call spelled with the file's final names, proved anew if the text differs.
 
@@ -277,7 +277,7 @@ class CallRewriter:
         text: str,
         fixed: str | None,
         spelling: Spelling,
-        way: Way | None,
+        way: IndirectCall | None,
         seen: Mapping[str, Seen],
     ) -> ProofResult:
         rule = bound.rule
@@ -333,7 +333,7 @@ def _check_names(
 
 
 def _check_order(
-    call: ast.Call, text: str, way: Way | None, fixed: str | None, around: Surroundings
+    call: ast.Call, text: str, way: IndirectCall | None, fixed: str | None, around: Surroundings
 ) -> None:
     """Raise ManualError where the text would not evaluate what the call does, as it does."""
     found = difference(call, _parsed(text), around)
@@ -464,7 +464,7 @@ def _render(
     decided: Plan,
     arguments: Mapping[str, Argument],
     spelling: Spelling,
-    way: Way | None,
+    way: IndirectCall | None,
 ) -> tuple[str, str | None]:
     """Return the source of the call, and that of the partial that it goes through."""
     if decided.template is not None:
@@ -530,7 +530,7 @@ def _method(
     return _written(edited, call, decided, places, own)
 
 
-def _whole(call: ast.Call, way: Way | None) -> ast.Call:
+def _whole(call: ast.Call, way: IndirectCall | None) -> ast.Call:
     """Return the call with all its arguments: those of a partial, or what a method is called on."""
     if way is not None and way.receiver is not None:
         return ast.Call(call.func, [way.receiver, *call.args], call.keywords)

@@ -30,7 +30,7 @@ from mapper.rulebook.mapping import counterpart
 from mapper.rulebook.schema import Kind, Rule
 from mapper.running.adapters import Adapter
 from mapper.running.built import built_by
-from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
+from mapper.running.calls import CallRewriter, IndirectCall, Rewritten, Spelling
 from mapper.running.values import Values
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
@@ -310,7 +310,7 @@ class Drafter:
 
     def _hold_value(self, draft: Draft, partial: ast.Call, done: Rewritten, words: str) -> None:
         """Let a partial of a class read as MindSpore's."""
-        call, way = done.call, Way(partial)
+        call, way = done.call, IndirectCall(partial)
         draft.node = partial
         draft.site = replace(
             draft.site, span=_span(self.module, partial), before=self.module.source(partial)
@@ -330,7 +330,7 @@ class Drafter:
         final: Imports | WholeImports,
         edited: EditedText,
         spelling: Spelling,
-        way: Way | None,
+        way: IndirectCall | None,
     ) -> Rewritten:
         """Return the call spelled with the final names."""
         partial = way.partial if way else None
@@ -431,7 +431,7 @@ class Drafter:
     def _method(self, draft: Draft, rule: Rule) -> None:
         reference = draft.reference
         assert isinstance(reference.node, ast.Attribute)
-        way = Way(receiver=reference.node.value)
+        way = IndirectCall(receiver=reference.node.value)
         call = reference.call if rule.kind is Kind.METHOD else None
         call = call or ast.copy_location(ast.Call(reference.node, [], []), reference.node)
         spelling = _spelling(self._imports, reference)
@@ -483,7 +483,7 @@ class Drafter:
 
         def text(final: Imports | WholeImports, edited: EditedText) -> str:
             assert isinstance(call.node, ast.Call)
-            spelling, way = _spelling(final, held.reference), Way(held.partial)
+            spelling, way = _spelling(final, held.reference), IndirectCall(held.partial)
             return self._again(call.node, first, final, edited, spelling, way).fixed or ""
 
         draft.text = text
@@ -556,7 +556,9 @@ class Drafter:
 
         def text(final: Imports | WholeImports, edited: EditedText) -> str:
             spelling = _spelling(final, first.reference)
-            return self._again(call, done[0], final, edited, spelling, Way(first.partial)).text
+            return self._again(
+                call, done[0], final, edited, spelling, IndirectCall(first.partial)
+            ).text
 
         draft.text = text
         return done
@@ -564,7 +566,7 @@ class Drafter:
     def _rewrite_through(self, call: ast.Call, held: Held, is_known: bool = True) -> Rewritten:
         scope = self.module.names.scopes.around(call)
         spelling, rule = _spelling(self._imports, held.reference), self._rule(held.reference)
-        way = Way(held.partial, is_known)
+        way = IndirectCall(held.partial, is_known)
         try:
             return self._calls.rewrite(self.module, call, scope, rule, spelling, way)
         except LEFT as error:

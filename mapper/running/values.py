@@ -22,7 +22,7 @@ from mapper.planning.forms.partial import joined
 from mapper.proving.request import DisprovedError
 from mapper.rulebook.schema import Rule
 from mapper.running.adapters import Adapter, Adapters
-from mapper.running.calls import CallRewriter, Rewritten, Spelling, Way
+from mapper.running.calls import CallRewriter, IndirectCall, Rewritten, Spelling
 
 _LEFT = (BindError, ManualError, DisprovedError)
 
@@ -119,7 +119,7 @@ class Values:
         module = self._module if reached.file is None else self._modules(reached.file)
         if module is None:
             raise ManualError(f"{reached.file} cannot be read")
-        way = Way(reached.partial)
+        way = IndirectCall(reached.partial)
         scope = module.names.scopes.around(call)
         done = self._calls.rewrite(module, call, scope, rule, spelling, way)
         where = f"line {call.lineno}" + (f" of {reached.file.name}" if reached.file else "")

@@ -52,6 +52,7 @@ def plainly(arguments: Sequence[str]) -> tuple[list[str], dict[str, int]] | None
 
 
 def _migrate(paths: list[str], given: dict[str, int]) -> int:
+    """Run a plain `migrate`, and return its exit code."""
     from mapper.cli import fast_answer as quick
 
     if (verdict := quick.verdict(paths, given)) is not None:

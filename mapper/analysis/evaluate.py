@@ -240,6 +240,7 @@ def _types(node: ast.expr) -> tuple[type, ...]:
 
 
 def _evaluate(node: ast.expr, values: Mapping[str, object]) -> object:
+    """Return the value of an expression whose symbols have the given values."""
     match node:
         case ast.Constant(value=value):
             return value

@@ -91,6 +91,8 @@ class Knowledge:
     # --- kinds ---
 
     def _of(self, node: ast.expr, scope: Scope, local: Mapping[str, Kinds], depth: int) -> Kinds:
+        """Return the kinds of an expression; `local` has those of parameters, `depth` an end."""
+
         def of(part: ast.expr) -> Kinds:
             return self._of(part, scope, local, depth - 1)
 
@@ -128,6 +130,7 @@ class Knowledge:
         return _UNKNOWN
 
     def _made(self, node: ast.Call, scope: Scope, local: Mapping[str, Kinds], depth: int) -> Kinds:
+        """Return the kinds of what a call returns: of Python's functions, and of the file's own."""
         name = symbol(node.func)
         if (method := _method(node.func, scope)) is not None:
             return self._returned(method, scope.module(), depth - 1)
@@ -180,6 +183,7 @@ class Knowledge:
         return self._kinds[key]
 
     def _bound(self, node: ast.expr, scope: Scope, depth: int) -> Kinds:
+        """Return the kinds of a name or attribute, over everything that binds it."""
         if isinstance(node, ast.Attribute):
             values = self._stored(node, scope)
             if not values:
@@ -201,6 +205,7 @@ class Knowledge:
         return kinds
 
     def _parameter(self, name: str, binding: Binding, home: Scope, depth: int) -> Kinds:
+        """Return the kinds of a parameter, by default and annotation, else by what calls give."""
         arguments: ast.arguments = home.node.args  # type: ignore[attr-defined]
         if binding.statement in (arguments.vararg, arguments.kwarg):
             return _UNKNOWN

@@ -252,6 +252,7 @@ class Names:
             yield from found
 
     def _in_statement(self, statement: ast.AST, lines: list[int]) -> Iterator[Reference]:
+        """Yield the references in a statement's own expressions, with the scope of each."""
         home = self.scopes.home[statement]
         top = _Link(statement, None)
         stack = [(child, home, top) for child in own_expressions(statement)]

@@ -139,6 +139,7 @@ class Scopes:
         return self.home[inner]
 
     def _fill(self, tree: ast.Module) -> None:
+        """Note the scope of every statement, and bind what the statements bind."""
         stack: list[tuple[ast.AST, Scope]] = [(s, self.module) for s in reversed(tree.body)]
         while stack:
             node, scope = stack.pop()
@@ -279,6 +280,7 @@ def bind_parameters(arguments: ast.arguments, scope: Scope) -> None:
 
 
 def _bind_statement(node: ast.AST, scope: Scope) -> None:
+    """Bind the names that a statement binds by itself, not in its body."""
     match node:
         case ast.Import() | ast.ImportFrom():
             _bind_import(node, scope)
@@ -324,6 +326,7 @@ def _bind_walrus(statement: ast.AST, scope: Scope) -> None:
 
 
 def _bind_import(node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
+    """Bind the local names of an import to the qualified names that they mean."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             local = alias.asname or alias.name.partition(".")[0]

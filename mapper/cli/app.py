@@ -110,6 +110,7 @@ def migrate(
 
 
 def _migrate(paths: list[str] | None, given: dict[str, Any], show_settings: bool) -> int:
+    """Carry `migrate` out, and return its exit code."""
     config = _config(given)
     if show_settings:
         from mapper.cli.show_settings import show

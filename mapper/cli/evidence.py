@@ -42,6 +42,7 @@ def show(expression: str, input_size: str | None, settings: Settings) -> tuple[s
 
 
 def _site(expression: str, size: tuple[int, ...] | None, settings: Settings) -> Site:
+    """Return the one site of an expression, migrated among usual imports."""
     try:
         ast.parse(expression, mode="eval")
     except SyntaxError as error:

@@ -58,6 +58,7 @@ class Session:
             raise UsageError(f"{described(error)}{how_far}") from error
 
     def _run(self, paths: Sequence[str], is_stdin: bool) -> int:
+        """Do the run, and return its exit code; Ctrl-C ends it with words."""
         from mapper.running.config import ConfigError
         from mapper.running.options import options_of
 

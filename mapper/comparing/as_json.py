@@ -35,6 +35,7 @@ def as_json(request: Request, result: Comparison, contexts: Sequence[Context] = 
 
 
 def _run_as_json(run: Run, context: Context) -> dict[str, Any]:
+    """Return one run as plain values."""
     return {
         "mode": run.mode,
         "train": run.train,
@@ -88,6 +89,7 @@ def _line(line: Line | None, place: str | None) -> dict[str, Any] | None:
 
 
 def _first(first: Culprit | None, context: Context) -> dict[str, Any] | None:
+    """Return the first layer that differs, as plain values."""
     if first is None:
         return None
     return {

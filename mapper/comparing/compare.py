@@ -215,6 +215,7 @@ class _Comparing:
     def _run_mindspore(
         self, mode: str, common: Mapping[str, Any], torch: Record
     ) -> Record | Failure:
+        """Return the record of MindSpore's run in one mode, or why it failed."""
         out = self.files / f"mindspore-{mode}-{common['train']}"
         request = {
             **common,

@@ -192,6 +192,7 @@ class MindSpore:
         recorder: side.Recorder,
         request: dict[str, Any],
     ) -> dict[str, Any]:
+        """Go one step forward and backward, and return outputs, gradients and statistics."""
         ms = self.ms
         known = [(name, one) for name, one in model.parameters_and_names() if one.requires_grad]
         factors = [None if one is None else ms.Tensor(one) for one in self._factors(request)]

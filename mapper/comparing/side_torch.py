@@ -272,6 +272,7 @@ class Torch:
             return self._run(request)
 
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run the model that `_of` has chosen (see `run`)."""
         torch, model = self.torch, self.model
         model.load_state_dict(self.state)
         if request.get("nudge"):

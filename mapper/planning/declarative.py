@@ -80,6 +80,7 @@ class _Written:
 
 
 def _carried(call: BoundCall, values: Mapping[str, object]) -> Plan:
+    """Return the plan of a call whose arguments the rule carries over one by one."""
     plan = Plan(call.rule.mindspore.api)
     expressions = {new: parse_expression(text) for new, text in call.rule.arguments.items()}
     owners = {

@@ -105,6 +105,7 @@ def _name(node: ast.expr) -> str:
 
 
 def _kinds(node: ast.expr) -> list[str]:
+    """Return the kinds that a parsed annotation names, repeatedly."""
     match node:
         case ast.BinOp(op=ast.BitOr(), left=left, right=right):
             return _kinds(left) + _kinds(right)

@@ -91,6 +91,7 @@ class Api:
         args: Sequence[object],
         keywords: Mapping[str, object],
     ) -> dict[str, object]:
+        """Return the values of parameters, bound as Python binds a call's arguments."""
         values: dict[str, object] = {}
         rest = list(args)
         for spec in specs:

@@ -40,6 +40,7 @@ def gap(expected: object, found: object, what: str = "the output") -> float:
 
 
 def _array_gap(expected: Array, found: Array, what: str) -> float:
+    """Return the largest difference between two arrays (see `gap`)."""
     if found.shape != expected.shape:
         raise DifferenceError(f"{what} has shape {found.shape} instead of {expected.shape}")
     if found.dtype != expected.dtype:

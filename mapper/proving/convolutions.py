@@ -74,6 +74,7 @@ class ConvolutionProver:
         return self._proved[key].result(list(names), task.seen)
 
     def _prove(self, task: _Task, layers: Sequence[_Written], names: Mapping[str, int]) -> _Proved:
+        """Return a proof over all trials, with symbols as numbers, so that it can be cached."""
         sampler = Sampler(task.arguments, task.rule.torch.rank, task.assumed, task.seen)
         sides = _Sides.of(task, layers)
         evidence, good, raised = self._expected(task, sides, sampler)
@@ -97,6 +98,7 @@ class ConvolutionProver:
     def _expected(
         self, task: _Task, sides: _Sides, sampler: Sampler
     ) -> tuple[list[Evidence], list[Values], str]:
+        """Return evidence for admissible values, these values, and what raised meanwhile."""
         evidence, good, why, raised = list[Evidence](), list[Values](), "", ""
         is_plain = task.rule.kind is Kind.LAYER and not sampler.candidates.keys() - _passive(task)
         wanted = 2 if is_plain else CASES
@@ -133,6 +135,7 @@ class ConvolutionProver:
         return raising
 
     def _case(self, task: _Task, sides: _Sides, trial: Trial) -> Evidence | Difference | _Refusal:
+        """Compare both sides for one trial."""
         rule = task.rule
         try:
             torch = torch_layers.convolution(
@@ -169,6 +172,7 @@ class ConvolutionProver:
         return [self._layer(call, task) for call in _flatten(tree, task.read)]
 
     def _layer(self, call: ast.Call, task: _Task) -> _Written:
+        """Return one layer of the written text, bound to MindSpore's signature."""
         api = task.read(call.func) or ast.unparse(call.func)
         parameters: Sequence[ParameterSpec]
         if api in HELPERS:

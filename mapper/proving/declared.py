@@ -274,6 +274,7 @@ class _Proof:
     # --- trials ---
 
     def _expected(self, sampler: ValueSampler) -> tuple[list[_Case], list[Values], str]:
+        """Return the cases of admissible values, these values, and what raised meanwhile."""
         cases, good, why, raised = list[_Case](), list[Values](), "", ""
         for trial in sampler.expected(MIXED):
             found = self._case(trial)
@@ -323,6 +324,7 @@ class _Proof:
         return found
 
     def _over_inputs(self, trial: Trial, before: ast.expr, after: ast.expr) -> _Case | _Refusal:
+        """Compare both sides on one trial, for every input that the rule names."""
         found, refused, raised = list[_Case](), "", ""
         for place in range(self._number_of_inputs()):
             try:

@@ -61,6 +61,7 @@ def compile_formula(text: str, known: Iterable[str], where: Where) -> Formula:
 
 @lru_cache(maxsize=4096)
 def _compiled(text: str, known: frozenset[str], where: Where) -> Formula:
+    """Return the checked and compiled formula (see `compile_formula`)."""
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError) as error:

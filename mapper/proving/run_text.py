@@ -225,6 +225,7 @@ class Interpreter:
             raise RaisesError(str(error) or type(error).__name__) from error
 
     def _evaluate(self, node: ast.expr) -> Any:
+        """Return the value of an expression by the kind of its node."""
         match node:
             case ast.Constant(value=value):
                 return value
@@ -379,6 +380,7 @@ class Interpreter:
     def _applied(
         self, function: Any, args: Sequence[Any], keywords: Mapping[str, Any], node: ast.Call
     ) -> Any:
+        """Return what an API, a method, a layer or a container gives for some arguments."""
         if isinstance(function, str) and function in SEQUENCES:
             return self._sequence(args, keywords, node)
         if isinstance(function, Layer | LayerSequence):

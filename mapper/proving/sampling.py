@@ -84,6 +84,7 @@ class Sampler:
             self.candidates[name] = (value,)
 
     def _enter(self, parameter: str, node: ast.expr) -> None:
+        """Note the values to draw for the symbols in one argument."""
         compared = _compared(node)
         for name, where in symbols(node).items():
             sequence = _sequence_of(where)
@@ -228,6 +229,7 @@ class ValueSampler:
                 self._enter(one, seen.get(one.name, Seen()))
 
     def _enter(self, one: Wanted, seen: Seen) -> None:
+        """Note the kinds and values to draw for one symbol."""
         named = [kind for kind in kinds(one.annotation) if kind in USUAL]
         if not named:
             first = one.extra[0] if one.extra else one.default

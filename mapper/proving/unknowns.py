@@ -95,6 +95,7 @@ class Finder:
     def _find(
         self, node: ast.expr, api: str, spec: ParameterSpec | None, is_whole: bool
     ) -> Iterator[Unknown]:
+        """Yield the unknown parts of an expression that goes to a parameter of an API."""
         match node:
             case ast.Constant():
                 return
@@ -141,6 +142,7 @@ class Finder:
     def _in_call(
         self, node: ast.Call, outer: str, spec: ParameterSpec | None, is_whole: bool
     ) -> Iterator[Unknown]:
+        """Yield the unknown parts of a call's arguments, and of what its method is read from."""
         api = self._api(node.func)
         if api is not None:
             if isinstance(node.func, ast.Attribute) and self._read(node.func) is None:

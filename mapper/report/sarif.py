@@ -90,6 +90,7 @@ def _rule(site: Site, page: str | None) -> Values:
 
 
 def _results(run: Run, file: FileResult, rules: list[str]) -> Iterator[Values]:
+    """Yield a result for every site, with its fix if it was written."""
     for site, fingerprint in zip(file.sites, fingerprints(file), strict=True):
         values = site_values(site)
         where = "" if site.cell is None else f"{position(site)}: "

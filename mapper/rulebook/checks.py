@@ -36,6 +36,7 @@ def check_rule(rule: Rule, where: Where, page: Where) -> None:
 
 
 def _check_needed(rule: Rule, where: Where, page: Where) -> None:
+    """Demand what a rule of its kind, or with a strategy, cannot do without."""
     has = {
         "torch": rule.torch.api,
         "mindspore": rule.mindspore.api,
@@ -59,6 +60,7 @@ def _check_needed(rule: Rule, where: Where, page: Where) -> None:
 
 
 def _check_names(rule: Rule, where: Where, page: Where) -> None:
+    """Demand that every table speaks of parameters and inputs that there are."""
     for name in rule.values:
         _known(name, rule.torch.names, "torch", where.at("values", name))
     for i, limit in enumerate(rule.limits):

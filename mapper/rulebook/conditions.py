@@ -179,6 +179,7 @@ def _types(node: ast.expr) -> tuple[type, ...] | None:
 
 
 def _truth(node: ast.expr, arguments: Mapping[str, object], rank: int) -> bool | None:
+    """Return whether a condition holds; None where that depends on what is not known."""
     match node:
         case ast.Name(id="always"):
             return True
@@ -201,6 +202,7 @@ def _truth(node: ast.expr, arguments: Mapping[str, object], rank: int) -> bool |
 def _comparison(
     left: ast.expr, op: ast.cmpop, right: ast.expr, arguments: Mapping[str, object], rank: int
 ) -> bool | None:
+    """Return whether a comparison holds on any axis; None where an argument is not known."""
     named = [n.id for side in (left, right) for n in ast.walk(side) if isinstance(n, ast.Name)]
     if any(name not in arguments for name in named if name not in ("volume", "torch")):
         return None

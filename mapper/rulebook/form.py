@@ -191,6 +191,7 @@ def _torch(table: TorchTable, where: Where) -> TorchSide:
 
 
 def _mindspore(table: MindSporeTable, where: Where) -> MindSporeSide:
+    """Return the MindSpore side that a table means."""
     operands = _signature(table.inputs, where.at("inputs"))
     try:
         earlier = {name: _earlier(olds) for name, olds in table.earlier.items()}

@@ -198,6 +198,7 @@ class Rulebook:
         return f"{self.directory.name}/{path.relative_to(self.directory).as_posix()}"
 
     def _indexed(self, entries: Sequence[Entry]) -> _Index:
+        """Return where to find the rules; an id or torch name that two rules have is refused."""
         index = _Index()
         ids = {entry.id for entry in entries}
         for entry in entries:

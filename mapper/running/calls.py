@@ -280,6 +280,7 @@ class CallRewriter:
         way: IndirectCall | None,
         seen: Mapping[str, Seen],
     ) -> ProofResult:
+        """Prove what is written for a call, both texts with all arguments written out."""
         rule = bound.rule
         is_method = way is not None and way.is_method
         if way is not None and not is_method:

@@ -259,6 +259,7 @@ def _nearest(directory: Path) -> tuple[Path, str, Mapping[str, object]] | None:
 
 
 def _table(file: Path, data: bytes) -> tuple[str, Mapping[str, object] | None]:
+    """Return the text of a pyproject.toml and our table in it."""
     import tomllib
 
     try:

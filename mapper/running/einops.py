@@ -54,6 +54,7 @@ def einops_drafts(drafter: Drafter) -> Iterator[Draft]:
 
 
 def _draft(drafter: Drafter, reference: Reference, is_sure: bool) -> Draft:
+    """Return the draft of one use; without a text where it is left to a person."""
     draft = drafter.new(reference, reference.call or reference.node)
     if draft.site.status is Status.IGNORED:
         return draft
@@ -69,6 +70,7 @@ def _draft(drafter: Drafter, reference: Reference, is_sure: bool) -> Draft:
 
 
 def _text(reference: Reference) -> Text:
+    """Return what writes a use of einops."""
     call = reference.call
     if call is None:
         raise ManualError(_NONE)
@@ -84,6 +86,7 @@ def _text(reference: Reference) -> Text:
 
 
 def _function(api: str, call: ast.Call, sizes: dict[str, ast.expr]) -> Text:
+    """Return what writes a call of a function: its pattern as reshape, permute, reductions."""
     operation = _FUNCTIONS[api]
     args = [*call.args]
     if operation == "reduce" and "reduction" in sizes:
@@ -110,6 +113,7 @@ def _function(api: str, call: ast.Call, sizes: dict[str, ast.expr]) -> Text:
 
 
 def _layer(api: str, call: ast.Call, sizes: dict[str, ast.expr]) -> Text:
+    """Return what writes the building of a layer: an inserted layer that does the same."""
     name, operation = _LAYERS[api]
     reduction = sizes.pop("reduction", None)
     args = [*call.args, *([reduction] if reduction is not None else [])]

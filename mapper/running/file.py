@@ -62,6 +62,7 @@ def process(task: Task, options: Options) -> FileResult:
 
 
 def _process(task: Task, options: Options) -> FileResult:
+    """Migrate one file's content, and turn every error in it into a result."""
     if not is_candidate(task.data, task.place, options.is_whole):
         whole = True if options.is_whole else None
         notes = _useless_comments(task, options)
@@ -180,6 +181,7 @@ def _place(task: Task) -> Path | None:
 
 
 def _result(task: Task, source: Source, after: str, found: Migration) -> FileResult:
+    """Return the result of a file that was migrated."""
     changed = after != source.text
     if changed:
         source.encode(after)  # what cannot be encoded is better found now than at writing

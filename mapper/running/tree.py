@@ -167,6 +167,7 @@ def _read(found: Found, is_whole: bool) -> _File:
 def _results(
     files: Iterator[Task | FileResult], settings: Settings, work: Process, executor: Executor | None
 ) -> Iterator[FileResult]:
+    """Yield a result for each file, from whoever does the work."""
     if executor is None and settings.dask is None:
         files, jobs = _jobs(files, settings.jobs or _cores())
         yield from _here(files, work) if jobs == 1 else _by_processes(files, work, jobs)

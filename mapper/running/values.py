@@ -91,6 +91,7 @@ class Values:
         return self._follower.follow(node)
 
     def _value(self, reference: Reference, rule: Rule, spelling: Spelling, handed: Handed) -> Value:
+        """Decide what takes the place of a class: MindSpore's, or an inserted function."""
         why = handed.problem
         if (words := _in_place(reference)) and (
             why is not None or any(one.file is not None for one in handed.calls)
@@ -180,6 +181,7 @@ def _in_place(reference: Reference) -> str:
 
 
 def _plain(reference: Reference, handed: Handed, done: Sequence[Rewritten]) -> Value:
+    """Return MindSpore's own class as what takes the place, with its partial if one changes."""
     own = reference.parents[0] if reference.parents else None
     partials = {id(one.partial): one.partial for one in handed.calls if one.partial is not None}
     texts = {one.fixed for one in done if one.fixed is not None}

@@ -67,6 +67,7 @@ def render(
 def _render(
     text: str, call: ast.Call, offset: Offset, plan: Plan, places: Mapping[str, int], spell: Spell
 ) -> str:
+    """Return the source of the changed call; `_NotPlainError` where it cannot be cut."""
     head, first, old = _read(text, call, offset)
     changes: dict[int, Keywords] = {}
     for name, keywords in plan.changes.items():

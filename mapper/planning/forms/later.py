@@ -63,6 +63,7 @@ def _wanted(rule: Rule, is_wrapped: bool) -> Wanted:
 
 
 def _words(use: LayerUse, place: str, is_wrapped: bool) -> str:
+    """Say what the program does to a layer, where, and what to do instead."""
     text = _short(use.text)
     match use.doing:
         case Doing.SET if use.names <= _WEIGHTS and use.names:

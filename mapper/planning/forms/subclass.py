@@ -44,6 +44,7 @@ def _super_init(node: ast.AST) -> ast.Call | None:
 
 
 def _problem(node: ast.ClassDef, calls: tuple[ast.Call, ...]) -> str | None:
+    """Say why a class cannot change its base; None if it only passes arguments on."""
     if len(node.bases) != 1 or node.keywords or node.decorator_list:
         return "it has other bases, a metaclass or a decorator"
     rest = [statement for statement in node.body if not _is_text(statement)]

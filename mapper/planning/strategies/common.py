@@ -69,6 +69,7 @@ def initial(call: BoundCall, plan: Plan, fan: str) -> None:
 
 
 def _fan_in(call: BoundCall, fan: str) -> str:
+    """Return the source of 1/√(fan in): a number where it is known."""
     kernel = call.extent("kernel_size")
     channels, groups = call.known(fan), call.known("groups")
     if kernel.values and channels and groups:
@@ -83,6 +84,7 @@ def _fan_in(call: BoundCall, fan: str) -> str:
 
 
 def _dtype(call: BoundCall, plan: Plan) -> None:
+    """Carry `dtype` over by the rule's table; None, and float32 where there is no dtype, go."""
     if not call.given("dtype"):
         return
     node = call.node("dtype")

@@ -134,6 +134,7 @@ def _exact(call: BoundCall, plan: Plan, padding: Extent, extra: Extent) -> list[
 def _exact_known(
     call: BoundCall, plan: Plan, padding: tuple[int, ...], extra: tuple[int, ...]
 ) -> list[tuple[str, str]]:
+    """Do so for known numbers: what the crop cannot shorten, a longer input makes up."""
     if min(extra) < 0:
         raise ManualError("torch itself refuses a negative output_padding")
     longer = [0] * call.rank

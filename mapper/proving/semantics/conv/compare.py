@@ -174,6 +174,7 @@ def _over(
     shape_only: bool,
     sizes: Iterable[Shape],
 ) -> Evidence | Difference:
+    """Compare over some sizes; one that only MindSpore refuses is a difference."""
     reference = layer(torch)
     values = {n: _noise(shape, 1 + i) for i, (n, shape) in enumerate(torch.parameters.items())}
     given = {path: values[name].reshape(mindspore.parameters[path]) for name, path in paths.items()}
@@ -275,6 +276,7 @@ def _asked(c: Convolution, size: Shape) -> Shape:
 
 
 def _least(c: Convolution) -> Shape:
+    """Return the least input that the convolution admits, for every axis."""
     least = []
     for axis, (k, s, d, (before, after)) in enumerate(
         zip(c.kernel_size, c.stride, c.dilation, c.padding, strict=True)

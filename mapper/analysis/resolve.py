@@ -36,6 +36,7 @@ from mapper.analysis.torch_names import is_torch, is_torch_module
 from mapper.analysis.walk import children, walk
 from mapper.model.record import record
 
+# either word as a statement has it: in prose, something else than a blank may follow
 _BORROWING = tuple(map(re.compile, (r"global[ \t\f\\]", r"nonlocal[ \t\f\\]")))
 _DEEPEST = 200  # blanks before a statement; lines that are indented deeper are not searched
 _LISTED = 10  # lines that a message names

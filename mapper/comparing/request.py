@@ -16,6 +16,7 @@ from mapper.weights.names import Renames
 
 Array = NDArray[Any]
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
+# `2,16:int64<1000`; a scalar is `:float32` alone
 _SHAPE = re.compile(r"(?P<shape>\d+(?:\s*,\s*\d+)*)?,?(?::(?P<dtype>\w+)(?:<(?P<below>\d+))?)?")
 
 

@@ -18,6 +18,7 @@ from mapper.files import regular
 from mapper.files.prefilter import MARK, may_mention_conv, may_mention_torch
 from mapper.limits import LARGEST_SOURCE, PROJECT_HOPS
 
+# a statement may begin behind `;`, and in a notebook behind a quote or an escaped line end
 _IMPORT = re.compile(
     rb"(?:^|[\r\n;]|\\n|\")[ \t]*(?:from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t(]+([\w \t,]*)"
     rb"|import[ \t]+([\w., \t]+))"

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mapper.limits import MOST_ALTERNATIVES
 
 _PLAIN = re.compile(r"[\w.-]+")  # a pattern that is a name, as the usual ones are
+# `[!]]` is a class that holds a bracket: `]` in the first place does not end it
 _PARTS = re.compile(r"(\*\*/|\*+|\?|\[!?\]?[^\]]*\]|[{},])")
 
 

@@ -26,25 +26,33 @@ if TYPE_CHECKING:
 PYTHON_CELL_MAGICS = frozenset({"capture", "debug", "memit", "prun", "snakeviz", "time", "timeit"})
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+# one escape of JSON; a character beyond U+FFFF is two of them, which must not be torn apart
 _ESCAPE = r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)"
+# a letter that is written as an escape, so that the file's writer escapes all but ASCII
 _ESCAPED_LETTER = re.compile(r"(?<!\\)(?:\\\\)*\\u(?!00[01]|2028|2029)")
 _CHARACTER = re.compile(f"{_ESCAPE}|.", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# Python ends a line there, and the patterns below look for "\n"
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 _CELL_MAGIC = re.compile(r"[ \t]*%%(\w+)")
+# most cells hold none of these, and are Python as they stand
 _MAYBE_MAGIC = re.compile(r"(?:^|\r)[ \t]*[%!?,;/]|\?[ \t]*(?:\r|$)|=[ \t]*[%!]", re.MULTILINE)
+# names that a magic uses: of modules (before a dot), and called convolutions
 _USED = re.compile(rf"(?<![\w.])(?:[^\W\d]\w*(?=\.[^\W\d])|{CLASS}(?=\()|{FUNCTION}(?=\())")
 _LINE_MAGIC = re.compile(r"[ \t]*(?=[%!?,;/])")
+# `%time import torch` imports for the notebook itself
 _TIMED_IMPORT = re.compile(
     r"%(?:memit|mprun|prun|time|timeit)\b(?:[ \t]+-{1,2}\w+(?:[ \t]+\d+)?)*[ \t]+"
     r"(?=(?:import|from)[ \t]+[\w.]+[^\\\r\n]*$)",
     re.MULTILINE,
 )
+# what decides where a logical line ends; a magic may be assigned (`x = !ls`), help is asked by `?`
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)|(?P<quote>'''|\"\"\"|'|")|(?P<open>[(\[{])|(?P<close>[)\]}])
     |(?P<newline>\n)|(?P<joined>\\\r?\n)|(?P<assign>(?<![=!<>])=[ \t]*(?=[%!]))|(?P<help>\?)""",
     re.VERBOSE,
 )
+# possessive (`*+`), so that a string without an end takes no quadratic time
 _QUOTE_END = {
     "'''": re.compile(r"(?:[^\\']|\\.|'(?!''))*+(?:'''|\Z)", re.DOTALL),
     '"""': re.compile(r'(?:[^\\"]|\\.|"(?!""))*+(?:"""|\Z)', re.DOTALL),

@@ -25,6 +25,7 @@ _CHANGED = {
     "padding_mode": "which MindSpore does not have",
     "output_padding": "which means something else in MindSpore",
 }
+# the look-behind comes after `self`, since `re` is quick to find a literal first
 _READ = re.compile(rf"self(?<!\wself)\.(\w+)\.({'|'.join([*_INSIDE, *_CHANGED])})\b")
 
 Reads = Mapping[str, list[tuple[int, str]]]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mapper.model.results import FileResult, Site
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
-_MOST_LINES = 12
-_WIDEST = 160
+_MOST_LINES = 12  # of a call; the middle of longer ones is left out
+_WIDEST = 160  # characters of a line that are shown, around the call
 
 
 class Source:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mapper.model.results import FileResult, Run, Site
 
 
-_MOST_LINES = 40
+_MOST_LINES = 40  # of a rewritten call, so that one site does not fill the screen
 
 
 def render(run: Run, view: View = PLAIN) -> str:

@@ -17,9 +17,9 @@ from mapper.model.record import record
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-CONTEXT = 3
+CONTEXT = 3  # lines around a change, as diff and git show
 _SMALL = 200  # lines of both sides that are compared as a whole
-_PIECE = 40
+_PIECE = 40  # lines of both sides that a piece holds at least: cutting more finely costs more
 _LARGE = 2_000  # lines of a piece in which difflib may pass over frequent ones
 
 Opcode = tuple[str, int, int, int, int]
@@ -99,6 +99,7 @@ def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
     often_old, often_new = Counter(old), Counter(new)
     at = {line: j for j, line in enumerate(new) if often_new[line] == 1}
     pairs = [(i, at[line]) for i, line in enumerate(old) if often_old[line] == 1 and line in at]
+    # patience sorting: each pile's top is the smallest end of a chain of that length
     tops: list[int] = []
     piles: list[int] = []
     back: list[int] = []

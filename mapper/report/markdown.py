@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from mapper.model.results import FileResult, Note, Run, Site
 
-_ROOM = 60_000
+_ROOM = 60_000  # characters: GitHub takes 65,536, and a workflow may add to them
+# the characters with a meaning in Markdown, and `://`, of which GitHub makes links
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~!$]|:(?=//))")
 T = TypeVar("T")
 Row = tuple[str, ...]

@@ -22,7 +22,7 @@ from mapper.running.calls import CallRewriter, Rewritten, Spelling
 
 _LEFT = (BindError, ManualError, DisprovedError)
 _PLACEMENT = ("device", "dtype")  # placement belongs to the context
-_WIDTH = 96
+_WIDTH = 96  # columns of inserted functions, which stand in files that mostly allow 100
 _MODULES = {"mindspore.nn": "__nn__", "mindspore.ops": "__ops__", "mindspore": "__ms__"}
 
 

@@ -49,6 +49,7 @@ class Migration:
     whole: bool | None = None
 
 
+# a file without such a statement holds nothing that stays torch's, and need not be parsed
 _IMPORTS_TORCH = re.compile(rb"(?:^|;)[ \t]*(?:from|import)[ \t]+torch\b", re.MULTILINE)
 
 

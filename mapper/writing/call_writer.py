@@ -20,9 +20,10 @@ from mapper.writing.layout import Offset, Spell
 
 _BREAK = r"(?:\r\n|\r(?!\n)|\n)"
 _REST = rf"[ \t]*(?:#[^\r\n]*)?{_BREAK}"  # the rest of a line
-_SPACE = rf"(?:{_REST})*[ \t]*"
+_SPACE = rf"(?:{_REST})*[ \t]*"  # over lines, comments included
 _OPEN = re.compile(rf"[ \t]*\(({_SPACE})")
 _BETWEEN = re.compile(rf"([ \t]*),({_SPACE})")
+# the comma behind the last argument stays what it was: it may be one, or none
 _CLOSE = re.compile(rf"(?:([ \t]*)(,))?({_SPACE})\)")
 _EQUAL = re.compile(r"[ \t]*=[ \t]*")
 _LINES = re.compile(  # white space over lines: rests of lines, and the start of the last one

@@ -16,6 +16,8 @@ from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import Kind
 from mapper.planning.forms.class_checks import Problem
 
+# MindSpore builds the names of parameters from those of children, and takes these characters only;
+# `{}` and `%` are places of a format that the program fills
 _ILLEGAL = re.compile(r"[^\w.\-{}%]", re.ASCII)
 
 _SKIPPED = (

@@ -10,7 +10,7 @@ from mapper.model.plan import ManualError
 from mapper.rulebook.schema import Kind, Rule
 
 _WEIGHTS = frozenset(("weight", "bias"))
-_MOST_SAID = 2
+_MOST_SAID = 2  # remarks on one layer; more of them say the same
 
 
 def check_later(uses: LayerUses, call: ast.expr, rule: Rule, is_wrapped: bool) -> None:

@@ -17,7 +17,7 @@ from mapper.proving.semantics.conv.layer import Array, Layer, LimitError, Refuse
 from mapper.proving.semantics.conv.torch_layers import Convolution, layer
 
 TOLERANCE = 1e-9  # of the output's largest absolute value, in float64
-BATCH = 2
+BATCH = 2  # so that mixing up samples shows
 WORK = 2e7  # multiplications that one case may cost; the smallest input may cost ten times as many
 MEMORY = 1e7  # numbers that one case may hold: the padded input, the whole output and the weight
 ASKED = 50  # how many times as much memory, and its cube of work, an input size asked for may take

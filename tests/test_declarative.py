@@ -368,6 +368,42 @@ def test_a_use_becomes_the_first_template_that_holds(
     assert decided.assumptions == assumptions
 
 
+ZOOM = read_rule(
+    """
+id = "TM999"
+kind = "function"
+[torch]
+api = "torch.zoom"
+signature = "(input: Tensor, scale: float = 1, mode: str = 'a')"
+[mindspore]
+api = "mindspore.ops.zoom"
+signature = "(input: Tensor, size: float = 1, mode: str = 'a')"
+[arguments]
+size = "scale"
+[[write]]
+when = "not known(scale) and mode == 'a'"
+text = "mindspore.ops.zoom_any({input}, float({scale}))"
+[[examples]]
+before = "torch.zoom(x)"
+after = "ops.zoom(x)"
+""",
+    "rules/torch/zoom.toml",
+)
+
+
+def test_arguments_decide_where_no_template_holds() -> None:
+    template = planned("torch.zoom(x, s)", ZOOM).template
+    assert template is not None and template.parts[0] == Api("mindspore.ops.zoom_any")
+    for call in ("torch.zoom(x, 2)", "torch.zoom(x, s, 'b')"):
+        decided = planned(call, ZOOM)
+        assert decided.template is None and decided.target == "mindspore.ops.zoom"
+
+
+def test_a_template_that_depends_on_what_is_not_known_is_left() -> None:
+    with pytest.raises(ManualError, match="depends on"):
+        planned("torch.zoom(x, s, mode=m)", ZOOM)
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

@@ -22,7 +22,7 @@ from mapper.rulebook.expressions import (
     names_in,
     parse_expression,
 )
-from mapper.rulebook.schema import ParameterSpec, Write
+from mapper.rulebook.schema import Kind, ParameterSpec, Write
 
 
 def declared(call: BoundCall) -> Plan:
@@ -37,7 +37,7 @@ def declared(call: BoundCall) -> Plan:
         is_lost = any(name in call.rule.drop for name in refusal.when.names())
         if holds or (holds is None and is_lost):  # the proof never sees what is dropped
             raise ManualError(refusal.text)
-    plan = _templated(call, values) if call.rule.write else _carried(call, values)
+    plan = (call.rule.write and _templated(call, values)) or _carried(call, values)
     for name, reason in call.rule.drop.items():
         if call.given(name) and not _is_default(call, name):
             plan.notes.append(f"`{name}` is dropped: {reason}")
@@ -222,9 +222,12 @@ def _put(call: BoundCall, plan: Plan, found: list[_Written]) -> None:
 # --- templates ------------------------------------------------------------------------------------
 
 
-def _templated(call: BoundCall, values: Mapping[str, object]) -> Plan:
+def _templated(call: BoundCall, values: Mapping[str, object]) -> Plan | None:
+    """Return the plan of the first template that holds; None where the arguments are carried."""
     plan = Plan(call.rule.mindspore.api)
     write = _chosen(call, values, plan)
+    if write is None:
+        return None
     template = Template.parse(write.text)
     specs = call.rule.torch.parameters
     missing = [spec for spec in specs if not call.given(spec.name)]
@@ -236,8 +239,11 @@ def _templated(call: BoundCall, values: Mapping[str, object]) -> Plan:
     return plan
 
 
-def _chosen(call: BoundCall, values: Mapping[str, object], plan: Plan) -> Write:
-    """Return the first template whose condition holds. A named value is assumed not to be None."""
+def _chosen(call: BoundCall, values: Mapping[str, object], plan: Plan) -> Write | None:
+    """Return the first template whose condition holds, None where `[arguments]` are for the rest.
+
+    A named value is assumed not to be None.
+    """
     for write in call.rule.write:
         holds = write.when.holds(values, call.rank)
         if holds is None:
@@ -252,4 +258,6 @@ def _chosen(call: BoundCall, values: Mapping[str, object], plan: Plan) -> Write:
             holds = " is not " in write.when.text
         if holds:
             return write
+    if call.rule.mindspore.parameters and call.rule.kind is not Kind.CLASS:
+        return None
     raise ManualError("there is no counterpart for these arguments")

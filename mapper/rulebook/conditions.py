@@ -74,7 +74,7 @@ class Condition:
 
     The language is a part of Python's: comparisons, `is None`, `in`, `isinstance`, a parameter's
     truth, `not` and `and`. A comparison holds when it holds on some axis; `name[0]` means one
-    axis, `volume(name)` the product over all.
+    axis, `volume(name)` the product over all. `known(name)` asks whether the value is known.
     """
 
     text: str
@@ -136,6 +136,8 @@ def _check(node: ast.expr, text: str) -> None:
             _check(part, text)
         case ast.Name():
             pass
+        case ast.Call(func=ast.Name(id="known"), args=[ast.Name()], keywords=[]):
+            pass
         case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(), types]) if (
             _types(types) is not None
         ):
@@ -191,6 +193,8 @@ def _truth(node: ast.expr, arguments: Mapping[str, object], rank: int) -> bool |
             return None if holds is None else not holds
         case ast.Name(id=name):
             return bool(arguments[name]) if name in arguments else None
+        case ast.Call(func=ast.Name(id="known"), args=[ast.Name(id=name)]):
+            return name in arguments
         case ast.Call(args=[ast.Name(id=name), types]):
             known = name in arguments
             return isinstance(arguments[name], _types(types) or ()) if known else None

@@ -669,6 +669,9 @@ class TestConditions:
             ("mode not in ('a', 'b')", {"mode": "b"}, False),
             ("isinstance(shape, (tuple, list))", {"shape": (1,)}, True),
             ("isinstance(shape, int)", {}, None),
+            ("known(shape)", {}, False),
+            ("not known(shape) and mode == 'a'", {"mode": "a"}, True),
+            ("known(shape)", {"shape": None}, True),
         ],
     )
     def test_hold(self, text: str, arguments: dict[str, object], holds: bool | None) -> None:

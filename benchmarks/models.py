@@ -120,6 +120,7 @@ def migrate(model: Model, tree: Path, directory: Path) -> Migrated:
     """Write both versions of a model's files below `before` and `after` of a directory."""
     root = (tree / model.root).resolve()
     source = directory / "source"
+    (source / ".git").mkdir(parents=True, exist_ok=True)  # the program ends here
     for name, text in model.stubs.items():
         write(source / name, text.encode())
     for name in (*model.files, *model.beside):
@@ -148,10 +149,13 @@ def write(path: Path, data: bytes) -> None:
 
 
 def taken_out(text: str, model: Model) -> bytes:
-    """Return the named definitions of a script, with the imports that they use."""
+    """Return the named definitions of a script, with the functions and imports that they use."""
     tree = parsed(text)
-    kept = [node for node in tree.body if getattr(node, "name", None) in model.taken]
-    used = {node.id for one in kept for node in ast.walk(one) if isinstance(node, ast.Name)}
+    used, found = set(model.taken), set[str]()
+    while used != found:
+        found = set(used)
+        kept = [node for node in tree.body if getattr(node, "name", None) in found]
+        used |= {node.id for one in kept for node in ast.walk(one) if isinstance(node, ast.Name)}
     parts = []
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -162,8 +166,14 @@ def taken_out(text: str, model: Model) -> bytes:
             if node.names:
                 parts.append(ast.unparse(node))
     parts.append(model.constants)
-    parts += [ast.get_source_segment(text, node) or "" for node in kept]
+    parts += [_source(text, node) for node in kept]
     return "\n\n".join(parts).encode()
+
+
+def _source(text: str, node: ast.stmt) -> str:
+    """Return the lines of a definition, from its first decorator on."""
+    first = min((one.lineno for one in getattr(node, "decorator_list", [])), default=node.lineno)
+    return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
 
 
 # --- judging ------------------------------------------------------------------------------------

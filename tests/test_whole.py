@@ -260,3 +260,18 @@ def test_the_forward_of_another_thing_than_a_layer_keeps_its_name() -> None:
     )
     result = process(Task("f.py", text.encode()), WHOLE)
     assert "return super().forward(x)" in (result.after or "")
+
+
+def test_a_script_holds_no_class_back_by_a_name_that_is_the_classes_own() -> None:
+    """`output` is the class's own here and the loop's there; `loss` is one for both."""
+    text = (
+        f"import torch\nfrom torch import nn\n\n\nclass A(nn.Module):\n{LAYERS}\n"
+        "    def twice(self, output, index=0):\n        y = [data for data in output]\n"
+        "        return y[index:], (lambda loss: loss)(self.fc.in_features)\n\n\n"
+        "net = A()\nfor index, data in enumerate([torch.ones(1, 2)]):\n"
+        "    y = output = net(data)\n    loss = output.sum()\n    loss.backward()\n"
+    )
+    after = process(Task("model.py", text.encode()), WHOLE)
+    assert not after.whole and "class A(nn.Cell)" in str(after.after)
+    shared = text.replace("return self.fc(x)", "return self.fc(x) + loss")
+    assert process(Task("model.py", shared.encode()), WHOLE).after == shared

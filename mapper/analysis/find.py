@@ -31,6 +31,7 @@ LOUD = frozenset(
         "amin",
         "argmax",
         "argmin",
+        "backward",
         "bmm",
         "chunk",
         "clamp",

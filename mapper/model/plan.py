@@ -48,7 +48,7 @@ class Operand:
     name: str
 
 
-_QUALIFIED = re.compile(r"(?<![\w.])(mindspore(?:\.\w+)+)")
+_QUALIFIED = re.compile(r"(?<![\w.])(mindspore(?:\.\w+)+|inserted\.\w+)")
 
 
 @record(frozen=True, slots=True)
@@ -61,13 +61,16 @@ class Template:
     def parse(cls, text: str) -> Template:
         """Read `{self}.shape[{dim}]`, or `mindspore.ops.square({input})`.
 
+        `inserted.name` is what a file gets inserted under that name.
+
         Raises:
             ValueError: the braces are not balanced.
         """
         parts: list[str | Api | Operand] = []
         for literal, name, _, _ in Formatter().parse(text):
             pieces = _QUALIFIED.split(literal)
-            parts += [Api(p) if i % 2 else p for i, p in enumerate(pieces) if p]
+            parts += [Api(p.removeprefix("inserted.")) if i % 2 else p
+                      for i, p in enumerate(pieces) if p]  # fmt: skip
             if name is not None:
                 parts.append(Operand(name))
         return cls(_joined(parts))

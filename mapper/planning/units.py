@@ -11,6 +11,15 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mapper.analysis.scopes import (
+    DEFINITIONS,
+    SCOPED,
+    Scope,
+    Scopes,
+    inner_scopes,
+    own_expressions,
+)
+from mapper.analysis.walk import children
 from mapper.model.record import record
 
 _BLOCKS = (ast.If, ast.Try, ast.With)
@@ -29,7 +38,7 @@ class Hindrance:
 class Unit:
     """A class, a function, or a statement of the module's own code.
 
-    `binds` are the names that it gives to the module, `reads` the names that stand in it.
+    `binds` are the names that it gives to the module, `reads` the module's names that stand in it.
     """
 
     node: ast.stmt
@@ -54,8 +63,8 @@ class Unit:
 class Units:
     """The units of one module."""
 
-    def __init__(self, tree: ast.Module, models: Collection[ast.ClassDef]) -> None:
-        self.all = [_unit(node, node in models) for node in _statements(tree.body)]
+    def __init__(self, tree: ast.Module, scopes: Scopes, models: Collection[ast.ClassDef]) -> None:
+        self.all = [_unit(node, scopes, node in models) for node in _statements(tree.body)]
         binders: dict[str, list[Unit]] = {}
         for unit in self.all:
             for name in unit.binds:
@@ -154,17 +163,33 @@ def _defines(node: ast.stmt) -> bool:
     )
 
 
-def _unit(node: ast.stmt, is_model: bool) -> Unit:
-    binds, reads = set[str](), set[str]()
-    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        binds.add(node.name)
-    for one in ast.walk(node):
-        if isinstance(one, ast.Name):
-            is_read = isinstance(one.ctx, ast.Load)
-            (reads if is_read else binds).add(one.id)
-    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+def _unit(node: ast.stmt, scopes: Scopes, is_model: bool) -> Unit:
+    if isinstance(node, DEFINITIONS):
         binds = {node.name}
+    else:
+        binds = {one.id for one in ast.walk(node)
+                 if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load)}  # fmt: skip
+    reads = {
+        name
+        for statement in ast.walk(node)
+        if statement in scopes.home
+        for name, scope in _names(statement, scopes.home[statement])
+        if (found := scope.lookup(name)) is None or found[0] is scopes.module
+    }
     return Unit(node, frozenset(binds), frozenset(reads), is_model)
+
+
+def _names(statement: ast.AST, home: Scope) -> Iterator[tuple[str, Scope]]:
+    """Yield the names that a statement's own expressions read, with the scopes they are read in."""
+    stack = [(node, home) for node in own_expressions(statement)]
+    while stack:
+        node, scope = stack.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id, scope
+        elif isinstance(node, SCOPED):
+            stack.extend(inner_scopes(node, scope))
+        else:
+            stack.extend((child, scope) for child in children(node))
 
 
 def _first_line(node: ast.stmt) -> int:

@@ -10,7 +10,7 @@ from mapper.rulebook.schema import ParameterSpec
 
 @record(frozen=True, slots=True)
 class Helper:
-    """A class or function to insert: its source, with `{nn}` and `{ops}` for the modules."""
+    """A class or function to insert: its source, with `{nn}`, `{ops}`, `{ms}` for the modules."""
 
     name: str
     source: str
@@ -174,6 +174,13 @@ class {name}({nn}.Cell):
         return x.amax(self.axes) if self.reduction == 'max' else x.amin(self.axes)
 '''
 
+_ON_GPU = '''\
+@{ops}.constexpr
+def {name}():
+    """Say whether MindSpore runs on a GPU; GRAPH_MODE asks once, when it compiles."""
+    return {ms}.get_context('device_target') == 'GPU'
+'''
+
 _FUNCTION = (
     ParameterSpec("input", required=True),
     ParameterSpec("weight", required=True),
@@ -205,6 +212,7 @@ HELPERS: Mapping[str, Helper] = {
             (ParameterSpec("pattern", required=True), ParameterSpec("reduction", required=True)),
             ("mindspore.nn",),
         ),
+        Helper("is_on_gpu", _ON_GPU, (), ("mindspore", "mindspore.ops")),
         Helper("ms_conv_transpose1d", _CONV_TRANSPOSE_1D, _FUNCTION, ("mindspore.ops",)),
         Helper("ms_conv_transpose2d", _CONV_TRANSPOSE_2D, _FUNCTION, ("mindspore.ops",)),
         Helper("ms_conv_transpose3d", _CONV_TRANSPOSE_3D, _FUNCTION, ("mindspore.ops",)),

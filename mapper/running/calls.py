@@ -325,7 +325,9 @@ def _check_names(
     """Raise ManualError where what is written means something else under the file's names."""
     found = clashing(call, _parsed(text), scope, names)
     for helper in [HELPERS[api] for api in spelled if api in HELPERS]:
-        found = found or clashing_in(helper.source.format(name="own", nn="nn", ops="ops"), names)
+        found = found or clashing_in(
+            helper.source.format(name="own", nn="nn", ops="ops", ms="ms"), names
+        )
     if found is not None:
         raise ManualError(
             f"`{found}` is not Python's here, and what is written needs Python's: give the file's "

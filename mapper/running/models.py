@@ -59,7 +59,7 @@ class Models:
     ) -> None:
         module = drafter.module
         inference = Inference(module)
-        self._tree = module.tree
+        self._tree, self._scopes = module.tree, module.names.scopes
         self._classes = find_classes(module, references, [one.node for one in inference.classes])
         drafts = drafter.drafts(references)
         for one in self._classes:
@@ -111,7 +111,7 @@ class Models:
 
     def settle(self) -> None:
         """Leave every site of the classes and functions that stay torch's, with the reason."""
-        units = Units(self._tree, [one.node for one in self._classes])
+        units = Units(self._tree, self._scopes, [one.node for one in self._classes])
         for draft in self.drafts:
             unit = units.at(draft.node.lineno)
             if unit is not None:

@@ -23,7 +23,8 @@ _DEEPEST = 6  # layers, classes and functions looked through behind one another
 _FRESH_LAYERS = ("Conv", "Linear", "Bilinear", "BatchNorm", "GroupNorm", "LayerNorm", "Embedding",
                  "InstanceNorm", "MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool",
                  "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "GELU", "PixelShuffle", "Upsample",
-                 "ConvTranspose", "LocalResponseNorm", "PReLU", "Softplus")  # fmt: skip
+                 "ConvTranspose", "LocalResponseNorm", "PReLU", "Softplus",
+                 "weight_norm")  # fmt: skip
 _ACTIVATIONS = frozenset(
     words("ReLU ReLU6 SiLU Mish Hardswish Hardsigmoid SELU LeakyReLU ELU CELU Threshold Hardtanh")
 )

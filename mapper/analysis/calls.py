@@ -20,6 +20,7 @@ from mapper.analysis.kinds import (
     TENSOR,
     UNKNOWN,
     UNSEEN,
+    WEIGHT_NORMED,
     Kind,
     join,
     many,
@@ -461,6 +462,10 @@ class CallResults:
         return MODULES.get(name, UNKNOWN)
 
     def _wrapped(self, name: str, given: Given) -> Kind:
+        layer = given.kind(0)
+        is_plain = layer is not None and layer.name == "layer" and isinstance(layer.of, str)
+        if name == "weight_norm" and is_plain and given.text(1, "name") in (None, "weight"):
+            return WEIGHT_NORMED
         if name in ("weight_norm", "spectral_norm"):
             for attr in ("weight", given.text(1, "name") or "weight"):
                 self._cells.widen(("elsewhere", attr), TENSOR)  # it is computed from now on

@@ -25,6 +25,7 @@ from mapper.analysis.kinds import (
     STR,
     TENSOR,
     UNKNOWN,
+    WEIGHT_NORMED,
     Kind,
     join,
     many,
@@ -180,6 +181,8 @@ class Evaluator:
                 return self._of_instance(owner, attr)
             case Kind(name="class", of=ClassInfo() as info):
                 return self._of_class(info, attr)
+            case Kind(name="layer", of=WEIGHT_NORMED.of) if attr == "weight":
+                return TENSOR
             case Kind(name="layer"):
                 known = {**LAYER_ATTRIBUTES, **MODULE_ATTRIBUTES}.get(attr)
                 if attr in LAYER_ATTRIBUTES:

@@ -89,6 +89,8 @@ INT, FLOAT, BOOL, NUMBER, STR, NONE, SIZE, DTYPE, DEVICE, OBJECT, FUNCTION = map
 LAYER = Kind("layer")
 UNSEEN = Kind("layer", "torch.nn.Unseen")
 """A layer that a caller chose: it is taken to give a Tensor, its own or the one it was given."""
+WEIGHT_NORMED = Kind("layer", "torch.nn.utils.weight_norm")
+"""A layer whose weight is computed anew before each call: what is done to it has no effect."""
 MAKER = Kind("function", ("makes", UNSEEN))
 """What makes such a layer: a parameter such as `norm_layer`."""
 NUMBERS = frozenset(("int", "float", "bool", "number"))

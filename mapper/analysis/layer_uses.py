@@ -115,7 +115,7 @@ class Wanted:
             case Doing.ASK:
                 return bool(use.names & self.asked)
             case Doing.WRAP:
-                return self.is_said
+                return self.is_said or self.is_wrapped
             case Doing.START:
                 return self.is_said and bool(use.names & self.changed)
         return self.is_wrapped

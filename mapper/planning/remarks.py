@@ -48,7 +48,7 @@ def remarks(reference: Reference, names: Names, reads: Reads, layer: int | None)
 
     `layer` is the convolution's place when the call became a SequentialCell.
     """
-    found = list(_wrappers(reference, names))
+    found = [] if names.is_whole else list(_wrappers(reference, names))
     attribute = _attribute(reference)
     for line, name in reads.get(attribute or "", ()):
         if layer is not None and name in _INSIDE:

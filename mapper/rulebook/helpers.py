@@ -174,6 +174,58 @@ class {name}({nn}.Cell):
         return x.amax(self.axes) if self.reduction == 'max' else x.amin(self.axes)
 '''
 
+_WEIGHT_NORM = '''\
+class {name}({nn}.Cell):
+    """A layer whose weight is weight_g * weight_v / |weight_v|, as torch's weight_norm has it."""
+
+    def __init__(self, layer, dim=0):
+        super().__init__()
+        weight = layer.weight
+        self.axes = tuple(axis for axis in range(weight.ndim) if axis != dim)
+        self.keeps = dim is not None
+        norm = {ops}.sqrt((weight * weight).sum(self.axes, keepdims=self.keeps))
+        self.weight_g = {ms}.Parameter(norm)
+        self.weight_v = {ms}.Parameter(weight.value())
+        self.bias = layer.bias if layer.has_bias else None
+        self.is_flat = isinstance(layer, ({nn}.Conv1d, {nn}.Conv1dTranspose))
+        self.is_transposed = isinstance(layer, ({nn}.Conv1dTranspose, {nn}.Conv2dTranspose))
+        self.is_dense = isinstance(layer, {nn}.Dense)
+        is_plain = isinstance(layer, ({nn}.Conv1d, {nn}.Conv2d))
+        if not (self.is_dense or self.is_transposed or is_plain):
+            raise TypeError('no weight_norm for ' + type(layer).__name__)
+        if self.is_dense:
+            return
+        self.stride, self.dilation = layer.stride, layer.dilation
+        self.kernel_size = layer.kernel_size
+        self.padding = layer.padding if isinstance(layer.padding, tuple) else (layer.padding,) * 4
+        self.channels = weight.shape[1] * layer.group
+        operator = {ops}.Conv2D if is_plain else {ops}.Conv2DTranspose
+        self.convolution = operator(
+            weight.shape[0], self.kernel_size, pad_mode=layer.pad_mode if is_plain else 'pad',
+            pad=self.padding, stride=self.stride, dilation=self.dilation, group=layer.group,
+        )
+
+    def construct(self, x):
+        norm = {ops}.sqrt((self.weight_v * self.weight_v).sum(self.axes, keepdims=self.keeps))
+        weight = self.weight_v * (self.weight_g / norm)
+        if self.is_dense:
+            return {ops}.dense(x, weight, self.bias)
+        if self.is_flat:
+            x = x.expand_dims(2)
+        if self.is_transposed:
+            shape = (x.shape[0], self.channels)
+            for i in range(2):
+                span = self.dilation[i] * (self.kernel_size[i] - 1) + 1
+                grown = (x.shape[2 + i] - 1) * self.stride[i] + span
+                shape += (grown - self.padding[2 * i] - self.padding[2 * i + 1],)
+            x = self.convolution(x, weight, shape)
+        else:
+            x = self.convolution(x, weight)
+        if self.bias is not None:
+            x = {ops}.bias_add(x, self.bias)
+        return x.squeeze(2) if self.is_flat else x
+'''
+
 _ON_GPU = '''\
 @{ops}.constexpr
 def {name}():
@@ -211,6 +263,12 @@ HELPERS: Mapping[str, Helper] = {
             _REDUCED,
             (ParameterSpec("pattern", required=True), ParameterSpec("reduction", required=True)),
             ("mindspore.nn",),
+        ),
+        Helper(
+            "WeightNorm",
+            _WEIGHT_NORM,
+            (ParameterSpec("layer", required=True), ParameterSpec("dim", default=0)),
+            ("mindspore", "mindspore.nn", "mindspore.ops"),
         ),
         Helper("is_on_gpu", _ON_GPU, (), ("mindspore", "mindspore.ops")),
         Helper("ms_conv_transpose1d", _CONV_TRANSPOSE_1D, _FUNCTION, ("mindspore.ops",)),

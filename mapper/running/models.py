@@ -10,6 +10,7 @@ from pathlib import Path
 from mapper.analysis.find import find_methods
 from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
+from mapper.analysis.kinds import WEIGHT_NORMED
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project import origin, takers
 from mapper.analysis.resolve import Reference
@@ -18,6 +19,7 @@ from mapper.analysis.torch_names import is_torch
 from mapper.model.record import record
 from mapper.model.results import Status
 from mapper.planning.forms.class_checks import ClassChecks
+from mapper.planning.forms.computed_weights import find_lost
 from mapper.planning.forms.container_checks import of_containers
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.training import find_constructions
@@ -61,13 +63,18 @@ class Models:
         inference = Inference(module)
         self._tree, self._scopes = module.tree, module.names.scopes
         self._classes = find_classes(module, references, [one.node for one in inference.classes])
+        lost = dict(find_lost(module, inference))
+        references = [one for one in references if not lost.keys() & set(one.parents)]
         drafts = drafter.drafts(references)
+        drafts.extend(_lost(drafter, *one) for one in lost.items())
         for one in self._classes:
             drafts.extend(_forward(drafter, one))
         filled = FilledContainers(drafter, references, inference)
         in_place = InPlaceMethods(drafter, inference)
         drafts.extend(filled.drafts())
         for reference in find_methods(module, inference):
+            if reference.parents[-1] in lost:
+                continue
             if filled.handles(reference):
                 drafts.extend(filled.stray(reference))
             elif (cast := _cast(module, reference, inference)) is not None:
@@ -299,6 +306,26 @@ def _casting(drafter: Drafter, reference: Reference, method: str, dtype: ast.exp
         drafter.put(
             draft,
             lambda final, edited: f"{edited.source(receiver)}.{method}({edited.source(dtype)})",
+        )
+    return draft
+
+
+def _lost(drafter: Drafter, statement: ast.Expr, scope: Scope) -> Draft:
+    """Return the draft that drops a statement which torch's next call of the layer undoes."""
+    api = WEIGHT_NORMED.of
+    assert isinstance(api, str)
+    reference = Reference(api, statement.value, None, scope, None, scope, (statement,))
+    draft = drafter.new(reference, statement)
+    module = drafter.module
+    end = module.end(statement)
+    is_last = not module.text[end : module.line_end(end)].strip()
+    text = "pass  # weight_norm computes this weight anew" if is_last else "pass"
+    if draft.site.status is not Status.IGNORED:
+        drafter.put(
+            draft,
+            lambda final, edited: text,
+            "torch computes this weight from weight_g and weight_v before each call, so that "
+            "setting it has no effect there: set these two if one is wanted",
         )
     return draft
 

@@ -86,6 +86,11 @@ def _words(use: LayerUse, place: str, is_wrapped: bool) -> str:
                 f"{place} asks for an attribute (`{text}`) that MindSpore's layer has under "
                 "another name: ask for that one"
             )
+        case Doing.WRAP:
+            return (
+                f"{place} wraps it (`{text}`), and it would become a SequentialCell, which has no "
+                "weight: pad or crop in `forward` instead"
+            )
     return (
         f"{place} asks what it is (`{text}`), and it would become a SequentialCell, with the "
         "convolution inside: pad in `forward` instead, and build it without padding_mode"

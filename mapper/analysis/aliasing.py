@@ -40,7 +40,7 @@ _FRESH_FUNCTIONS = frozenset(
         randn_like rand_like relu leaky_relu gelu silu elu softplus adaptive_avg_pool2d
         adaptive_max_pool2d max_pool1d max_pool3d avg_pool1d avg_pool3d clone arange linspace eye
         embedding upsample where cumsum one_hot empty empty_like full_like tensor randint randperm
-        bernoulli
+        bernoulli multinomial topk sort argsort argmax argmin
         """
     )
 )
@@ -261,6 +261,8 @@ class Aliases:
                 return True
             case ast.Expr():
                 return True
+            case ast.Subscript(value=value) if value is node:
+                return not isinstance(parent.ctx, ast.Load)  # else it is a view
             case ast.Attribute(attr=attr):
                 if attr in ATTRIBUTES and attr not in (
                     "data",

@@ -7,7 +7,7 @@ by `resolve`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from mapper.analysis.cells import ClassInfo
 from mapper.analysis.expressions import is_module
@@ -21,9 +21,6 @@ from mapper.analysis.walk import children
 TENSOR, MODULE, SIZE = "torch.Tensor", "torch.nn.Module", "torch.Size"
 SILENT = frozenset(("median", "std", "transpose", "var"))
 """Methods that a MindSpore Tensor has too, and that compute something else without a word."""
-
-COUNTING = frozenset(("parameters", "named_parameters"))
-"""Methods of modules whose counterparts give running statistics, too, with requires_grad False."""
 
 LOUD = frozenset(
     (
@@ -105,6 +102,11 @@ IN_PLACE = frozenset(
     )
 )
 """Methods that change a Tensor: in MindSpore they give a new one, and the old stays as it was."""
+
+OF_MODULES = frozenset(
+    ("named_buffers", "named_children", "named_modules", "named_parameters", "parameters")
+)
+"""Methods whose name tells a module: what is written for them raises where it is none."""
 
 SHARED = frozenset(("max", "min", "repeat", "sort"))
 """Methods that others have too, and that compute something else there when they get arguments."""
@@ -201,19 +203,16 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
                 owners = iter((MODULE,))  # for anything but a Cell, what is written raises
             problem = None
             is_unknown = not receiver.is_known and not receiver.is_layer
-            if is_unknown and _is_of_tensor(node, parents[0], scope):
+            if is_unknown and _tells(node, parents[0], scope, LOUD | IN_PLACE):
                 owners = iter((TENSOR,))
+            if is_unknown and _tells(node, parents[0], scope, OF_MODULES):
+                owners = iter((MODULE,))
             if is_unknown and _is_silent(node, parents[0]):
                 owners = iter((TENSOR,))
                 problem = (
                     f"what `{ast.unparse(node.value)}` is cannot be told, and a Tensor's "
                     f"`{node.attr}` computes something else in MindSpore: "
                     "annotate it, or write it by hand"
-                )
-            if node.attr in COUNTING and not _leaves_statistics_out(parents):
-                problem = (
-                    "MindSpore counts running statistics among the parameters, and "
-                    "`trainable_params()` leaves out what is frozen: take which are meant"
                 )
             for owner in owners:
                 above = parents[0]
@@ -223,14 +222,14 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
                 break
 
 
-def _is_of_tensor(node: ast.Attribute, above: ast.AST, scope: Scope) -> bool:
-    """Say whether a call of a method tells by its name that it is read from a Tensor.
+def _tells(node: ast.Attribute, above: ast.AST, scope: Scope, names: Collection[str]) -> bool:
+    """Say whether a call of a method tells by its name, one of some, what it is read from.
 
     What is read from an imported module is its function, and from `self` the class's own.
     """
     if not isinstance(above, ast.Call) or above.func is not node:
         return False
-    if node.attr not in LOUD | IN_PLACE:
+    if node.attr not in names:
         return False
     root = node.value
     while isinstance(root, ast.Attribute):
@@ -252,6 +251,15 @@ def _is_silent(node: ast.Attribute, above: ast.AST) -> bool:
     assert isinstance(above, ast.Call)
     names = {keyword.arg for keyword in above.keywords}
     return bool(above.args or names & {"dim", "keepdim"})
+
+
+def counts_statistics(reference: Reference) -> bool:
+    """Say whether running statistics would be counted, were they among a module's parameters.
+
+    MindSpore's `get_parameters` gives them, too, with requires_grad False.
+    """
+    is_asked = reference.api == f"{MODULE}.parameters" and reference.call is not None
+    return is_asked and not _leaves_statistics_out(reference.parents)
 
 
 def _leaves_statistics_out(parents: Sequence[ast.AST]) -> bool:

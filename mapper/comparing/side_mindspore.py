@@ -198,9 +198,9 @@ class MindSpore:
         factors = [None if one is None else ms.Tensor(one) for one in self._factors(request)]
 
         def forward(*args: Any, **kwargs: Any) -> Any:
-            outputs = model(*args, **kwargs)
+            outputs = _flat(model(*args, **kwargs))  # GRAPH_MODE returns no None beside a gradient
             loss = 0.0
-            for index, one in enumerate(_flat(outputs)):
+            for index, one in enumerate(outputs):
                 if factors[index] is not None:
                     loss = loss + (one * factors[index]).sum()
             return loss, outputs
@@ -216,8 +216,12 @@ class MindSpore:
             for name, value in model.state_dict().items()
             if name not in saved
         }
+        places = [one["at"] for one in request["outputs"]]
+        values = recorder.values(outputs)
+        if len(values) == len(places):
+            values = [{**one, "at": at} for one, at in zip(values, places)]  # noqa: B905
         return {
-            "outputs": recorder.values(outputs),
+            "outputs": values,
             "gradients": saved,
             "statistics": statistics,
             "loss": float(loss.asnumpy() if self._is_tensor(loss) else loss),

@@ -226,6 +226,72 @@ class {name}({nn}.Cell):
         return x.squeeze(2) if self.is_flat else x
 '''
 
+_MODULE_DICT = '''\
+class {name}({nn}.Cell):
+    """Layers by name, which are its attributes, too; a CellDict takes no containers of layers."""
+
+    def __init__(self, modules=None):
+        super().__init__()
+        self.update(modules or ())
+
+    def update(self, modules):
+        for key, module in dict(modules).items():
+            self[key] = module
+
+    def __setitem__(self, key, module):
+        if hasattr(self, key) and key not in self:
+            raise KeyError(f"attribute '{{key}}' already exists")
+        setattr(self, key, module)
+
+    def __getitem__(self, key):
+        return self.name_cells()[key]
+
+    def __delitem__(self, key):
+        delattr(self, key)
+
+    def __contains__(self, key):
+        return key in self.name_cells()
+
+    def __iter__(self):
+        return iter(self.name_cells())
+
+    def __len__(self):
+        return len(self.name_cells())
+
+    def keys(self):
+        return self.name_cells().keys()
+
+    def values(self):
+        return self.name_cells().values()
+
+    def items(self):
+        return self.name_cells().items()
+'''
+
+_NAMED_PARAMETERS = '''\
+def {name}(cell, prefix=''):
+    """Yield a Cell's parameters as torch's named_parameters does: its names, no statistics."""
+    norms = ({nn}.BatchNorm1d, {nn}.BatchNorm2d, {nn}.GroupNorm, {nn}.LayerNorm)
+    inside, seen = {{}}, set()
+    for path, layer in cell.cells_and_names(name_prefix=prefix):
+        path = inside.get(path, path)
+        names = {{}}
+        if isinstance(layer, {nn}.BatchNorm3d):  # it holds a BatchNorm2d that has its parameters
+            inside[f'{{path}}.bn2d' if path else 'bn2d'] = path
+        elif isinstance(layer, norms):
+            names = {{'gamma': 'weight', 'beta': 'bias', 'moving_mean': '', 'moving_variance': ''}}
+        elif isinstance(layer, ({nn}.Embedding, {nn}.PReLU)):
+            names = {{'embedding_table': 'weight', 'w': 'weight'}}
+        for name, parameter in layer.parameters_and_names(expand=False):
+            known = names.get(name, name)
+            if not known or id(parameter) in seen or getattr(layer, 'affine', True) is False:
+                continue
+            if isinstance(layer, norms[:2]) and not parameter.requires_grad:
+                raise ValueError(f'{{path}}: frozen, or affine=False, which torch tells apart')
+            seen.add(id(parameter))
+            yield (f'{{path}}.{{known}}' if path else known), parameter
+'''
+
 _ON_GPU = '''\
 @{ops}.constexpr
 def {name}():
@@ -269,6 +335,18 @@ HELPERS: Mapping[str, Helper] = {
             _WEIGHT_NORM,
             (ParameterSpec("layer", required=True), ParameterSpec("dim", default=0)),
             ("mindspore", "mindspore.nn", "mindspore.ops"),
+        ),
+        Helper(
+            "ModuleDict",
+            _MODULE_DICT,
+            (ParameterSpec("modules", default_none=True),),
+            ("mindspore.nn",),
+        ),
+        Helper(
+            "named_parameters",
+            _NAMED_PARAMETERS,
+            (ParameterSpec("cell", required=True), ParameterSpec("prefix", default="")),
+            ("mindspore.nn",),
         ),
         Helper("is_on_gpu", _ON_GPU, (), ("mindspore", "mindspore.ops")),
         Helper("ms_conv_transpose1d", _CONV_TRANSPOSE_1D, _FUNCTION, ("mindspore.ops",)),

@@ -116,6 +116,8 @@ class Drafter:
         values: Values,
     ) -> None:
         self._values = values
+        self.targets: dict[str, str] = {}
+        """What stands for a name of torch's in this file, where its rule names another."""
         self._waiting: list[Draft] = []
         self.is_whole = options.is_whole
         self.module = module
@@ -155,6 +157,7 @@ class Drafter:
         rule = self._rulebook.by_api(reference.api)
         other = counterpart(reference.api) if rule is None else None
         target = rule.mindspore.api if rule else other.api if other else ""
+        target = self.targets.get(reference.api, target)
         owner, attribute = built_by(reference, node, self.module.names)
         site = Site(
             rule=rule.id if rule else UNCOVERED,
@@ -634,15 +637,18 @@ def _decorator(reference: Reference, rule: Rule) -> ast.expr | None:
     texts = [write.text for write in rule.write]
     if not places or not rule.torch.names or texts != [f"{{{rule.torch.names[0]}}}"]:
         return None
-    following = [*above.decorator_list, above][places[0] + 1]
+    return decorated_span(reference.node, above)
+
+
+def decorated_span(
+    node: ast.expr, above: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+) -> ast.expr:
+    """Return what a decorator takes up, from its `@` to what follows, as an expression."""
+    following = [*above.decorator_list, above][above.decorator_list.index(node) + 1]
     return ast.Name(
-        reference.api,
-        ast.Load(),
-        lineno=reference.node.lineno,
-        col_offset=above.col_offset,
-        end_lineno=following.lineno,
-        end_col_offset=above.col_offset,
-    )
+        "", ast.Load(), lineno=node.lineno, col_offset=above.col_offset,
+        end_lineno=following.lineno, end_col_offset=above.col_offset,
+    )  # fmt: skip
 
 
 def _check_place(

@@ -115,7 +115,7 @@ class FilledContainers:
         at = node if isinstance(node, ast.expr) else one.call
         reference = replace(made, api=api, node=at, call=None, root=None)
         draft = self._drafter.new(reference, node)
-        draft.site = replace(draft.site, target=_CELLS[one.api])
+        draft.site = replace(draft.site, target=self._cell(one))
         if text is not None and draft.site.status is not Status.IGNORED:
             draft.text = text
             draft.site = replace(
@@ -125,6 +125,9 @@ class FilledContainers:
                 proof=Proof("rule"),
             )
         return draft
+
+    def _cell(self, one: Filled) -> str:
+        return self._drafter.targets.get(one.api, _CELLS[one.api])
 
     def _creation(self, one: Filled) -> Text:
         """Return what makes the list or dict."""
@@ -149,7 +152,7 @@ class FilledContainers:
         target = module.source(one.target)
 
         def text(final: Imports | WholeImports, edited: EditedText) -> str:
-            cell = final.spell(_CELLS[one.api], made)
+            cell = final.spell(self._cell(one), made)
             line = f"{indent}{target} = {cell}({one.name})"
             return f"{edited.source(end)}{edited.newline}{line}"
 

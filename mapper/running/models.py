@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
-from mapper.analysis.find import find_methods
+from mapper.analysis.find import counts_statistics, find_methods
 from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import WEIGHT_NORMED
@@ -21,6 +21,7 @@ from mapper.model.results import Status
 from mapper.planning.forms.class_checks import ClassChecks
 from mapper.planning.forms.computed_weights import find_lost
 from mapper.planning.forms.container_checks import of_containers
+from mapper.planning.forms.module_dicts import MODULE_DICT, needs_own
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.training import find_constructions
 from mapper.planning.forms.type_test import tested_by
@@ -29,6 +30,7 @@ from mapper.running.drafts import Draft, Drafter, Text
 from mapper.running.einops import einops_drafts
 from mapper.running.filled import FilledContainers
 from mapper.running.in_place import InPlaceMethods
+from mapper.running.no_grad import NoGradients
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.whole_imports import WholeImports
@@ -65,7 +67,12 @@ class Models:
         self._classes = find_classes(module, references, [one.node for one in inference.classes])
         lost = dict(find_lost(module, inference))
         references = [one for one in references if not lost.keys() & set(one.parents)]
-        drafts = drafter.drafts(references)
+        if needs_own(module, references, inference):
+            drafter.targets[MODULE_DICT] = "ModuleDict"
+        no_gradients = NoGradients(drafter, inference)
+        cut = {id(one): made for one in references if (made := no_gradients.drafts(one))}
+        drafts = drafter.drafts([one for one in references if id(one) not in cut])
+        drafts.extend(draft for made in cut.values() for draft in made)
         drafts.extend(_lost(drafter, *one) for one in lost.items())
         for one in self._classes:
             drafts.extend(_forward(drafter, one))
@@ -79,6 +86,8 @@ class Models:
                 drafts.extend(filled.stray(reference))
             elif (cast := _cast(module, reference, inference)) is not None:
                 drafts.append(_casting(drafter, reference, *cast))
+            elif counts_statistics(reference):
+                drafts.append(_parameters(drafter, reference))
             elif drafter.is_in_place(reference):
                 drafts.append(in_place.draft(reference))
             else:
@@ -307,6 +316,22 @@ def _casting(drafter: Drafter, reference: Reference, method: str, dtype: ast.exp
             draft,
             lambda final, edited: f"{edited.source(receiver)}.{method}({edited.source(dtype)})",
         )
+    return draft
+
+
+def _parameters(drafter: Drafter, reference: Reference) -> Draft:
+    """Return the draft of `parameters()` where running statistics may not be among them."""
+    draft = drafter.method(reference)
+    if not draft.is_written:
+        return draft
+    node = reference.node
+    assert isinstance(node, ast.Attribute)
+
+    def text(final: Imports | WholeImports, edited: EditedText) -> str:
+        named = final.spell("named_parameters", reference)
+        return f"(one for _, one in {named}({edited.source(node.value)}))"
+
+    drafter.put(draft, text)
     return draft
 
 

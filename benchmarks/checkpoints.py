@@ -10,7 +10,9 @@ migrated model and by the report alone, MindSpore's own loading, the way back, a
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -33,7 +35,6 @@ from models import line, migrate  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from mapper.cli.app import app  # noqa: E402
-from mapper.comparing import side  # noqa: E402
 from mapper.comparing.compare import ROWS  # noqa: E402
 from mapper.comparing.process import Side  # noqa: E402
 from mapper.comparing.request import parse_input  # noqa: E402
@@ -105,11 +106,35 @@ class Place:
             return {name: value.asnumpy() for name, value in found.items()}
         return {name: one.numpy() for name, one in torch.load(path, weights_only=True).items()}
 
-    def built(self, version: str) -> Any:
-        """Return the model that the code before or after builds."""
+    def load(self, script: str, version: str, file: str) -> tuple[str, str]:
+        """Load a file by a framework alone, in a program of its own; return what went wrong."""
         module, _, inner = self.expression.partition(":")
-        with side.modules_of(str(self.root / version)):
-            return side.evaluate(module, inner)
+        command = [sys.executable, "-c", script, module, inner, str(self.root / file)]
+        done = subprocess.run(command, cwd=self.root / version, capture_output=True, text=True,
+                              env={**os.environ, "GLOG_v": "4"}, check=False)  # fmt: skip
+        if done.returncode == 0:
+            return "yes", ""
+        return "no", done.stderr.strip().splitlines()[-1]
+
+
+BUILD = """
+import importlib, sys
+module, expression, file = sys.argv[1:]
+net = eval(expression, vars(importlib.import_module(module)))
+"""
+MINDSPORE = f"""{BUILD}
+import mindspore, numpy
+values = mindspore.load_checkpoint(file)
+left = sorted(net.state_dict().keys() ^ values.keys())
+assert not left, f"{{len(left)}} names are on one side alone: {{left[0]}}"
+net.load_state_dict(values)
+for name, one in net.state_dict().items():
+    assert numpy.array_equal(one.asnumpy(), values[name].asnumpy()), f"{{name}} is another"
+"""
+TORCH = f"""{BUILD}
+import torch
+net.load_state_dict(torch.load(file, weights_only=True))
+"""
 
 
 def save_weights(place: Place, programs: Side) -> None:
@@ -137,25 +162,13 @@ def cells(place: Place) -> Iterator[tuple[str, str]]:
     yield matched, why
     if why:
         return
-    yield loaded(place)
+    yield place.load(MINDSPORE, "after", "new.ckpt")
     done, why = place.checkpoint("old.pth", "new.safetensors", *report)
     new = place.values("new.ckpt")
     yield (done, why) if why else same(place.values("new.safetensors"), new, done)
     done, why = place.checkpoint("new.ckpt", "back.pth", *model, *report, "--reverse")
     yield (done, why) if why else back(place)
     yield compared(place)
-
-
-def loaded(place: Place) -> tuple[str, str]:
-    """Load the file by MindSpore alone, into a model that is built anew."""
-    net = place.built("after")
-    values = mindspore.load_checkpoint(str(place.root / "new.ckpt"))
-    left = net.state_dict().keys() ^ values.keys()
-    if left:
-        return "no", f"{len(left)} names are on one side alone: {min(left)}"
-    net.load_state_dict(values)
-    return same({name: one.asnumpy() for name, one in net.state_dict().items()},
-                place.values("new.ckpt"), "yes")  # fmt: skip
 
 
 def same(found: Mapping[str, Any], right: Mapping[str, Any], words: str) -> tuple[str, str]:
@@ -169,9 +182,9 @@ def same(found: Mapping[str, Any], right: Mapping[str, Any], words: str) -> tupl
 def back(place: Place) -> tuple[str, str]:
     """Load what came back into torch's model, and hold it against what it had."""
     found, had = place.values("back.pth"), place.values("old.pth")
-    place.built("before").load_state_dict(torch.load(place.root / "back.pth", weights_only=True))
     kept = {name: value for name, value in found.items() if not name.endswith(COUNT)}
-    return same(kept, had, "yes")
+    words, why = same(kept, had, "")
+    return (words, why) if why else place.load(TORCH, "before", "back.pth")
 
 
 def compared(place: Place) -> tuple[str, str]:

@@ -167,8 +167,8 @@ def changes(state: dict[str, Array], case: Way, source: random.Random) -> Iterat
             yield Change(way, name, needed)
         elif (new := _other_name(name, case, source)) not in state:
             state[new] = state.pop(name) if way == "renamed" else state[name]
-            is_known = case.counterparts.get(name) == new  # a name of it that may be torch's, too
-            yield Change(way, f"{name} -> {new}", None if is_known else new)
+            may_be = new in case.right  # a name of the other side may be one of this, too
+            yield Change(way, f"{name} -> {new}", None if may_be else new)
 
 
 def _other_name(name: str, case: Way, source: random.Random) -> str:

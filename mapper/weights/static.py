@@ -109,32 +109,41 @@ class _Matching:
 
         That may be meant (a shortcut that not every block has), or the file may be torn.
         """
-        for site, there, lacking in self._in_places():
+        for _, there, lacking in self._in_places():
             if there and lacking:
-                yield f"{_few(lacking)}: {site.cls} builds it elsewhere ({_few(there)})"
+                yield f"{_few(lacking)}: its class builds it elsewhere ({_few(there)})"
 
     def _in_places(self) -> Iterator[tuple[Built, list[str], list[str]]]:
-        """Yield each layer of a class, with the paths at which it is and at which it is not."""
+        """Yield each layer of a class, with the paths at which it is and at which it is not.
+
+        Where several classes may be at a path, the layers count that each of them builds.
+        """
         places = self._places()
+        builders: dict[str, dict[str, Built]] = {}
         for site in self.built:
-            above_all = sorted(places.get(site.cls or "", ()))
-            if not site.attribute or not site.required() or not above_all:
-                continue
-            owners = [f"{above}.{site.attribute}".removeprefix(".") for above in above_all]
+            if site.cls and site.attribute and site.required():
+                builders.setdefault(site.attribute, {}).setdefault(site.cls, site)
+        for attribute, by_class in builders.items():
+            above_all = sorted(above for above, classes in places.items()
+                               if classes and classes <= by_class.keys())  # fmt: skip
+            owners = [f"{above}.{attribute}".removeprefix(".") for above in above_all]
             there = [owner for owner in owners if owner in self.paths]
-            yield site, there, [owner for owner in owners if owner not in self.paths]
+            if owners:
+                site = by_class[min(places[above_all[0]])]
+                yield site, there, [owner for owner in owners if owner not in self.paths]
 
     def _places(self) -> Mapping[str, set[str]]:
-        """Return where classes are, by the layers that only they build."""
+        """Return which classes may be where, by the attributes that are there."""
         places: dict[str, set[str]] = {}
         for owner, sites in self.found.items():
-            classes = {one.cls for one in sites if one.cls}
-            attributes = {one.attribute for one in sites if one.attribute}
-            if len(classes) == 1 == len(attributes):
-                end = f".{attributes.pop()}"
-                if f".{owner}".endswith(end):  # else an element of what the attribute is
+            found: dict[str, set[str]] = {}
+            for one in sites:
+                end = f".{one.attribute}"
+                if one.cls and f".{owner}".endswith(end):  # else an element of what it is
                     above = f".{owner}".removesuffix(end).removeprefix(".")
-                    places.setdefault(str(classes.pop()), set()).add(above)
+                    found.setdefault(above, set()).add(one.cls)
+            for above, classes in found.items():
+                places[above] = places.get(above, classes) & classes
         return places
 
     def _pair(self, name: str, outcome: _Outcome) -> Pair:

@@ -220,7 +220,7 @@ def test_a_layer_that_is_not_in_every_place_of_its_class_is_said(tmp_path: Path)
     code, product, _ = tm2ms(
         "checkpoint", str(old), str(new), "--report", str(report(tmp_path / "r.json"))
     )
-    line = "absent    first.conv: Net builds it elsewhere (second.conv)"
+    line = "absent    first.conv: its class builds it elsewhere (second.conv)"
     assert code == 0 and product.splitlines()[0] == line
 
 

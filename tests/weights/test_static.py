@@ -160,6 +160,20 @@ def test_two_classes_that_disagree_are_listed_until_the_classes_are_known() -> N
     )  # fmt: skip
 
 
+def test_a_layer_that_each_possible_class_builds_is_said_where_it_is_not() -> None:
+    found = [site(f"{cls}.{name}", "Conv2d", CONV) for cls, names_ in
+             {"Basic": ("a", "b"), "Deep": ("a", "b", "c")}.items() for name in names_]  # fmt: skip
+    shapes = dict.fromkeys(
+        (f"{at}.weight" for at in ("0.a", "0.b", "1.b", "2.a", "2.b", "2.c", "3.a", "3.c")),
+        (8, 3, 3, 3),
+    )
+    made = match_report(shapes, sites({"files": [{"sites": found}]}))
+    assert made.is_complete and made.elsewhere == (
+        "1.a: its class builds it elsewhere (0.a, 2.a, 3.a)",
+        "3.b: its class builds it elsewhere (0.b, 1.b, 2.b)",
+    )
+
+
 SURE = {
     "nn.Linear(a, b)": {"bias"},
     "nn.Linear(a, b, True)": {"bias"},

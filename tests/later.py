@@ -4,6 +4,8 @@ from __future__ import annotations
 
 HEAD = "import torch\nimport torch.nn as nn\n\n\n"
 NET = """class Net(nn.Module):
+    n = 0
+
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d({0})
@@ -11,7 +13,7 @@ NET = """class Net(nn.Module):
         self.lin = nn.Linear(4, 4)
 {1}
     def forward(self, x):
-        return self.bn(self.conv(x))
+        return self.bn(self.conv(x)), self.n
 {2}"""
 
 
@@ -38,7 +40,7 @@ IN = "        "
 HARMLESS: dict[str, str] = {
     "nothing": "",
     "an attribute of the model": f"{IN}self.stride = (2, 2)\n",
-    "an attribute of other things": "args = object()\nargs.stride = 2\n",
+    "an attribute of other things": "args = type('Settings', (), {})()\nargs.stride = 2\n",
     "an attribute of a parsed namespace": "import argparse\nargs = argparse.Namespace()\n"
     "args.padding = 2\n",
     "setattr on the model": f"{IN}for n in ('a', 'b'): setattr(self, n, 1)\n",
@@ -56,7 +58,7 @@ HARMLESS: dict[str, str] = {
 DONE_TO: dict[str, str] = {
     "stride": f"{IN}self.conv.stride = (2, 2)\n",
     "padding in a tuple": f"{IN}self.conv.padding, x = (0, 0), 1\n",
-    "an augmented assignment": f"{IN}self.conv.stride += (1,)\n",
+    "an augmented assignment": f"{IN}self.conv.stride += ()\n",
     "an alias": f"{IN}c = self.conv\n{IN}c.stride = (2, 2)\n",
     "an alias of an alias": f"{IN}a = [self.conv]\n{IN}b = a[0]\n{IN}b.dilation = (2, 2)\n",
     "a walrus": f"{IN}(c := self.conv).stride = (2, 2)\n",
@@ -68,7 +70,8 @@ DONE_TO: dict[str, str] = {
     "a loop over a list": f"{IN}for m in [self.bn, self.conv]: m.padding = (1, 1)\n",
     "a loop's target": f"{IN}for self.conv.stride in [(2, 2)]: pass\n",
     "setattr": f"{IN}setattr(self.conv, 'stride', (2, 2))\n",
-    "setattr of whatever": f"{IN}for k, v in x.items(): setattr(self.conv, k, v)\n",
+    "setattr of whatever": f"{IN}for k, v in {{'stride': (2, 2)}}.items():\n"
+    f"{IN}    setattr(self.conv, k, v)\n",
     "its own __setattr__": f"{IN}self.conv.__setattr__('stride', (2, 2))\n",
     "Module's __setattr__": f"{IN}nn.Module.__setattr__(self.conv, 'stride', (2, 2))\n",
     "object's __setattr__": f"{IN}object.__setattr__(self.conv, 'stride', (2, 2))\n",
@@ -80,8 +83,8 @@ DONE_TO: dict[str, str] = {
     "getattr of whatever": f"{IN}getattr(self, 'co' + 'nv').stride = (2, 2)\n",
     "the table of children": f"{IN}self._modules['conv'].stride = (2, 2)\n",
     "get_submodule": f"{IN}self.get_submodule('conv').stride = (2, 2)\n",
-    "forward": f"{IN}self.conv.forward = lambda x: x\n",
-    "_conv_forward": f"{IN}self.conv._conv_forward = lambda x, w, b: x\n",
+    "forward": f"{IN}self.conv.forward = lambda x: x.repeat(1, 2, 1, 1)[:, :4]\n",
+    "_conv_forward": f"{IN}self.conv._conv_forward = lambda x, w, b: x[:, [0, 1, 2, 0]]\n",
     "at the module's level": "net = Net()\nnet.conv.stride = (2, 2)\n",
     "a function": "def widen(m):\n    m.conv.stride = (2, 2)\n\n\nwiden(Net())\n",
     "a function of a layer": "def widen(m):\n    m.stride = (2, 2)\n\n\nwiden(Net().conv)\n",
@@ -104,6 +107,19 @@ CHANGED: dict[str, str] = {
     "arithmetic in a loop": f"{IN}for m in self.modules():\n"
     f"{IN}    if isinstance(m, nn.Conv2d): m.weight.data.mul_(0)\n",
 }
+REPLACED: dict[str, str] = {
+    "its weight": f"{IN}self.conv.weight = nn.Parameter(torch.ones(4, 3, 3, 3))\n",
+    "its bias": f"{IN}self.conv.bias = None\n",
+    "its weight by setattr": f"{IN}w = nn.Parameter(torch.ones(4, 3, 3, 3))\n"
+    f"{IN}setattr(self.conv, 'weight', w)\n",
+    "its weight is another's": f"{IN}self.other = nn.Conv2d(3, 4, 3)\n"
+    f"{IN}self.conv.weight = self.other.weight\n",
+    "its bias is deleted": f"{IN}del self.conv.bias\n"
+    f"{IN}self.conv.register_parameter('bias', None)\n",
+    "its weight in a loop": f"{IN}for m in self.children():\n"
+    f"{IN}    if isinstance(m, nn.Conv2d): m.weight = nn.Parameter(torch.ones(4, 3, 3, 3))\n",
+}
+"""What a layer that became a SequentialCell would keep as an attribute that nobody reads."""
 ASKED: dict[str, str] = {
     "isinstance": f"{IN}self.n = isinstance(self.conv, nn.Conv2d)\n",
     "isinstance of a base": f"{IN}self.n = isinstance(self.conv, nn.modules.conv._ConvNd)\n",

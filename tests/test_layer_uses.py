@@ -19,6 +19,7 @@ from tests.later import (
     HARMLESS,
     LOUD,
     OUTSIDE,
+    REPLACED,
     UNASKED,
     net,
     wrapped,
@@ -130,3 +131,11 @@ def test_a_file_that_still_holds_torch_fails_where_whole_files_are_required(
 ) -> None:
     write(tmp_path, {"layers.py": HELD})
     assert tm2ms("migrate", "layers.py", *arguments, cwd=tmp_path).returncode == code
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("text", REPLACED.values(), ids=REPLACED)
+def test_a_layer_whose_parameters_are_replaced_does_not_become_several(
+    text: str, mode: str
+) -> None:
+    assert layer(wrapped(text), MODES[mode]).status is Status.MANUAL

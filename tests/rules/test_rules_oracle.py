@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 
@@ -37,6 +38,8 @@ def default(parameter: inspect.Parameter) -> object:
 def declared(spec: ParameterSpec) -> tuple[str, object]:
     if spec.required:
         return spec.name, inspect.Parameter.empty
+    if spec.default_code.startswith("("):
+        return spec.name, ast.literal_eval(spec.default_code)
     if spec.default_code:
         module, _, name = spec.default_code.rpartition(".")
         return spec.name, getattr(importlib.import_module(module), name)

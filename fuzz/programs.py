@@ -23,8 +23,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "fuzz")]
 os.environ.setdefault("GLOG_v", "4")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from program_runs import judged, load  # noqa: E402
 from program_texts import KINDS, program  # noqa: E402
+
+from tests.oracle.frameworks import load  # noqa: E402
+from tests.oracle.programs import judged  # noqa: E402
 
 BATCH = 50
 SECONDS = 1500  # for a batch
@@ -36,12 +38,12 @@ def attack(first: int, last: int, seed: str, kind: str) -> None:
     load()
     for number in range(first, last):
         chosen = kind or KINDS[number % len(KINDS)]
-        made = program(chosen, f"{seed} {number}")
+        made = program(chosen, number, seed)
         if made is None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             found = judged(made, Path(folder))
-        print("=>", json.dumps([number, chosen, found.word, found.reason, found.words]), flush=True)
+        print("=>", json.dumps([number, chosen, found.word, found.reason, found.story]), flush=True)
 
 
 def batch(first: int, last: int, seed: str, kind: str) -> list[list[Any]]:
@@ -81,6 +83,8 @@ def main() -> None:
                 reasons[f"{word}: {reason[:110]}"] += 1
                 if word in ("different", "broken", "died"):
                     print(f"{number} {name} {word}: {words}\n", flush=True)
+                elif word == "raises":
+                    print(f"{number} {name} {word}: {reason}", flush=True)
     for name, count in counts.items():
         print(f"{name}: {count.total()} programs, {dict(count)}")
     for said, times in reasons.most_common(60):

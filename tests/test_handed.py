@@ -29,12 +29,12 @@ def whole(text: str) -> str:
     return result.after
 
 
-def block(init: str, norm: str = "norm=nn.BatchNorm2d") -> str:
+def block(init: str, norm: str = "norm=nn.BatchNorm2d", given: str = "x") -> str:
     lines = "\n".join(f"        {line}" for line in init.split("\n"))
     return (
         f"class Block(nn.Module):\n    def __init__(self, width, {norm}):\n"
         f"        super().__init__()\n{lines}\n\n"
-        "    def forward(self, x):\n        return self.one(x)\n"
+        f"    def forward(self, x):\n        return self.one({given})\n"
     )
 
 
@@ -100,7 +100,8 @@ ADAPTED = {
         "nn.LayerNorm((normalized_shape,), epsilon=eps)",
     ),
     "inplace is no argument of MindSpore's": (
-        block("self.one = norm(inplace=True)", "norm=nn.ReLU"), "def TorchReLU(inplace=False)",
+        block("self.one = norm(inplace=True)", "norm=nn.ReLU", "-x"),
+        "def TorchReLU(inplace=False)",
     ),
     "a partial with torch's names": (
         block("self.one = wrapped(partial(nn.BatchNorm2d, momentum=0.01))(width)"),

@@ -363,4 +363,4 @@ def test_who_else_may_see_what_is_changed_in_place(body: str, is_private: bool) 
     ]
     (at,) = [one for one in ast.walk(forward) if isinstance(one, ast.AugAssign)]
     assert isinstance(at.target, ast.Name)
-    assert Aliases(inference).is_private(at.target.id, at, forward) is is_private
+    assert Aliases(inference.cells).is_private(at.target.id, at, forward) is is_private

@@ -115,6 +115,38 @@ def test_torchs_module_stays_in_reach_of_a_notebook(cell: str, tmp_path: Path) -
     assert "ms_nn.Conv2d" in after
 
 
+@pytest.mark.parametrize("cell", ["from layers import *\n", "import layers\nnn = layers.nn\n"])
+@pytest.mark.parametrize("name", ["main.ipynb", "main.py"])
+def test_torchs_module_stays_in_reach_of_a_file_that_a_run_does_not_name(
+    cell: str, name: str, tmp_path: Path
+) -> None:
+    use = "nn.Dropout(0.1)\n"
+    main = notebook(cell, use) if name.endswith("ipynb") else cell + use
+    write(tmp_path, {".git/HEAD": "", "lib/layers.py": SWAP, f"lib/{name}": main})
+    done = tm2ms("migrate", "--select", "", "lib/layers.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = (tmp_path / "lib/layers.py").read_text()
+    assert after.startswith("import torch.nn as nn\nimport mindspore.nn as ms_nn\n")
+    assert "ms_nn.Conv2d" in after
+
+
+def test_torchs_module_goes_where_the_run_names_who_takes_it(tmp_path: Path) -> None:
+    main = "from layers import *\nlayer = nn.Dropout(0.1)\n"
+    write(tmp_path, {".git/HEAD": "", "lib/layers.py": SWAP, "lib/main.py": main})
+    assert tm2ms("migrate", "--select", "", "lib", cwd=tmp_path).returncode == 0
+    assert "torch" not in (tmp_path / "lib/layers.py").read_text()
+    assert "p=0.1" in (tmp_path / "lib/main.py").read_text()
+
+
+def test_an_alias_stays_where_the_run_does_not_name_who_takes_it(tmp_path: Path) -> None:
+    write(
+        tmp_path, {".git/HEAD": "", "layers.py": ALIAS, "main.py": "from layers import C\nC(3)\n"}
+    )
+    done = tm2ms("migrate", "--select", "", "layers.py", cwd=tmp_path)
+    assert b"name that file in the run, too" in done.stdout + done.stderr
+    assert (tmp_path / "layers.py").read_text() == ALIAS
+
+
 BASE = (
     "import torch.nn as nn\n\n\nclass K(nn.Conv2d):\n    def __init__(self, c):\n"
     "        super().__init__(c, c, 3)\n"

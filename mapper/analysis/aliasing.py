@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cached_property
 
 from mapper.analysis.callers import Caller, passed, visible_calls
-from mapper.analysis.cells import ClassInfo
-from mapper.analysis.inference import Inference
+from mapper.analysis.cells import Cells, ClassInfo
 from mapper.analysis.kinds import Kind, words
+from mapper.analysis.layer_order import LayerOrder, listed
+from mapper.analysis.module import ParsedModule
 from mapper.analysis.scopes import BODIES, COMPREHENSIONS, DEFINITIONS, FUNCTIONS
 from mapper.analysis.torch_names import is_torch
-from mapper.analysis.torch_results import ATTRIBUTES, TENSOR_METHODS, is_in_place
+from mapper.analysis.torch_results import ATTRIBUTES, TENSOR_METHODS, in_place_at, is_in_place
 from mapper.analysis.walk import children, walk
 
 _REPEATING = (ast.For, ast.AsyncFor, ast.While, ast.Lambda, *COMPREHENSIONS)
@@ -67,14 +69,16 @@ _VIEWS = frozenset(
 class Aliases:
     """Answers for one file whether Tensors are private to the name that holds them."""
 
-    def __init__(self, inference: Inference) -> None:
-        self._inference = inference
+    def __init__(self, cells: Cells, module: ParsedModule | None = None) -> None:
+        self._cells = cells
+        self._module = module  # without it, what callers do is not looked at
         self._returns: dict[tuple[ast.AST, ast.AST], bool] = {}
+        self._asked = set[ast.AST]()
         self._handed_over: dict[tuple[ast.AST, str], bool] = {}
 
     def is_fresh(self, node: ast.expr, depth: int = _DEEPEST) -> bool:
         """Say whether an expression surely yields a Tensor that nothing else refers to."""
-        if depth == 0 or not self._inference.kind(node).is_tensor:
+        if depth == 0 or not self._cells.kind(node).is_tensor:
             return False
         match node:
             case ast.BinOp() | ast.UnaryOp() | ast.Compare():
@@ -124,12 +128,14 @@ class Aliases:
 
     def _is_handed_over(self, name: str, function: ast.AST) -> bool:
         """Say whether all callers give a parameter a Tensor that they do not use afterwards."""
-        if not isinstance(function, FUNCTIONS) or name not in parameters(function):
+        module = self._module
+        if module is None or not isinstance(function, FUNCTIONS):
+            return False
+        if name not in parameters(function):
             return False
         key = function, name
         if key not in self._handed_over:
             self._handed_over[key] = False  # the answer while it calls itself
-            module = self._inference.module
             scope = next(one for one in module.names.scopes.all if one.node is function)
             calls = visible_calls(scope, module.uses, module.path)
             given = passed(scope, name, calls) if calls else None
@@ -144,7 +150,8 @@ class Aliases:
     def _loses(self, caller: Caller, value: ast.expr) -> bool:
         if not isinstance(caller.statement, ast.stmt):
             return False
-        around = self._inference.module.names.scopes.home[caller.statement].node
+        assert self._module is not None
+        around = self._module.names.scopes.home[caller.statement].node
         return self.is_lost(value, caller.statement, around)
 
     def is_only_the_callers(self, name: str, at: ast.stmt, function: ast.AST) -> bool:
@@ -158,6 +165,41 @@ class Aliases:
             _assigned(part, name) is None and self._gives_nothing(statement, name)
             for statement in before
             for part in walk(statement)
+        )
+
+    def holds_own(self, name: str, at: ast.stmt, function: ast.AST) -> bool:
+        """Say whether nothing but a list of the function refers to the Tensors that it holds.
+
+        It was made of fresh Tensors, and none of them was given another name before a statement.
+        """
+        made = [value for part in walk(function) if (value := _assigned(part, name)) is not None]
+        match made:
+            case [ast.ListComp(elt=element)] if self.is_fresh(element):
+                pass
+            case [ast.List(elts=elements)] if elements and all(map(self.is_fresh, elements)):
+                pass
+            case _:
+                return False
+        end = _last_line(function, at)
+        return all(
+            node.lineno > end or self._is_part(node, parent, above)
+            for node, parent, above, _ in _uses(function, name)
+        )
+
+    def _is_part(self, node: ast.Name, parent: ast.AST, above: ast.AST) -> bool:
+        """Say whether a use of a list reads a Tensor out of it to compute with, or its length."""
+        if isinstance(node.ctx, ast.Store):
+            return True
+        match parent:
+            case ast.Subscript(value=value) if value is node:
+                if isinstance(parent.ctx, ast.Store):
+                    return True
+                is_computed = isinstance(above, ast.BinOp | ast.AugAssign | ast.Subscript)
+                return is_computed or (isinstance(above, ast.Call) and self.is_fresh(above))
+        return (
+            isinstance(parent, ast.Call)
+            and isinstance(parent.func, ast.Name)
+            and (parent.func.id == "len")
         )
 
     def _gives_nothing(self, statement: ast.stmt, name: str) -> bool:
@@ -183,16 +225,21 @@ class Aliases:
     # --- what calls give ----------------------------------------------------------------------
 
     def _is_fresh_call(self, node: ast.Call, depth: int) -> bool:
-        callee = self._inference.kind(node.func)
+        callee = self._cells.kind(node.func)
         if any(keyword.arg in ("inplace", "out", None) for keyword in node.keywords):
+            return False
+        if works_in_place(node, callee):
             return False
         first = node.args[0] if node.args else None
         if callee.is_layer:
             is_fresh = first is not None and self.is_fresh(first, depth - 1)
-            return all(self._gives_fresh(one, is_fresh, depth) for one in callee.alternatives())
+            return all(self.gives_fresh(one, is_fresh, depth) for one in callee.alternatives())
         match callee.of:
             case str(name) if is_torch(name):
-                return name.rpartition(".")[2] in _FRESH_FUNCTIONS
+                word = name.rpartition(".")[2]
+                if word in _VIEWS:
+                    return first is not None and self.is_fresh(first, depth - 1)
+                return word in _FRESH_FUNCTIONS
             case ("method", Kind() as owner, str(name)) if owner.is_tensor:
                 if name in _FRESH_METHODS:
                     return True
@@ -201,23 +248,54 @@ class Aliases:
                 return passes and receiver is not None and self.is_fresh(receiver, depth - 1)
         return False
 
-    def _gives_fresh(self, layer: Kind, is_fresh: bool, depth: int) -> bool:
+    def gives_fresh(self, layer: Kind, is_fresh: bool, depth: int = _DEEPEST) -> bool:
         """Say whether a layer's result is fresh, given whether its input is."""
         if depth == 0:
             return False
+        if layer.parts:
+            return all(self.gives_fresh(part, is_fresh, depth - 1) for part in layer.parts)
         if isinstance(layer.of, ClassInfo):
             return self._returns_fresh(layer.of, depth)
         word = layer.of.rpartition(".")[2] if isinstance(layer.of, str) else ""
-        if word == "Sequential" and layer.elements:
-            for child in layer.elements:
-                is_fresh = self._gives_fresh(child, is_fresh, depth - 1)
-            return is_fresh
+        if word == "Sequential":
+            for child in layer.elements or ():
+                is_fresh = self.gives_fresh(child, is_fresh, depth - 1)
+            return is_fresh or any(self._holds_fresh(site, depth - 1) for site in layer.sites)
         if layer.changes or word in _PASSING:
             return is_fresh
         return word in _ACTIVATIONS or word.startswith(_FRESH_LAYERS)
 
+    def _holds_fresh(self, site: ast.AST, depth: int) -> bool:
+        """Say whether a layer that `nn.Sequential(…)` is given gives what is fresh.
+
+        What follows it, also what is added later, hands that on or gives something new again.
+        """
+        if not isinstance(site, ast.Call) or site in self._asked:
+            return False
+        self._asked.add(site)  # a layer may hold itself
+        found = self.order.gives_new(site) or any(
+            self.gives_fresh(self._cells.kind(one), False, depth) for one in listed(site)
+        )
+        self._asked.discard(site)
+        return found
+
+    @cached_property
+    def order(self) -> LayerOrder:
+        """The order of the layers that the file puts in containers."""
+        tree = self._cells.scopes.module.node
+        assert isinstance(tree, ast.Module)
+        return LayerOrder(tree, self._is_new)
+
+    def _is_new(self, layer: ast.expr) -> bool:
+        kind = self._cells.kind(layer)
+        return kind.is_layer and self.gives_fresh(kind, False)
+
     def _returns_fresh(self, info: ClassInfo, depth: int) -> bool:
+        if info.cells is not self._cells:
+            return Aliases(info.cells)._returns_fresh(info, depth)
         method = info.method("forward")
+        if method is None and info.apis() == ["torch.nn.Sequential"]:
+            return any(self._holds_fresh(one, depth) for one in walk(info.node) if _is_start(one))
         if method is None or info.derived or method.cells is not info.cells:
             return False
         returned = [part for part in walk(method.node) if isinstance(part, ast.Return)]
@@ -242,11 +320,12 @@ class Aliases:
         match value:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=found), attr=attr)) if found == name:
                 return attr in _VIEWS or is_in_place(attr)
-            case ast.Call(func=func, args=[ast.Name(id=found)]) if found == name:
-                callee = self._inference.kind(func)
-                return all(
-                    _passes(one) or self._gives_fresh(one, False, 2)
-                    for one in callee.alternatives()
+            case ast.Call(func=func, args=[ast.Name(id=found), *_]) if found == name:
+                callee = self._cells.kind(func)
+                if isinstance(callee.of, str) and callee.name == "function":
+                    return is_torch(callee.of) and callee.of.rpartition(".")[2] in _VIEWS
+                return len(value.args) == 1 and all(
+                    _passes(one) or self.gives_fresh(one, False, 2) for one in callee.alternatives()
                 )
         return False
 
@@ -291,6 +370,29 @@ class Aliases:
         return False
 
 
+def works_in_place(call: ast.Call, callee: Kind) -> bool:
+    """Say whether a function is given `inplace`, by name or by position, and it may be true."""
+    for keyword in call.keywords:
+        if keyword.arg == "inplace":
+            return not (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
+    is_function = callee.name == "function" and isinstance(callee.of, str)
+    place = in_place_at(str(callee.of)) if is_function else None
+    if place is None:
+        return False
+    if any(isinstance(one, ast.Starred) for one in call.args[: place + 1]):
+        return True
+    given = call.args[place : place + 1]
+    return any(not (isinstance(one, ast.Constant) and not one.value) for one in given)
+
+
+def _is_start(node: ast.AST) -> bool:
+    """Say whether a node is `super().__init__(…)`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=attr)):
+            return attr == "__init__"
+    return False
+
+
 def is_over(given: ast.Name, statement: ast.stmt, function: ast.AST) -> bool:
     """Say whether a name's value is not read any more once a statement has read it there."""
     is_last = _assigned(statement, given.id) is not None or not _is_read_later(given, function)
@@ -320,11 +422,13 @@ def _is_read_later(given: ast.Name, function: ast.AST) -> bool:
         if isinstance(node, _REPEATING) and any(part is given for part in walk(node)):
             return True
     place = (given.lineno, given.col_offset)
+    inner = [one for one in getattr(function, "body", ()) if isinstance(one, DEFINITIONS)]
+    anywhere = {node for one in inner for node in walk(one)}  # they may be called later
     return any(
         isinstance(node, ast.Name)
         and node.id == given.id
         and isinstance(node.ctx, ast.Load)
-        and (node.lineno, node.col_offset) > place
+        and ((node.lineno, node.col_offset) > place or node in anywhere)
         for node in walk(function)
     )
 
@@ -367,6 +471,13 @@ def _assigned(statement: ast.AST, name: str) -> ast.expr | None:
         case ast.Assign(targets=[ast.Name(id=found)]) if found == name:
             return statement.value
     return None
+
+
+def _last_line(function: ast.AST, at: ast.stmt) -> int:
+    """Return the last line of a statement, or of the loops around it."""
+    owners = [owner for owner, _, _ in _bodies_around(at, function)]
+    loops = [one for one in owners if isinstance(one, ast.For | ast.AsyncFor | ast.While)]
+    return max(one.end_lineno or one.lineno for one in (at, *loops))
 
 
 def _passes(layer: Kind) -> bool:

@@ -38,6 +38,7 @@ from mapper.analysis.torch_results import (
     TENSOR_METHODS,
     WRAPPERS,
     has_attribute,
+    in_place_at,
     is_in_place,
     is_layer_class,
     is_tensor_class,
@@ -663,12 +664,6 @@ def _prefix(name: ast.expr | None) -> str:
     return ""
 
 
-_IN_PLACE_AT = {"ReLU": 0, "ReLU6": 0, "SiLU": 0, "Mish": 0, "Hardswish": 0, "Hardsigmoid": 0,
-                "SELU": 0, "LeakyReLU": 1, "ELU": 1, "CELU": 1, "Threshold": 2, "Hardtanh": 2,
-                "RReLU": 2, "Dropout": 1, "Dropout1d": 1, "Dropout2d": 1, "Dropout3d": 1,
-                "AlphaDropout": 1, "FeatureAlphaDropout": 1}  # fmt: skip
-
-
 def _may_change(given: Given) -> bool:
     """Say whether a layer that is made so may be told to work in place."""
     return "inplace" in given.keywords and given.is_true(99, "inplace") is not False
@@ -684,7 +679,7 @@ def _has_tensor(given: Given) -> bool:
 
 def _changes(name: str, given: Given) -> bool:
     """Say whether a layer may work in place: `inplace` is given and not False."""
-    place = _IN_PLACE_AT.get(last_word(name))
+    place = in_place_at(name)
     return place is not None and given.is_true(place, "inplace") is not False
 
 

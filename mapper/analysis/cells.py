@@ -132,6 +132,11 @@ class Cells:
             self._scope_of[node] = make()
         return self._scope_of[node]
 
+    def kind(self, node: ast.expr) -> Kind:
+        """Return what kind of value an expression of the file has."""
+        found = self.kinds.get(node, UNKNOWN)
+        return UNKNOWN if found == NEVER else found
+
     def read(self, key: Hashable, reader: Function | None) -> Kind:
         """Return what is known of a cell so far."""
         if reader is not None:

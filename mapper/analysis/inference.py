@@ -126,8 +126,7 @@ class File:
     def kind(self, node: ast.expr) -> Kind:
         """Return what kind of value an expression of the file has."""
         self.analyse()
-        found = self.cells.kinds.get(node, UNKNOWN)
-        return UNKNOWN if found == NEVER else found
+        return self.cells.kind(node)
 
     def analyse(self) -> None:
         """Analyse the file, once; during a circular import, what is known so far has to do."""
@@ -191,7 +190,8 @@ class Inference:
     _file: File | None = None
 
     @property
-    def _cells(self) -> Cells:
+    def cells(self) -> Cells:
+        """Return what is known of the file's names, attributes and functions."""
         if self._file is None:
             path = self.module.path.resolve() if self.module.path else None
             if path is None:
@@ -203,8 +203,7 @@ class Inference:
 
     def kind(self, node: ast.expr) -> Kind:
         """Return what kind of value an expression of the file has."""
-        found = self._cells.kinds.get(node, UNKNOWN)
-        return UNKNOWN if found == NEVER else found
+        return self.cells.kind(node)
 
     def receiver(self, node: ast.Attribute) -> Kind:
         """Return the kind that an attribute is read from; alternatives without it are left out."""
@@ -215,7 +214,7 @@ class Inference:
     @property
     def classes(self) -> list[ClassInfo]:
         """Return the classes of the file that derive from torch.nn.Module, in source order."""
-        found = [one for one in self._cells.classes.values() if is_module(one)]
+        found = [one for one in self.cells.classes.values() if is_module(one)]
         return sorted(found, key=lambda one: one.node.lineno)
 
     def attribute(self, info: ClassInfo, name: str) -> Kind:

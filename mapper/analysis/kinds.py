@@ -132,7 +132,9 @@ def join(kinds: Iterable[Kind]) -> Kind:
         return found[0] if found else NEVER
     if len(found) <= MOST_PARTS:
         return Kind("union", parts=frozenset(found))
-    return LAYER if all(one.is_layer for one in found) else UNKNOWN
+    if not all(one.is_layer for one in found):
+        return UNKNOWN
+    return Kind("layer", changes=any(one.changes for one in found))
 
 
 def _added(found: list[Kind], part: Kind) -> list[Kind]:

@@ -351,6 +351,30 @@ def is_dtype(name: str) -> bool:
     return head == "torch" and last in _DTYPES
 
 
+_IN_PLACE_AT = {
+    "torch.nn.": {
+        "ReLU": 0, "ReLU6": 0, "SiLU": 0, "Mish": 0, "Hardswish": 0, "Hardsigmoid": 0, "SELU": 0,
+        "LeakyReLU": 1, "ELU": 1, "CELU": 1, "Threshold": 2, "Hardtanh": 2, "RReLU": 2,
+        "Dropout": 1, "Dropout1d": 1, "Dropout2d": 1, "Dropout3d": 1, "AlphaDropout": 1,
+        "FeatureAlphaDropout": 1,
+    },
+    "torch.nn.functional.": {
+        "relu": 1, "relu6": 1, "silu": 1, "mish": 1, "hardswish": 1, "hardsigmoid": 1, "selu": 1,
+        "leaky_relu": 2, "elu": 2, "celu": 2, "threshold": 3, "hardtanh": 3, "rrelu": 4,
+        "dropout": 3, "dropout1d": 3, "dropout2d": 3, "dropout3d": 3, "alpha_dropout": 3,
+        "feature_alpha_dropout": 3,
+    },
+}  # fmt: skip
+
+
+def in_place_at(name: str) -> int | None:
+    """Return where `inplace` stands among the arguments of a layer or function that has it."""
+    head, _, last = name.rpartition(".")
+    if head.startswith("torch.nn.modules"):
+        head = "torch.nn"
+    return _IN_PLACE_AT.get(f"{head}.", {}).get(last)
+
+
 def is_layer_class(name: str) -> bool:
     """Say whether a qualified name is a class of layers."""
     head, _, last = name.rpartition(".")

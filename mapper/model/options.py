@@ -22,6 +22,8 @@ class Options:
     `reduce`: prove with few channels where there are many, which is faster and as good.
     `input_size`: prove with this spatial size only.
     `root`: where the patterns of `per_file_ignores` start.
+    `named`: the directories all of whose files the run names, and the other files that it names, by
+    their absolute paths; None where all files count as named.
     """
 
     target_version: str = "2.10"
@@ -34,6 +36,11 @@ class Options:
     ignore: tuple[str, ...] = ()
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     root: str = ""
+    named: frozenset[str] | None = None
+
+    def names(self, directory: str, path: str) -> bool:
+        """Say whether the run names a file, so that it may be migrated with the others."""
+        return self.named is None or directory in self.named or path in self.named
 
     @property
     def is_whole(self) -> bool:

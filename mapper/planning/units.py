@@ -110,7 +110,26 @@ class Units:
                     waiting.append(used)
                 linked[unit].append(used)
                 linked[used].append(unit)
+        for one, other in self._handed():
+            linked[one].append(other)
+            linked[other].append(one)
         return linked
+
+    def _handed(self) -> Iterator[tuple[Unit, Unit]]:
+        """Yield the models that a call hands to another one, which will build it: `Net(Block)`."""
+        binders = {name: unit for unit in self.all for name in unit.binds}
+        for unit in self.all:
+            for call in (one for one in ast.walk(unit.node) if isinstance(one, ast.Call)):
+                given = [
+                    binders[node.id]
+                    for one in (*call.args, *(keyword.value for keyword in call.keywords))
+                    for node in (one.elts if isinstance(one, ast.List | ast.Tuple) else [one])
+                    if isinstance(node, ast.Name) and node.id in binders
+                ]
+                models = [one for one in given if one.is_model]
+                if models and isinstance(call.func, ast.Name) and call.func.id in binders:
+                    for other in _models_behind(binders[call.func.id]):
+                        yield from ((one, other) for one in models if one is not other)
 
     def _concerned(self) -> set[Unit]:
         """Return the units with sites, and those that use such a unit."""
@@ -141,6 +160,17 @@ class Units:
                         words = why.words
                     stays[other] = Hindrance(why.line, words, why.is_uncovered)
                     waiting.append(other)
+
+
+def _models_behind(unit: Unit) -> set[Unit]:
+    """Return a model, or the models that a function uses, directly or through others."""
+    found, waiting = {unit}, [unit]
+    while waiting:
+        one = waiting.pop()
+        if not one.is_model:
+            waiting += [other for other in one.uses if other not in found]
+            found.update(one.uses)
+    return {one for one in found if one.is_model}
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

@@ -123,7 +123,7 @@ class Drafter:
         self.module = module
         self._rulebook = rulebook
         self._calls = calls
-        self._options = options
+        self.options = options
         self._off = off
         self._imports = imports
         self._edited = EditedText(module)
@@ -264,7 +264,7 @@ class Drafter:
         def text(final: Imports | WholeImports, edited: EditedText) -> str:
             return self._again(call, done, final, edited, _spelling(final, reference), None).text
 
-        draft.text = text if draft.site.is_written(self._options.unsafe) else None
+        draft.text = text if draft.site.is_written(self.options.unsafe) else None
 
     def _open_call(self, draft: Draft, call: ast.Call, rule: Rule, why: OpaqueError) -> None:
         """Let a function take the arguments that are not written out, under torch's names."""
@@ -284,7 +284,7 @@ class Drafter:
         site = _judged(draft.site, adapter.done, [words])
         after = text(self._imports, self._edited)
         draft.site = replace(site, after=after, parameters={})
-        draft.text = text if draft.site.is_written(self._options.unsafe) else None
+        draft.text = text if draft.site.is_written(self.options.unsafe) else None
 
     def _hand_on(self) -> None:
         """Write the classes and functions that are handed on as values."""
@@ -447,7 +447,7 @@ class Drafter:
             )
             return in_context(again.text, reference.parents[call is reference.call], draft.node)
 
-        draft.text = text if draft.site.is_written(self._options.unsafe) else None
+        draft.text = text if draft.site.is_written(self.options.unsafe) else None
 
     # --- classes under another name, and their calls: all or nothing ---
 
@@ -553,7 +553,7 @@ class Drafter:
             is_wrapped = bool(through.plan.before or through.plan.after)
             check_later(self._uses, call, through.rule, is_wrapped)
         draft.site = _judged(draft.site, done[0], [words])
-        if not draft.site.is_written(self._options.unsafe):
+        if not draft.site.is_written(self.options.unsafe):
             raise ManualError(draft.site.message)
         first = held[0]
 

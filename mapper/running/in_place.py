@@ -23,7 +23,7 @@ class InPlaceMethods:
 
     def __init__(self, drafter: Drafter, inference: Inference) -> None:
         self._drafter = drafter
-        self._aliases = Aliases(inference)
+        self._aliases = Aliases(inference.cells, inference.module)
 
     def draft(self, reference: Reference) -> Draft:
         """Return the draft of a method in place."""

@@ -12,15 +12,20 @@ from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import WEIGHT_NORMED
 from mapper.analysis.module import ParsedModule
-from mapper.analysis.project import origin, takers
+from mapper.analysis.project import Origin, exported, origin, takers
+from mapper.analysis.project_files import find
+from mapper.analysis.project_uses import facts_of
 from mapper.analysis.resolve import Reference
 from mapper.analysis.scopes import FUNCTIONS, Scope
 from mapper.analysis.torch_names import is_torch
+from mapper.analysis.walk import walk
+from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Status
-from mapper.planning.forms.class_checks import ClassChecks
+from mapper.planning.forms.class_checks import ClassChecks, Problem
 from mapper.planning.forms.computed_weights import find_lost
 from mapper.planning.forms.container_checks import of_containers
+from mapper.planning.forms.in_place_checks import InPlaceChecks
 from mapper.planning.forms.module_dicts import MODULE_DICT, needs_own
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.training import find_constructions
@@ -40,11 +45,13 @@ from mapper.writing.whole_imports import WholeImports
 class Staying:
     """What stays torch's in a file: the names of classes and functions, and why.
 
-    `models` are the names that stand in those of them that belong to a model, with the reasons.
+    `models` are the names that stand in those of them that belong to a model, with the reasons;
+    `reads` are all names that stand in what stays.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
 
 
 Neighbours = Callable[[Path], Staying]
@@ -105,13 +112,16 @@ class Models:
             drafts.append(_trained(drafter, call, scope))
         self.drafts = sorted(drafts, key=lambda one: (one.node.lineno, one.node.col_offset))
         self._problems = list(_problems(module, self._classes, inference, filled.gathered))
-        self._foreign = _foreign(module, neighbours)
+        self._problems += _foreign(module, neighbours)
+        lines = {draft.node.lineno for draft in self.drafts}
         names = [
             one.name
             for one in module.tree.body
-            if isinstance(one, FUNCTIONS) or (isinstance(one, ast.ClassDef) and one in models)
+            if (isinstance(one, FUNCTIONS) and lines & {*range(one.lineno, _end(one))})
+            or (isinstance(one, ast.ClassDef) and one in models)
         ]
-        self._taken = _taken(module, names, neighbours) if models else {}
+        self._taken = _taken(module, names, neighbours)
+        self._problems += _aliases_of_others(module, lines, drafter.options, neighbours)
 
     @property
     def staying(self) -> Staying:
@@ -121,9 +131,10 @@ class Models:
             name: f"{unit.words} of another file stays torch's: {why.words}"
             for unit, why in self._stays.items()
             if unit.is_model
-            for name in unit.reads
+            for name in (*unit.reads, *_attributes(unit.node))
         }
-        return Staying(names, models)
+        reads = frozenset().union(*(unit.reads for unit in self._stays))
+        return Staying(names, models, reads)
 
     def settle(self) -> None:
         """Leave every site of the classes and functions that stay torch's, with the reason."""
@@ -143,11 +154,6 @@ class Models:
                 Hindrance(unit.node.lineno, self._taken[name])
                 for name in unit.binds
                 if name in self._taken
-            ]
-            unit.hindrances += [
-                Hindrance(unit.node.lineno, words)
-                for name, words in self._foreign.items()
-                if name in unit.reads
             ]
         self._stays = stays = units.settle()
         for draft in self.drafts:
@@ -189,28 +195,78 @@ def _problems(
     for one in classes:
         yield from one.problems
         yield from checks.of_class(one)
-    for scope in module.names.scopes.all:
-        if isinstance(scope.node, FUNCTIONS):
-            yield from checks.of_function(scope.node)
+    models = [one.node for one in classes]
+    yield from InPlaceChecks(module, inference, models).problems()
     yield from of_containers(module.tree, inference, gathered)
 
 
-def _foreign(module: ParsedModule, neighbours: Neighbours) -> dict[str, str]:
-    """Return the local names of what stays torch's in other files of the project, with why."""
-    found: dict[str, str] = {}
-    if module.path is None:
-        return found
-    for _, local, binding in module.names.imports():
-        target = binding.target or ""
-        if is_torch(target) or not isinstance(binding.statement, ast.ImportFrom):
-            continue
-        behind = origin(target, module.path)
-        if behind is None or behind.file is None or behind.node is None:
-            continue
-        staying, name = neighbours(behind.file).names, behind.node.name
-        if name in staying:
-            found[local] = f"`{name}` of {behind.file.name} stays torch's: {staying[name]}"
-    return found
+def _foreign(module: ParsedModule, neighbours: Neighbours) -> Iterator[tuple[int, str]]:
+    """Yield where a file uses what stays torch's in other files of the project, with why."""
+    if module.path is None or not _imports_others(module):
+        return
+    for local, chains in facts_of(module.tree).chains.items():
+        for chain in chains:
+            behind = _behind(module, local, chain.attributes) if chain.is_loaded else None
+            if behind is None or behind.file is None or behind.node is None:
+                continue
+            staying, name = neighbours(behind.file).names, behind.node.name
+            if behind.file != module.path.resolve() and name in staying:
+                words = f"`{name}` of {behind.file.name} stays torch's: {staying[name]}"
+                yield chain.levels[0].lineno, words
+
+
+def _imports_others(module: ParsedModule) -> bool:
+    """Say whether a file imports something that may be of its project."""
+    targets = (binding.target or "" for _, _, binding in module.names.imports())
+    return bool(module.names.scopes.module.stars) or any(not is_torch(one) for one in targets)
+
+
+def _behind(module: ParsedModule, local: str, attributes: Sequence[str]) -> Origin | None:
+    """Return what a name of a file, with attributes, stands for in other files."""
+    assert module.path is not None
+    scope = module.names.scopes.module
+    bindings = scope.bindings.get(local)
+    if bindings is None:
+        behind = [find(star, module.path) for star in scope.stars]
+        return next((found for one in behind if one and (found := exported(one, local))), None)
+    target = bindings[0].target or "" if len(bindings) == 1 else ""
+    if not target or is_torch(target):
+        return None
+    return origin(".".join([target, *attributes[:1]]), module.path) or origin(target, module.path)
+
+
+def _aliases_of_others(
+    module: ParsedModule, lines: Collection[int], options: Options, neighbours: Neighbours
+) -> Iterator[Problem]:
+    """Yield why a name for a class or function of torch's, as in `C = nn.Conv2d`, has to stay.
+
+    Files that the run does not name, or that stay torch's, expect torch's: in a type test it would
+    be another class without a word.
+    """
+    if module.path is None or not module.path.is_file():
+        return
+    for statement in module.tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name() | ast.Attribute()):
+                pass
+            case _:
+                continue
+        for taker in (takers(module.path, name) or ()) if statement.lineno in lines else ():
+            file = taker.file
+            if not options.names(str(file.parent), str(file)):
+                words = f"{file.name} takes `{name}` from here: name that file in the run, too"
+                yield statement.lineno, words
+            elif name in neighbours(file).reads:
+                yield statement.lineno, f"{file.name} takes `{name}` from here, and stays torch's"
+
+
+def _attributes(node: ast.AST) -> set[str]:
+    """Return the attributes that stand in a class: `blocks.Block` names another file's."""
+    return {one.attr for one in walk(node) if isinstance(one, ast.Attribute)}
+
+
+def _end(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) + 1
 
 
 def _taken(module: ParsedModule, names: Sequence[str], neighbours: Neighbours) -> dict[str, str]:

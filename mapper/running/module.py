@@ -26,7 +26,7 @@ from mapper.running.adapters import Adapters
 from mapper.running.calls import CallRewriter
 from mapper.running.drafts import LEFT, Draft, Drafter
 from mapper.running.models import Models, Staying
-from mapper.running.torch_imports import import_sites
+from mapper.running.torch_imports import import_sites, imports_of_others
 from mapper.running.values import Values
 from mapper.writing import syntax_check
 from mapper.writing.edited_text import EditedText
@@ -105,7 +105,8 @@ class Migrator:
         sites = [draft.site for draft in drafts]
         whole = None
         if self._options.is_whole:
-            sites += import_sites(module, self._rulebook, off, drafts, edits)
+            others = imports_of_others(module, self._options)
+            sites += import_sites(module, self._rulebook, off, drafts, edits, others)
             sites.sort(key=lambda site: (site.span.line, site.span.column))
             is_gone = all(site.status in (Status.MIGRATED, Status.UNSAFE) for site in sites)
             whole = is_gone and all(draft.is_written for draft in drafts)
@@ -191,7 +192,8 @@ class Migrator:
 
     def _imports(self, module: ParsedModule, drafts: Sequence[Draft]) -> Imports | WholeImports:
         """Return how the file names MindSpore: as one in which no torch is left, if so."""
-        if self._options.is_whole and all(draft.is_written for draft in drafts):
+        is_whole = self._options.is_whole and all(draft.is_written for draft in drafts)
+        if is_whole and not imports_of_others(module, self._options):
             return WholeImports(module)
         gone = [one.reference for one in drafts if one.is_written and not one.stays]
         return Imports(module, gone, self._counterpart)

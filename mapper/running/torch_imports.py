@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mapper.analysis.module import ParsedModule
+from mapper.analysis.project import Taker, takers
+from mapper.analysis.project_files import parse
+from mapper.analysis.project_uses import facts_of
 from mapper.analysis.torch_names import is_torch
 from mapper.analysis.walk import walk
 from mapper.files.source import Edit, splice
 from mapper.files.suppressions import Suppressions
+from mapper.model.options import Options
 from mapper.model.results import Proof, Site, Span, Status
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.mapping import counterpart
@@ -37,8 +41,12 @@ def import_sites(
     off: Suppressions | None,
     drafts: Sequence[Draft],
     edits: Sequence[Edit],
+    others: Mapping[str, str],
 ) -> list[Site]:
-    """Return a site for every name that an import statement of the file brings from torch."""
+    """Return a site for every name that an import statement of the file brings from torch.
+
+    `others`: who takes such a name from here (`imports_of_others`).
+    """
     found = list(_imports(module.tree))
     if not found:
         return []
@@ -46,7 +54,41 @@ def import_sites(
     if edits:
         after = ast.parse(splice(module.text, edits))
         left = Counter(key for _, key in _imports(after))
-    return [_site(module, rulebook, off, drafts, alias, key, left[key]) for alias, key in found]
+    return [
+        _site(module, rulebook, off, drafts, alias, key, left[key], others) for alias, key in found
+    ]
+
+
+def imports_of_others(module: ParsedModule, options: Options) -> dict[str, str]:
+    """Return the names of torch's modules that files outside of the run take from this one.
+
+    They have no other import of it: with `from layers import *`, a notebook's `nn.Dropout(0.1)`
+    would become MindSpore's, which takes 0.1 for what is kept. The values are those files' names.
+    """
+    found: dict[str, str] = {}
+    if options.named is None or module.path is None or not module.path.is_file():
+        return found
+    for scope, local, binding in module.names.imports():
+        if scope is not module.names.scopes.module or not module.names.brings_torch(binding):
+            continue
+        for taker in takers(module.path, local) or ():
+            is_named = options.names(str(taker.file.parent), str(taker.file))
+            if not is_named and _relies(taker, local):
+                found[local] = taker.file.name
+    return found
+
+
+def _relies(taker: Taker, name: str) -> bool:
+    """Say whether a file has a name from the one that it takes it from, and from nowhere else."""
+    uses = taker.uses
+    if uses.imported or uses.reads or uses.unclear:
+        return True
+    parsed = parse(taker.file)
+    return parsed is None or (
+        name in facts_of(parsed.tree).chains
+        and name not in facts_of(parsed.tree).defined
+        and name not in {one.local for one in facts_of(parsed.tree).imports}
+    )
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[ast.alias, _Key]]:
@@ -68,6 +110,7 @@ def _site(
     alias: ast.alias,
     key: _Key,
     left: int,
+    others: Mapping[str, str],
 ) -> Site:
     api, start, end = key[0], module.start(alias), module.end(alias)
     rule = rulebook.by_api(api) if api not in _MODULES else None
@@ -80,12 +123,14 @@ def _site(
     if not left:
         said = "this import goes, and what the file needs of MindSpore is imported in its place"
         return replace(site, message=said, proof=Proof("rule"))
-    return replace(site, status=Status.UNCOVERED, message=_why(api, key[1], drafts))
+    return replace(site, status=Status.UNCOVERED, message=_why(api, key[1], drafts, others))
 
 
-def _why(api: str, name: str | None, drafts: Sequence[Draft]) -> str:
+def _why(api: str, name: str | None, drafts: Sequence[Draft], others: Mapping[str, str]) -> str:
     """Say what the import stays for."""
     local = name or (api.rpartition(".")[2] if "." in api else api)
+    if local in others:
+        return f"this import stays: {others[local]} takes `{local}` from here: name that file, too"
     roots = {local, api.partition(".")[0]}
     for draft in drafts:
         root = draft.reference.root

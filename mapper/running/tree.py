@@ -87,6 +87,8 @@ def migrate_files(
             mirrored_to=settings.output,
         )
     )
+    if options.is_whole:
+        options = replace(options, named=_named(found))
     if settings.shard is not None:
         from mapper.running.shards import part
 
@@ -104,6 +106,25 @@ def migrate_files(
             written = changes.written(results)
             results = list(watch_writing(len(found), written) if watch_writing else written)
     return [*results, *(mirror.write() if mirror else ())]
+
+
+def _named(found: Iterable[Found]) -> frozenset[str]:
+    """Return which files a run names: whole directories, where it names all of their files."""
+    by_directory = dict[str, set[str]]()
+    for one in found:
+        directory, name = os.path.split(os.path.realpath(one.path))
+        by_directory.setdefault(directory, set()).add(name)
+    named = set[str]()
+    for directory, names in by_directory.items():
+        try:
+            there = {
+                one.name for one in os.scandir(directory) if one.name.endswith((".py", ".ipynb"))
+            }
+        except OSError:
+            there = set()
+        is_all = bool(there) and there <= names
+        named |= {directory} if is_all else {f"{directory}/{name}" for name in names}
+    return frozenset(named)
 
 
 def _migrated(

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mapper.analysis.module import ParsedModule
+from mapper.analysis.project import bound_in, handed_on_by_star
+from mapper.analysis.project_files import find
 from mapper.analysis.resolve import Reference
 from mapper.analysis.scopes import Binding
 from mapper.analysis.torch_names import is_torch
@@ -108,7 +111,20 @@ class WholeImports:
             binding not in self._torch
             for scope in self.module.names.scopes.all
             for binding in scope.bindings.get(name, ())
-        ) or self._is_bound_in_expression(name)
+        ) or (self._is_bound_in_expression(name) or self._is_anothers(name))
+
+    def _is_anothers(self, name: str) -> bool:
+        """Say whether the file means something of another file by the name: `from lib import *`."""
+        module = self.module
+        stars = module.names.scopes.module.stars
+        is_free = name not in module.names.scopes.module.bindings
+        if not stars or not is_free or module.path is None:
+            return False
+        if not re.search(rf"\b{name}\b", module.text):
+            return False
+        files = [find(one, module.path) for one in stars]
+        is_bound = any(bound_in(one, name) for one in files if one is not None)
+        return is_bound and not any(handed_on_by_star(one, name, module.path) for one in stars)
 
     def _is_bound_in_expression(self, name: str) -> bool:
         """Say whether a lambda or a comprehension binds the name, which the scopes do not list."""
@@ -145,17 +161,32 @@ class WholeImports:
         gone = {id(binding.alias) for binding in self._torch}
         lines = self._lines()
         edits, is_placed = [], not lines
+        star = self._last_star()
         for statement in sorted(statements, key=lambda one: getattr(one, "lineno", 0)):
             assert isinstance(statement, ast.Import | ast.ImportFrom)
             kept = [alias for alias in statement.names if id(alias) not in gone]
             is_first = not is_placed and statement in self.module.tree.body
+            is_first = is_first and (star is None or statement.lineno > star.lineno)
             new = lines if is_first else []
             is_placed = is_placed or is_first
             edits.append(self._exchange(statement, kept, new))
         if not is_placed:
-            edits.append(self._at_top(lines))
+            edits.append(self._at_top(lines) if star is None else self._behind(star, lines))
         edits.extend(self._helper_edits(edits))
         return edits
+
+    def _last_star(self) -> ast.stmt | None:
+        """Return the last `from … import *` of another file, which may bring torch's `nn`."""
+        for one in reversed(self.module.tree.body):
+            if isinstance(one, ast.ImportFrom) and one.names[0].name == "*":
+                root = (one.module or "").partition(".")[0]
+                if one.level or not (is_torch(root) or root in sys.stdlib_module_names):
+                    return one
+        return None
+
+    def _behind(self, statement: ast.stmt, lines: Sequence[str]) -> Edit:
+        at = self.module.line_end(self.module.end(statement))
+        return Edit(at, at, "".join(self.module.newline + line for line in lines))
 
     def _lines(self) -> list[str]:
         """Return the import statements, those of whole modules first."""
@@ -219,8 +250,7 @@ class WholeImports:
             last = statement
         if last is None:
             return Edit(0, 0, "".join(line + newline for line in lines))
-        at = module.line_end(module.end(last))
-        return Edit(at, at, "".join(newline + line for line in lines))
+        return self._behind(last, lines)
 
     def _helper_edits(self, edits: Sequence[Edit]) -> list[Edit]:
         """Return the edit that inserts the helpers behind the imports that are left at the top."""

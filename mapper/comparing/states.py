@@ -53,6 +53,8 @@ class States:
             SideError: the framework cannot read it.
         """
         side = self._side(path)
+        if side is not None and not path.is_file():
+            raise files.FileError(f"{path}: no such file")
         if side is None:
             return Contents(files.read(path))
         out = self._new()

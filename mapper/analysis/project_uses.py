@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mapper import limits
-from mapper.analysis.project_files import Parsed
+from mapper.analysis.project_files import Parsed, find
 from mapper.analysis.scopes import DEFINITIONS
 from mapper.analysis.walk import children
 from mapper.model.record import record
@@ -129,11 +129,16 @@ class Module:
         """Return the path that an import statement spells: no suffix, no `__init__`."""
         return self.path.parent if self.path.stem == "__init__" else self.path.with_suffix("")
 
+    def _is_in(self, file: Path) -> bool:
+        """Say whether a file is this module, or the package around it."""
+        return file == self.path or (file.stem == "__init__" and file.parent in self.path.parents)
+
     def from_here(self, module: str, file: Path) -> list[tuple[str, ...]]:
         """Return the attributes that lead from an imported module to this one.
 
         `()` where it is this one; nothing where it is no package around it either. An absolute name
-        counts by its last part: what is on the module path is not known.
+        counts by its last part: what is on the module path is not known. It does not where it has
+        more parts and they lead to another file of the project.
         """
         level = len(module) - len(module.lstrip("."))
         parts = [part for part in module.lstrip(".").split(".") if part]
@@ -143,6 +148,9 @@ class Module:
                 return [self.place.relative_to(meant).parts]
             return []
         if parts[0] in _LIBRARIES and parts[0] not in self.names:
+            return []
+        met = find(module, file) if len(parts) > 1 else None
+        if met is not None and not self._is_in(met):
             return []
         return [self.names[n + 1 :] for n, name in enumerate(self.names) if name == parts[-1]]
 

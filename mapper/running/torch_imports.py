@@ -79,10 +79,14 @@ def imports_of_others(module: ParsedModule, options: Options) -> dict[str, str]:
 
 
 def _relies(taker: Taker, name: str) -> bool:
-    """Say whether a file has a name from the one that it takes it from, and from nowhere else."""
-    uses = taker.uses
-    if uses.imported or uses.reads or uses.unclear:
+    """Say whether a file has a name from the one that it takes it from, and from nowhere else.
+
+    Handing the whole module on is not enough: nobody asks a module so for its `torch`.
+    """
+    if taker.uses.imported or taker.uses.reads:
         return True
+    if not taker.uses.stars:
+        return False
     parsed = parse(taker.file)
     return parsed is None or (
         name in facts_of(parsed.tree).chains

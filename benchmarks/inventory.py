@@ -32,8 +32,13 @@ from mapper.files.source import LineIndex  # noqa: E402
 WRITTEN = ("migrated", "shape-only")
 TRAINING = re.compile(r"\btorch\.optim\b|\bDataLoader\b|\boptim\.(SGD|Adam|AdamW|RMSprop)\b")
 """What stands in scripts that train; the census counts their models apart."""
-CONSEQUENCE = re.compile(r".* stays torch's: line \d+: .*", re.DOTALL)
-"""The words of a site that waits for another one of its file."""
+CONSEQUENCE = re.compile(r".* stays torch's: .*|this import stays: line \d+ needs it", re.DOTALL)
+"""The words of a site that waits for another one, of its file or of one that it uses."""
+OF_ANOTHER = re.compile(r"` of [\w.]+ stays torch's: |of another file stays torch's: ")
+"""What the words hold where that other site stands in another file."""
+
+
+NUMBER = re.compile(r"\d+")
 
 
 @dataclass
@@ -95,24 +100,26 @@ def migrated(tree: Path) -> list[dict[str, Any]]:
 
 
 def missing(file: dict[str, Any]) -> set[str]:
-    """Return what a file lacks: names, and in words where a name is not what is in the way."""
+    """Return what a file lacks: names, and in words where a name is not what is in the way.
+
+    What another file lacks counts where this one waits for it.
+    """
     left = [site for site in file["sites"] if site["status"] not in WRITTEN]
-    causes = [site for site in left if not CONSEQUENCE.fullmatch(site["message"] or "")]
-    found = {
-        site["api"] if site["status"] == "uncovered" else f"{site['api']}: {reason(site)}"
-        for site in causes
-    }
-    if not found:
-        words = {reason(site) for site in left} or {file.get("message") or "torch is imported"}
-        found = set(sorted(words)[:1])
-    return found
+    found: set[str] = set()
+    for site in left:
+        words = site["message"] or ""
+        if not CONSEQUENCE.fullmatch(words):
+            found.add(site["api"] if site["status"] == "uncovered" else cause(site["api"], words))
+        elif OF_ANOTHER.search(words):
+            found.add(cause("elsewhere", words))
+    return found or {cause(site["api"], site["message"] or "") for site in left[:1]}
 
 
-def reason(site: dict[str, Any]) -> str:
+def cause(api: str, words: str) -> str:
     """Return why a site is not written, without the names and numbers of its file."""
-    words = (site["message"] or "").partition(" stays torch's: ")
-    text = re.sub(r"`[^`]*`", "…", words[2] or words[0])
-    return re.sub(r"\d+", "n", text.partition("\n")[0])[:70]
+    last = words.rpartition(" stays torch's: ")[2]
+    text = re.sub(r"`[^`]*`", "…", re.sub(r"^line \d+: ", "", last))
+    return f"{api}: {NUMBER.sub('n', text.splitlines()[0] if text else '')[:80]}"
 
 
 def inventory(tree: Path) -> Tree:

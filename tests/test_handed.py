@@ -204,6 +204,19 @@ def test_a_class_is_followed_into_another_file(tmp_path: Path, call: str, part: 
     assert part in result.after
 
 
+def test_a_partial_that_another_file_calls_is_read_where_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "blocks.py").write_text(HEAD + block("self.one = norm(width)", "norm=None"))
+    user = tmp_path / "user.py"
+    user.write_text(
+        "from functools import partial\nimport torch.nn as nn\nfrom blocks import Block\n\n\n"
+        + "# a longer file than the one that calls it\n" * 40
+        + "def make():\n    return Block(8, norm=partial(nn.BatchNorm2d, momentum=0.3))\n"
+    )
+    result = process(Task(str(user), user.read_bytes()), Options())
+    assert "norm=partial(TorchBatchNorm2d, momentum=0.3)" in (result.after or "")
+
+
 def test_classes_that_are_compared_stay_one_object() -> None:
     text = (
         "def bias_for(norm):\n    if type(norm) == partial:\n"

@@ -71,6 +71,9 @@ def bind(
             raise BindError(f"takes no parameter `{name}`")
         if name in bound:
             raise BindError(f"`{name}` is given twice")
+        if name == variadic:  # torch takes `size=(2, 3)` as well
+            value = ast.Tuple([argument.value], ast.Load())
+            argument = Argument(value, argument.index, unpacked=argument.unpacked)
         bound[name] = argument
     missing = [p.name for p in parameters if p.required and p.name not in bound]
     if missing:

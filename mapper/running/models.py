@@ -33,6 +33,7 @@ from mapper.planning.forms.type_test import tested_by
 from mapper.planning.units import Hindrance, Units
 from mapper.running.drafts import Draft, Drafter, Text
 from mapper.running.einops import einops_drafts
+from mapper.running.einsum import API, einsum_draft
 from mapper.running.filled import FilledContainers
 from mapper.running.in_place import InPlaceMethods
 from mapper.running.no_grad import NoGradients
@@ -78,6 +79,7 @@ class Models:
             drafter.targets[MODULE_DICT] = "ModuleDict"
         no_gradients = NoGradients(drafter, inference)
         cut = {id(one): made for one in references if (made := no_gradients.drafts(one))}
+        cut |= {id(one): [einsum_draft(drafter, one)] for one in references if one.api == API}
         drafts = drafter.drafts([one for one in references if id(one) not in cut])
         drafts.extend(draft for made in cut.values() for draft in made)
         drafts.extend(_lost(drafter, *one) for one in lost.items())

@@ -120,6 +120,8 @@ class Values:
         module = self._module if reached.file is None else self._modules(reached.file)
         if module is None:
             raise ManualError(f"{reached.file} cannot be read")
+        if reached.file is not None and not _stands_in(module, reached.partial):
+            raise ManualError(f"line {call.lineno} of {reached.file.name} calls a partial of this")
         way = IndirectCall(reached.partial)
         scope = module.names.scopes.around(call)
         done = self._calls.rewrite(module, call, scope, rule, spelling, way)
@@ -163,6 +165,11 @@ class Values:
         """Say whether another file of the project may hand on a class of that name."""
         assert self._follower is not None
         return self._follower.is_handed_on_elsewhere(word)
+
+
+def _stands_in(module: ParsedModule, partial: ast.Call | None) -> bool:
+    """Say whether a partial, if there is one, can be read in a file: it may be of another one."""
+    return partial is None or any(node is partial for node in ast.walk(module.tree))
 
 
 def _in_place(reference: Reference) -> str:

@@ -30,7 +30,7 @@ _COPIES = frozenset(
 _LOOKS = frozenset(("print", "str", "repr", "len", "callable", "hasattr", "format", "bool", "id"))
 _READS = frozenset(("get", "pop", "values", "items", "copy", "setdefault", "keys"))
 _GROWS = frozenset(("append", "extend", "insert", "add", "update"))
-_AS_CLASS = frozenset(("issubclass", "isclass"))
+_AS_CLASS = frozenset(("issubclass", "isclass", "signature"))
 _UNSEEN = re.compile(
     rb"\b(?:vars|asdict|astuple|locals|globals|attrgetter|__dict__)\b"
     rb"|(?<![.\w])(?:eval|exec)\s*\("
@@ -630,6 +630,9 @@ class _Walk:
             self._is_instance(call, node)
         elif word in _AS_CLASS:
             self.handed.needs_class = call.lineno
+        elif word == "new_class" or (word == "type" and len(call.args) > 1):
+            self.handed.needs_class = call.lineno
+            raise self._lost(view, call, "a class is made of it")
         elif isinstance(call.func, ast.Name) and word in _LOOKS:
             return
         elif word in _COPIES and keyword is None:

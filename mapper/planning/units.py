@@ -8,7 +8,7 @@ training loop, a test) stays torch's alone, and holds no class back.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mapper.analysis.scopes import (
@@ -38,7 +38,8 @@ class Hindrance:
 class Unit:
     """A class, a function, or a statement of the module's own code.
 
-    `binds` are the names that it gives to the module, `reads` the module's names that stand in it.
+    `binds` are the names that it gives to the module, `reads` the module's names that stand in it;
+    `asks`: it asks whether something is of a class of torch's.
     """
 
     node: ast.stmt
@@ -46,6 +47,7 @@ class Unit:
     reads: frozenset[str]
     is_model: bool = False
     has_sites: bool = False
+    asks: bool = False
     uses: list[Unit] = field(default_factory=list)
     hindrances: list[Hindrance] = field(default_factory=list)
 
@@ -93,7 +95,34 @@ class Units:
                 for used in unit.uses:
                     users.setdefault(used, []).append(unit)
         self._spread(stays, users)
+        while asked := self._asked(stays):
+            stays |= asked
+            self._spread(stays, linked)
+            self._spread(stays, users)
         return stays
+
+    def _asked(self, stays: dict[Unit, Hindrance]) -> dict[Unit, Hindrance]:
+        """Return the models that code asks about which stays torch's: its answer would be no."""
+        found: dict[Unit, Hindrance] = {}
+        for unit, reached in self.asking(stays).items():
+            for model in (used for one in reached for used in one.uses if used.is_model):
+                if model not in stays:
+                    line = unit.node.lineno
+                    words = f"{unit.words} asks for classes of torch's, and stays torch's: "
+                    found[model] = Hindrance(line, words + stays[unit].words)
+        return found
+
+    @staticmethod
+    def asking(stays: Mapping[Unit, Hindrance]) -> dict[Unit, list[Unit]]:
+        """Return the code but models that asks for torch's classes, and all it reaches so."""
+        found: dict[Unit, list[Unit]] = {}
+        for unit in stays:
+            reached = [] if unit.is_model else [unit]
+            for one in reached:
+                reached += [u for u in one.uses if not u.is_model and u not in reached]
+            if any(one.asks and one in stays for one in reached):
+                found[unit] = reached
+        return found
 
     def _model_links(self) -> dict[Unit, list[Unit]]:
         """Link, both ways, the classes of models and what they use as far as torch is in it."""

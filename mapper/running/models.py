@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
+from mapper.analysis.cells import Cells, ClassInfo
 from mapper.analysis.find import counts_statistics, find_methods
 from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
@@ -29,7 +30,7 @@ from mapper.planning.forms.in_place_checks import InPlaceChecks
 from mapper.planning.forms.module_dicts import MODULE_DICT, needs_own
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.training import find_constructions
-from mapper.planning.forms.type_test import tested_by
+from mapper.planning.forms.type_test import is_compared, is_type_test, tested_by
 from mapper.planning.units import Hindrance, Units
 from mapper.running.drafts import Draft, Drafter, Text
 from mapper.running.einops import einops_drafts
@@ -46,13 +47,15 @@ from mapper.writing.whole_imports import WholeImports
 class Staying:
     """What stays torch's in a file: the names of classes and functions, and why.
 
-    `models` are the names that stand in those of them that belong to a model, with the reasons;
-    `reads` are all names that stand in what stays.
+    `models` are the names that stand in those of them that belong to a model, or ask whether
+    something is of a class of torch's, with the reasons; `reads` are all names that stand in what
+    stays; `asks` are the names of functions that ask so.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
+    asks: frozenset[str] = frozenset()
 
 
 Neighbours = Callable[[Path], Staying]
@@ -111,10 +114,14 @@ class Models:
         drafts.extend(einops_drafts(drafter))
         models = [one.node for one in self._classes]
         for call, scope in find_constructions(module, inference, models):
-            drafts.append(_trained(drafter, call, scope))
+            trained = _trained(drafter, call, scope)
+            if trained.is_written and (words := _of_others(module, inference, call, neighbours)):
+                trained.leave(words)
+            drafts.append(trained)
         self.drafts = sorted(drafts, key=lambda one: (one.node.lineno, one.node.col_offset))
         self._problems = list(_problems(module, self._classes, inference, filled.gathered))
         self._problems += _foreign(module, neighbours)
+        self._asking = _asking(module, neighbours)
         lines = {draft.node.lineno for draft in self.drafts}
         names = [
             one.name
@@ -129,24 +136,34 @@ class Models:
     def staying(self) -> Staying:
         """Return what stays torch's in this file."""
         names = {name: why.words for unit, why in self._stays.items() for name in unit.binds}
+        asking = self._units.asking(self._stays)
         models = {
             name: f"{unit.words} of another file stays torch's: {why.words}"
             for unit, why in self._stays.items()
-            if unit.is_model
-            for name in (*unit.reads, *_attributes(unit.node))
+            for one in (asking.get(unit, ()) if not unit.is_model else [unit])
+            for name in (*one.reads, *_words(one.node))
         }
         reads = frozenset().union(*(unit.reads for unit in self._stays))
-        return Staying(names, models, reads)
+        asks = frozenset().union(*(unit.binds for unit in asking))
+        return Staying(names, models, reads, asks)
 
-    def settle(self) -> None:
-        """Leave every site of the classes and functions that stay torch's, with the reason."""
-        units = Units(self._tree, self._scopes, [one.node for one in self._classes])
+    def settle(self, outside: str = "") -> None:
+        """Leave every site of the classes and functions that stay torch's, with the reason.
+
+        `outside` says why all of them do.
+        """
+        models = [one.node for one in self._classes]
+        self._units = units = Units(self._tree, self._scopes, models)
         for draft in self.drafts:
             unit = units.at(draft.node.lineno)
             if unit is not None:
                 unit.has_sites = True
+                unit.asks |= _asks(draft)
                 if not draft.is_written:
                     unit.hindrances.append(_hindrance(draft))
+        for line in self._asking:
+            if (unit := units.at(line)) is not None:
+                unit.asks = True
         for line, words in self._problems:
             unit = units.at(line)
             if unit is not None:
@@ -157,6 +174,8 @@ class Models:
                 for name in unit.binds
                 if name in self._taken
             ]
+            if outside and (unit.has_sites or unit.is_model):
+                unit.hindrances.append(Hindrance(unit.node.lineno, outside))
         self._stays = stays = units.settle()
         for draft in self.drafts:
             unit = units.at(draft.node.lineno)
@@ -217,6 +236,29 @@ def _foreign(module: ParsedModule, neighbours: Neighbours) -> Iterator[tuple[int
                 yield chain.levels[0].lineno, words
 
 
+def _asking(module: ParsedModule, neighbours: Neighbours) -> list[int]:
+    """Return where functions of other files are named that ask for a class of torch's."""
+    if module.path is None or not _imports_others(module):
+        return []
+    return [
+        chain.levels[0].lineno
+        for local, chains in facts_of(module.tree).chains.items()
+        for chain in chains
+        if chain.is_loaded
+        and (behind := _behind(module, local, chain.attributes)) is not None
+        and behind.file is not None
+        and behind.node is not None
+        and behind.node.name in neighbours(behind.file).asks
+    ]
+
+
+def _asks(draft: Draft) -> bool:
+    """Say whether a site asks if something is of a class of layers that MindSpore has, too."""
+    reference = draft.reference
+    is_layer = reference.api.startswith("torch.nn.") and draft.site.status is not Status.UNCOVERED
+    return is_layer and (is_type_test(reference) or is_compared(reference))
+
+
 def _imports_others(module: ParsedModule) -> bool:
     """Say whether a file imports something that may be of its project."""
     targets = (binding.target or "" for _, _, binding in module.names.imports())
@@ -262,9 +304,11 @@ def _aliases_of_others(
                 yield statement.lineno, f"{file.name} takes `{name}` from here, and stays torch's"
 
 
-def _attributes(node: ast.AST) -> set[str]:
-    """Return the attributes that stand in a class: `blocks.Block` names another file's."""
-    return {one.attr for one in walk(node) if isinstance(one, ast.Attribute)}
+def _words(node: ast.AST) -> set[str]:
+    """Return the attributes and imports in a class: `blocks.Block` names another file's."""
+    attributes = {one.attr for one in walk(node) if isinstance(one, ast.Attribute)}
+    imports = (one for one in walk(node) if isinstance(one, ast.alias))
+    return attributes.union(*({one.name, one.asname or ""} for one in imports))
 
 
 def _end(node: ast.stmt) -> int:
@@ -279,8 +323,9 @@ def _taken(module: ParsedModule, names: Sequence[str], neighbours: Neighbours) -
     for name in names:
         for taker in takers(module.path, name) or ():
             models = neighbours(taker.file).models
-            if name in models:
-                found[name] = models[name]
+            for word in (name, *(local for local, _ in taker.uses.imported)):
+                if word in models:
+                    found[name] = models[word]
     return found
 
 
@@ -424,6 +469,19 @@ def _trained(drafter: Drafter, call: ast.Call, scope: Scope) -> Draft:
             "a torch module starts in training mode, a Cell does not",
         )
     return draft
+
+
+def _of_others(
+    module: ParsedModule, inference: Inference, call: ast.Call, neighbours: Neighbours
+) -> str:
+    """Say why a model that another file defines stays torch's, if it does."""
+    for kind in inference.kind(call).alternatives():
+        match kind.of:
+            case ClassInfo(name=name, node=node, cells=Cells(path=Path() as file)):
+                is_own = node in inference.cells.classes
+                if not is_own and name in (names := neighbours(file.resolve()).names):
+                    return f"`{name}` of {file.name} stays torch's: {names[name]}"
+    return ""
 
 
 def _forward(drafter: Drafter, one: ModuleClass) -> list[Draft]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import parse
 from mapper.analysis.resolve import read_names, wanted_lines
 from mapper.files import regular
+from mapper.files.candidates import is_candidate
 from mapper.files.source import Edit, LineIndex, SourceError, decode, splice
 from mapper.files.suppressions import Suppressions
 from mapper.limits import LARGEST_SOURCE, MOST_TRIED
@@ -47,10 +47,6 @@ class Migration:
     unasked: tuple[str, ...] = ()
     """Names that other files may take from it, which could not be looked at."""
     whole: bool | None = None
-
-
-# a file without such a statement holds nothing that stays torch's, and need not be parsed
-_IMPORTS_TORCH = re.compile(rb"(?:^|;)[ \t]*(?:from|import)[ \t]+torch\b", re.MULTILINE)
 
 
 class InternalError(Exception):
@@ -94,7 +90,8 @@ class Migrator:
         drafter = self._drafter(module, off)
         if self._options.is_whole:
             models = Models(drafter, references, self._staying)
-            drafts, settle = models.drafts, models.settle
+            drafts = models.drafts
+            settle: Callable[[], None] = models.settle
         else:
             drafts, settle = drafter.drafts(references), _nothing
         edits = self._write(module, drafts, settle)
@@ -119,19 +116,27 @@ class Migrator:
         if file not in self._known:
             self._known[file] = Staying()
             try:
-                data = regular.read(file, LARGEST_SOURCE)
-                if not _IMPORTS_TORCH.search(data):
-                    return self._known[file]  # it holds nothing of torch's
-                text = decode(data).text
-                module = self._parse(text, "\n", file)
+                module = self._torchs(file)
             except (OSError, SourceError, SyntaxError, RecursionError, MemoryError):
+                module = None
+            if module is None:
                 return self._known[file]
-            lines = wanted_lines(text, module.names, None)
+            lines = wanted_lines(module.text, module.names, None)
             references = list(module.names.references(lines))
             models = Models(self._drafter(module, None), references, self._staying)
-            models.settle()
+            is_named = self._options.names(str(file.parent), str(file))
+            models.settle("" if is_named else f"name {file.name} in the run, too")
             self._known[file] = models.staying
         return self._known[file]
+
+    def _torchs(self, file: Path) -> ParsedModule | None:
+        """Return another file of the project, if it may hold anything of torch's."""
+        if file.suffix == ".ipynb":
+            return self._module_at(file)
+        data = regular.read(file, LARGEST_SOURCE)
+        if not is_candidate(data, str(file), is_whole=True):
+            return None
+        return self._parse(decode(data).text, "\n", file)
 
     def _canonical(self, name: str) -> str | None:
         rule = self._rulebook.working(name)

@@ -45,6 +45,8 @@ class WholeImports:
     _helpers: dict[str, str] = field(default_factory=dict)
     _defined: dict[str, Helper] = field(default_factory=lambda: dict(HELPERS))
     _torch: list[Binding] = field(default_factory=list)
+    _first: int | None = None
+    """The first line at which MindSpore is named."""
 
     def __post_init__(self) -> None:
         names = self.module.names
@@ -60,6 +62,9 @@ class WholeImports:
 
     def spell(self, api: str, reference: Reference | None = None) -> str:
         """Return how a MindSpore name, or an inserted helper, is written in this file."""
+        if reference is not None:
+            line = getattr(reference.node, "lineno", 1)
+            self._first = min(line, self._first or line)
         if api in HELPERS:
             return self._helper(api)
         for module in _MODULES:
@@ -167,6 +172,7 @@ class WholeImports:
             kept = [alias for alias in statement.names if id(alias) not in gone]
             is_first = not is_placed and statement in self.module.tree.body
             is_first = is_first and (star is None or statement.lineno > star.lineno)
+            is_first = is_first and statement.lineno <= (self._first or statement.lineno)
             new = lines if is_first else []
             is_placed = is_placed or is_first
             edits.append(self._exchange(statement, kept, new))

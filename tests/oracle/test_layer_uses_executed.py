@@ -73,7 +73,7 @@ def test_what_another_file_does_to_a_layer(
     main: str, tmp_path: Path, both_frameworks: None
 ) -> None:
     files = {"model.py": net(""), "main.py": built(f"from model import Net\n{main}")}
-    assert becomes(files, tmp_path) == "left"
+    assert becomes(files, tmp_path) in ("left", "raises")
 
 
 STARTED = {

@@ -31,6 +31,21 @@ def is_type_test(reference: Reference) -> bool:
     return False
 
 
+def is_compared(reference: Reference) -> bool:
+    """Say whether the reference is the class in `type(m) is nn.Conv2d` or `m.__class__ == …`."""
+    match reference.parents[:1]:
+        case (ast.Compare(left=left, comparators=[right]),):
+            return any(map(_is_class_of, (left, right)))
+    return False
+
+
+def _is_class_of(node: ast.expr) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="type"), args=[_]) | ast.Attribute(attr="__class__"):
+            return True
+    return False
+
+
 def only_moves(reference: Reference) -> bool:
     """Say whether `if isinstance(x, torch.cuda.FloatTensor): y = y.cuda()` does no more."""
     match reference.parents[:2]:

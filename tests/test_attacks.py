@@ -8,13 +8,13 @@ import pytest
 
 from mapper.model.options import Options
 from mapper.running.file import Task, process
-from tests.attacks import files, in_place
+from tests.attacks import files, in_place, later
 from tests.attacks.case import Case
 from tests.projects import write
 
 CASES = {
     f"{table.__name__.rpartition('.')[2]}: {name}": case
-    for table in (in_place, files)
+    for table in (in_place, files, later)
     for name, case in table.CASES.items()
 }
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _MARKS = re.compile(
     rb"weight_norm|spectral_norm|_parametrization|structured|[a-z0-9]_\(|"
     rb"setattr|__dict__|\bvars\b|isinstance|issubclass|__class__|\btype\b|(?:has|get)attr"
     rb"|\.(?:add|sub|mul|div)_\b|\.\s*\w+\s*(?:,[^=\n]*|\)|\]|:[^=\n]*)?[-+*/|&@]*=(?!=)|\bdel\b"
-    rb"|for\s[\w\s.,]*\.\w+\s+in\b"
+    rb"|for\s[\w\s.,]*\.\w+\s+in\b|\brepr\b|_get_name|\b(?:named_)?modules\b|named_parameters"
 )
 _OUTSIDE = re.compile(rb"^(?:async )?def \w+\(\s*self\b", re.MULTILINE)
 _SET_ON_SELF = re.compile(rb"\bself\.\w++(?!\s*[.\[(])")
@@ -47,6 +48,7 @@ class Doing(StrEnum):
     ASK = "asks for"
     WRAP = "wraps"
     START = "initialises"
+    LIST = "lists"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +94,7 @@ def uses_of(path: Path | None, tree: ast.Module) -> Iterator[LayerUse]:
     """Yield what the code of one file does to objects that may be layers."""
     stack: list[tuple[ast.AST, Place]] = [(tree, Place(path))]
     beside: dict[ast.AST, frozenset[str]] = {}
-    wrappers = _wrappers(tree)
+    wrappers, lists = _wrappers(tree), set(_lists(tree))
     while stack:
         node, place = stack.pop()
         if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
@@ -101,9 +103,69 @@ def uses_of(path: Path | None, tree: ast.Module) -> Iterator[LayerUse]:
         for use in (*_stores(node, place), *_calls(node, place, wrappers), *_tests(node, place)):
             if not _is_own(use.node, use.place):
                 yield replace(use, words=beside.get(node, use.words))
+        if node in lists:
+            assert isinstance(node, ast.Call)
+            yield _use(Doing.LIST, node, node, place)
         if isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
             place = Place(path, (*place.around, node))
         stack.extend((child, place) for child in children(node))
+
+
+_LISTING = ("modules", "named_modules", "named_parameters")
+
+
+def _lists(tree: ast.Module) -> Iterator[ast.Call]:
+    """Yield the calls whose number, order or names of layers and parameters the code depends on.
+
+    It does not where a loop has nothing but tests of what it finds, and lets the names be.
+    """
+    harmless = set[ast.AST]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.For(target=target, iter=found, body=body):
+                is_tested = all(isinstance(one, ast.If) for one in body)
+                tested: list[ast.AST] = [*body]
+            case (
+                ast.GeneratorExp(elt=element, generators=[one])
+                | ast.ListComp(elt=element, generators=[one])
+                | ast.SetComp(elt=element, generators=[one])
+            ):
+                target, found = one.target, one.iter
+                is_tested = bool(one.ifs) or _last_of(element) == "isinstance"
+                tested = [element, *one.ifs]
+            case _:
+                continue
+        match found:
+            case ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner]):
+                found = inner
+        match target:
+            case ast.Tuple(elts=[ast.Name(id=name), _]):
+                is_read = any(map(partial(_reads, name), tested))
+            case ast.Tuple():
+                is_read = True
+            case _:
+                is_read = False
+        is_parameters = isinstance(found, ast.Call) and _last(found.func) == "named_parameters"
+        if not is_read and (is_tested or is_parameters):
+            harmless.add(found)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=attr)) if attr in _LISTING:
+                if node not in harmless:
+                    yield node
+
+
+def _last_of(node: ast.expr) -> str:
+    return _last(node.func) if isinstance(node, ast.Call) else ""
+
+
+def _reads(name: str, node: ast.AST) -> bool:
+    """Say whether code reads a name otherwise than to print it."""
+    if isinstance(node, ast.Call) and _last(node.func) == "print":
+        return False
+    if isinstance(node, ast.Name):
+        return node.id == name
+    return any(_reads(name, child) for child in children(node))
 
 
 def _strings(nodes: Iterable[ast.expr]) -> frozenset[str]:
@@ -231,10 +293,12 @@ def _tests(node: ast.AST, place: Place) -> Iterator[LayerUse]:
     match node:
         case ast.Call(func=ast.Name(id="isinstance"), args=[base, classes]):
             if _may_be_layers(classes):
-                yield _use(Doing.TEST, node, base, place)
+                names = frozenset(("Sequential",) if "Sequential" in ast.unparse(classes) else ())
+                yield _use(Doing.TEST, node, base, place, names)
         case (
-            ast.Call(func=ast.Name(id="type"), args=[base])
+            ast.Call(func=ast.Name(id="type" | "repr"), args=[base])
             | ast.Attribute(value=base, attr="__class__", ctx=ast.Load())
+            | ast.Call(func=ast.Attribute(value=base, attr="_get_name"))
         ):
             yield _use(Doing.TEST, node, base, place)
         case (

@@ -8,7 +8,7 @@ class, whose `weight` and `bias` are not those of the convolution.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from mapper.analysis.layer_use_sites import Doing, LayerUse
@@ -58,6 +58,13 @@ class LayerUses:
             if apis is None or api in apis:
                 yield use
 
+    def mentioned(self, names: Sequence[str]) -> str | None:
+        """Return the first of some names that stands anywhere in the program's text."""
+        if not names:
+            return None
+        texts = [file.text for file in self._program.files.values()]
+        return next((one for one in names if any(one in text for text in texts)), None)
+
     def place(self, use: LayerUse) -> str:
         """Return in words where a use stands."""
         path = use.place.file
@@ -81,7 +88,7 @@ class LayerUses:
         """Return the torch layers that the object may be of; None where that is not known."""
         if self._is_whole and use.place.file == self._own and self._program.is_parameter(use):
             return frozenset()
-        return self._program.apis(use)
+        return None if use.doing is Doing.LIST else self._program.apis(use)
 
 
 @record(frozen=True, slots=True)
@@ -103,7 +110,8 @@ class Wanted:
     def is_met_inside(self, use: LayerUse) -> bool:
         """Say whether a search through all layers finds the one inside, as torch finds it."""
         is_set = use.doing is Doing.SET and bool(use.names) and use.names <= self.inner
-        return self.is_wrapped and (is_set or use.doing in (Doing.TEST, Doing.ASK))
+        is_asked = use.doing is Doing.ASK or (use.doing is Doing.TEST and not use.names)
+        return self.is_wrapped and (is_set or is_asked)
 
     def asks(self, use: LayerUse) -> bool:
         """Say whether a use of such a layer would go wrong unnoticed."""

@@ -115,6 +115,34 @@ def origin(target: str, path: Path, hops: int = limits.PROJECT_HOPS) -> Origin |
     return Origin(file=file) if file else None
 
 
+def assigned(target: str, path: Path, hops: int = limits.PROJECT_HOPS) -> tuple[Path, str] | None:
+    """Return the file and the name of a variable of the project that a dotted name stands for."""
+    bare = target.lstrip(".")
+    dots, parts = target[: len(target) - len(bare)], bare.split(".")
+    for end in range(len(parts) - 1, -1, -1):
+        module = dots + ".".join(parts[:end])
+        file = find(module, path) if module else None
+        if file is not None:
+            return assigned_in(file, parts[end], hops)
+    return None
+
+
+def assigned_in(file: Path, name: str, hops: int = limits.PROJECT_HOPS) -> tuple[Path, str] | None:
+    """Return the file and the name of a variable that a file has, or takes from another one."""
+    scope = _module_scope(file)
+    if scope is None or hops == 0:
+        return None
+    bindings = scope.bindings.get(name, [])
+    if any(one.kind == "assign" for one in bindings):
+        return file, name
+    targets = [one.target for one in bindings if one.kind == "import" and one.target]
+    behind = [assigned(one, file, hops - 1) for one in targets if not is_torch(one)]
+    if not bindings:
+        files = [find(star, file) for star in scope.stars]
+        behind = [assigned_in(one, name, hops - 1) for one in files if one]
+    return next(filter(None, behind), None)
+
+
 def _inside(found: Origin, attributes: list[str], hops: int) -> Origin | None:
     """Return what an attribute of something stands for."""
     if not attributes:

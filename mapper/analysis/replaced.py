@@ -34,6 +34,10 @@ _CHANGES = ("update", "setdefault", "pop", "clear", "popitem", "__setitem__", "_
 _MARKS = re.compile(rb"(?:set|del)attr|__dict__|vars\(|patch")
 _ANY_KEY = re.compile(rb"(?:set|del)attr(?:__)?\s*\(\s*(\w+)[\w.\s]*,\s*(?![\"'])")
 _UPDATED = re.compile(rb"(?:__|vars\([\w.\s]*\))\.update")
+_METHOD_SET = re.compile(
+    r"\b(?:Tensor|Module)(?:\s*\.\s*\w+\s*=(?!=)|\b.*\.(?:update|__setitem__)\b)"
+    r"|(?:set|del)attr\s*\(\s*[\w.]*(?:Tensor|Module)\b"
+)
 _HOPS = 4
 _WORD = re.compile(rb"\w+")
 _COMMENT = re.compile(rb"#[^\r\n]*")
@@ -68,6 +72,14 @@ def settings_here(
     if not _may_set(text.encode("utf-8", "replace"), words):
         return ()
     return tuple(_settings(tree, path))
+
+
+def settings_of_methods(tree: ast.Module, text: str, path: Path | None) -> tuple[Setting, ...]:
+    """Return the places of a file that set methods of torch's Tensor and Module."""
+    if not _METHOD_SET.search(text):
+        return ()
+    owners = ("torch.Tensor.", "torch.nn.Module.")
+    return tuple(one for one in _settings(tree, path) if one.api.startswith(owners))
 
 
 def settings_elsewhere(

@@ -14,6 +14,7 @@ from pathlib import Path
 from mapper.analysis.annotations import forward_reference, in_annotation
 from mapper.analysis.lines import lines_with, newlines
 from mapper.analysis.project import (
+    bound_in,
     doubt,
     doubt_by_star,
     handed_on,
@@ -21,6 +22,8 @@ from mapper.analysis.project import (
     handed_on_by_star,
     is_taken,
 )
+from mapper.analysis.project_files import find
+from mapper.analysis.project_uses import facts_of
 from mapper.analysis.replaced import Setting, settings_elsewhere, settings_here
 from mapper.analysis.scopes import (
     SCOPED,
@@ -201,7 +204,8 @@ class Names:
             others = [m for m in meanings if m]
             return Meaning(others[0], where) if len(meanings) == 1 and others else None
         if len(meanings) == 1:
-            return Meaning(torch[0], where, self._doubt(bindings))
+            hidden = self._hidden(name, torch[0], where, bindings)
+            return Meaning(torch[0], where, hidden or self._doubt(bindings))
         places = [str(getattr(b.statement, "lineno", "?")) for b in bindings]
         lines = ", ".join([*places[:_LISTED], *(["…"] if places[_LISTED:] else [])])
         return Meaning(torch[0], where, f"`{name}` is bound more than once (lines {lines})")
@@ -213,6 +217,20 @@ class Names:
                 target = binding.target or ""
                 if not is_torch(target) and (found := doubt(target, self.path)):
                     return found
+        return None
+
+    def _hidden(self, name: str, api: str, where: Scope, bindings: Sequence[Binding]) -> str | None:
+        """Say which later `from … import *` brings something else under a name of the module."""
+        if self.path is None or where.kind != "module" or not where.stars:
+            return None
+        last = max(getattr(one.statement, "lineno", 0) for one in bindings)
+        for star, line in facts_of(self.tree).stars:
+            file = find(star, self.path) if line > last else None
+            if file is None or name.startswith("_") or not bound_in(file, name):
+                continue
+            brought = handed_on_by_star(star, name, self.path)
+            if brought is None or (self.canonical(brought) or brought) != api:
+                return f"`from {star} import *` (line {line}) may bring another `{name}`"
         return None
 
     def _meaning_of_star(self, name: str, scope: Scope) -> Meaning | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from mapper.analysis.bind import BindError, OpaqueError
 from mapper.analysis.layer_uses import LayerUses
 from mapper.analysis.module import ParsedModule
+from mapper.analysis.program import program_of
+from mapper.analysis.replaced import Setting, settings_of_methods
 from mapper.analysis.resolve import Reference
 from mapper.analysis.walk import walk
 from mapper.files.suppressions import Suppressions
@@ -21,7 +23,13 @@ from mapper.planning.advice import advice, is_annotation
 from mapper.planning.forms.alias import Alias, Held, find_aliases
 from mapper.planning.forms.later import check_later, loud_uses
 from mapper.planning.forms.subclass import Subclass, find_subclass
-from mapper.planning.forms.type_test import both, is_type_test, only_moves, tests_already
+from mapper.planning.forms.type_test import (
+    both,
+    is_type_test,
+    only_moves,
+    tests_already,
+    told_apart,
+)
 from mapper.planning.remarks import attribute_reads, remarks
 from mapper.proving.request import DisprovedError
 from mapper.rulebook.helpers import Helper
@@ -130,6 +138,14 @@ class Drafter:
         self._reads = attribute_reads(module.text)
         self._uses = LayerUses(module, options.is_whole)
 
+    @functools.cached_property
+    def _set_methods(self) -> list[Setting]:
+        """Return where the program sets methods of torch's Tensor and Module."""
+        files = program_of(self.module).files.items()
+        return [
+            one for path, file in files for one in settings_of_methods(file.tree, file.text, path)
+        ]
+
     def drafts(self, references: Sequence[Reference]) -> list[Draft]:
         """Return the drafts of all sites in source order."""
         drafts: list[Draft] = []
@@ -211,7 +227,13 @@ class Drafter:
             return draft
         try:
             kinds = (*_HANDED_ON, *_RENAMED) if self.is_whole else (Kind.LAYER, *_RENAMED)
+            if isinstance(getattr(reference.node, "ctx", None), ast.Store | ast.Del):
+                raise ManualError(f"`{draft.site.before}` is assigned to: write it by hand")
             _check_place(reference, rule, kinds)
+            if other := self._uses.mentioned(told_apart(reference)):
+                raise ManualError(
+                    f"MindSpore's classes do not tell it from `{other}` as torch's do"
+                )
             if is_renamed or (self.is_whole and rule.kind is Kind.LAYER and _is_named(reference)):
                 self._rename(draft, "")
             elif reference.call is not None:
@@ -393,6 +415,9 @@ class Drafter:
         try:
             if reference.problem:
                 raise ManualError(reference.problem)
+            for one in self._set_methods:
+                if one.sets(reference.api, lambda name: None):
+                    raise ManualError(f"{one.file} sets `{one.api}` (line {one.line})")
             if rule is None:
                 draft.uncover(_no_rule(reference.api))
             elif not _is_read(reference, rule):

@@ -13,7 +13,14 @@ from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import WEIGHT_NORMED
 from mapper.analysis.module import ParsedModule
-from mapper.analysis.project import Origin, exported, origin, takers
+from mapper.analysis.project import (
+    Origin,
+    assigned,
+    assigned_in,
+    exported,
+    origin,
+    takers,
+)
 from mapper.analysis.project_files import find
 from mapper.analysis.project_uses import facts_of
 from mapper.analysis.resolve import Reference
@@ -29,6 +36,7 @@ from mapper.planning.forms.container_checks import of_containers
 from mapper.planning.forms.in_place_checks import InPlaceChecks
 from mapper.planning.forms.module_dicts import MODULE_DICT, needs_own
 from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
+from mapper.planning.forms.set_methods import of_set_methods
 from mapper.planning.forms.training import find_constructions
 from mapper.planning.forms.type_test import is_compared, is_type_test, tested_by
 from mapper.planning.units import Hindrance, Units
@@ -217,6 +225,7 @@ def _problems(
         yield from one.problems
         yield from checks.of_class(one)
     models = [one.node for one in classes]
+    yield from of_set_methods(module, models)
     yield from InPlaceChecks(module, inference, models).problems()
     yield from of_containers(module.tree, inference, gathered)
 
@@ -227,13 +236,34 @@ def _foreign(module: ParsedModule, neighbours: Neighbours) -> Iterator[tuple[int
         return
     for local, chains in facts_of(module.tree).chains.items():
         for chain in chains:
-            behind = _behind(module, local, chain.attributes) if chain.is_loaded else None
-            if behind is None or behind.file is None or behind.node is None:
+            found = _taken_from(module, local, chain.attributes) if chain.is_loaded else None
+            if found is None:
                 continue
-            staying, name = neighbours(behind.file).names, behind.node.name
-            if behind.file != module.path.resolve() and name in staying:
-                words = f"`{name}` of {behind.file.name} stays torch's: {staying[name]}"
+            file, name = found
+            staying = neighbours(file).names
+            if file != module.path.resolve() and name in staying:
+                words = f"`{name}` of {file.name} stays torch's: {staying[name]}"
                 yield chain.levels[0].lineno, words
+
+
+def _taken_from(
+    module: ParsedModule, local: str, attributes: Sequence[str]
+) -> tuple[Path, str] | None:
+    """Return the file and the name of what a name of a file, with attributes, takes from others."""
+    behind = _behind(module, local, attributes)
+    if behind is not None and behind.file is not None and behind.node is not None:
+        return behind.file, behind.node.name
+    if module.path is None or (behind is not None and behind.torch):
+        return None
+    scope = module.names.scopes.module
+    bindings = scope.bindings.get(local)
+    if bindings is None:
+        files = [find(star, module.path) for star in scope.stars]
+        return next((found for one in files if one and (found := assigned_in(one, local))), None)
+    target = bindings[0].target or "" if len(bindings) == 1 else ""
+    if not target or is_torch(target) or bindings[0].kind != "import":
+        return None
+    return assigned(".".join([target, *attributes[:1]]), module.path)
 
 
 def _asking(module: ParsedModule, neighbours: Neighbours) -> list[int]:
@@ -245,10 +275,8 @@ def _asking(module: ParsedModule, neighbours: Neighbours) -> list[int]:
         for local, chains in facts_of(module.tree).chains.items()
         for chain in chains
         if chain.is_loaded
-        and (behind := _behind(module, local, chain.attributes)) is not None
-        and behind.file is not None
-        and behind.node is not None
-        and behind.node.name in neighbours(behind.file).asks
+        and (found := _taken_from(module, local, chain.attributes)) is not None
+        and found[1] in neighbours(found[0]).asks
     ]
 
 

@@ -123,8 +123,9 @@ class Migrator:
                 return self._known[file]
             lines = wanted_lines(module.text, module.names, None)
             references = list(module.names.references(lines))
-            models = Models(self._drafter(module, None), references, self._staying)
             is_named = self._options.names(str(file.parent), str(file))
+            others = self._staying if is_named else _nothing_known  # all of it stays anyway
+            models = Models(self._drafter(module, None), references, others)
             models.settle("" if is_named else f"name {file.name} in the run, too")
             self._known[file] = models.staying
         return self._known[file]
@@ -235,3 +236,7 @@ def _leave_faulty(module: ParsedModule, drafts: Sequence[Draft]) -> bool:
             )
             found = True
     return found
+
+
+def _nothing_known(file: Path) -> Staying:
+    return Staying()

@@ -91,6 +91,11 @@ def _words(use: LayerUse, place: str, is_wrapped: bool) -> str:
                 f"{place} wraps it (`{text}`), and it would become a SequentialCell, which has no "
                 "weight: pad or crop in `forward` instead"
             )
+        case Doing.LIST:
+            return (
+                f"{place} counts or names what is inside (`{text}`), and it would become several "
+                "layers: pad or crop in `forward` instead"
+            )
     return (
         f"{place} asks what it is (`{text}`), and it would become a SequentialCell, with the "
         "convolution inside: pad in `forward` instead, and build it without padding_mode"

@@ -10,6 +10,33 @@ import ast
 
 from mapper.analysis.resolve import Names, Reference
 
+_INSTANCE = ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d")
+_UPSAMPLE = ("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d")
+_TOLD_APART: dict[str, tuple[str, ...]] = {
+    "GroupNorm": _INSTANCE,
+    **dict.fromkeys(_INSTANCE, ("GroupNorm", *_INSTANCE)),
+    **dict.fromkeys(_UPSAMPLE, _UPSAMPLE),
+    "Hardtanh": ("ReLU6",),
+    "ConstantPad2d": ("ZeroPad2d",),
+    "BatchNorm2d": ("BatchNorm3d",),
+    "Dropout": ("LSTM", "GRU", "RNN"),
+}
+"""Classes, and others of which MindSpore's answer is another one than torch's.
+
+They are one class in MindSpore, or no longer one under the other, or hold one of the class inside.
+"""
+
+
+def told_apart(reference: Reference) -> tuple[str, ...]:
+    """Return the layers that MindSpore tells from the one of a type test otherwise than torch."""
+    if not (is_type_test(reference) or is_compared(reference)):
+        return ()
+    around = reference.parents[0]
+    beside = ast.unparse(around) if isinstance(around, ast.Tuple) else ""
+    name = reference.api.rpartition(".")[2]
+    others = _TOLD_APART.get(name, ()) if reference.api.startswith("torch.nn.") else ()
+    return tuple(one for one in others if one != name and one not in beside)
+
 
 def is_type_test(reference: Reference) -> bool:
     """Say whether the reference is a class in `isinstance`, `issubclass` or `type(m) in (…)`."""

@@ -59,6 +59,9 @@ HANDED_STEPS = 2_000
 PARSED_FILES = 256
 """Parsed files that a process keeps: a tree is up to 500 times as large as its text."""
 
+DRAFTED_CHARACTERS = 2_000_000
+"""Characters of the files that a process keeps drafted for others until their turn comes."""
+
 PROGRAMS = 8
 """Programs (files that may do something to the same layers) that a process keeps."""
 

@@ -19,6 +19,7 @@ from mapper.analysis.layer_use_sites import LayerUse, may_use, uses_of
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import Parsed, entries, find, parse, per_run, root_of
 from mapper.analysis.reach import RECURSIVE, FileNames, Reach, Search, Value
+from mapper.analysis.walk import statements
 
 _OTHER_VALUES = frozenset(
     (
@@ -193,7 +194,7 @@ def _imported(path: Path) -> tuple[Path, ...]:
 
 def _imports(path: Path) -> Iterator[Path]:
     parsed = parse(path)
-    for node in ast.walk(parsed.tree) if parsed is not None else ():
+    for node in statements(parsed.tree) if parsed is not None else ():
         modules = list[str]()
         match node:
             case ast.Import(names=names):

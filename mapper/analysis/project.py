@@ -297,6 +297,28 @@ def _takers(path: Path, name: str) -> tuple[Taker, ...] | None:
     return None if found is None else tuple(found)
 
 
+def takers_under(path: Path, name: str) -> dict[Path, frozenset[str]]:
+    """Return the files that take `name` from the file at `path`, and what each may call it.
+
+    Also those that take it from a file that takes it, such as a package's `__init__`.
+    """
+    found: dict[Path, set[str]] = {}
+    todo, seen = [(path, name, limits.PROJECT_HOPS)], set[tuple[Path, str]]()
+    while todo:
+        file, wanted, hops = todo.pop()
+        if (file, wanted) in seen or not hops:
+            continue
+        seen.add((file, wanted))
+        for taker in takers(file, wanted) or ():
+            uses = taker.uses
+            names = {local for local, _ in uses.imported}
+            names |= {wanted} if uses.stars or uses.reads or uses.unclear else set()
+            found.setdefault(taker.file, set()).update(names)
+            handed = names if not uses.unclear else names - {wanted}
+            todo += [(taker.file, local, hops - 1) for local in sorted(handed)]
+    return {file: frozenset(names) for file, names in found.items()}
+
+
 def _taking(path: Path, name: str) -> Iterator[Taker] | None:
     """Yield the files that take a name, neighbours first; None where there are too many files."""
     files = entries(root_of(path.parent))

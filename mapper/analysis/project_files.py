@@ -12,6 +12,8 @@ commas, and in brackets or after a backslash line ends and comments. Text that i
 brought to the form in which Python compares names (NFKC), and a notebook's JSON is decoded.
 """
 
+# ruff: noqa: PTH113, PTH118  (asked for every import of a project: strings are much faster)
+
 from __future__ import annotations
 
 import ast
@@ -341,15 +343,21 @@ def _python_of(raw: str) -> tuple[str, str]:
 
 def find(module: str, path: Path) -> Path | None:
     """Return the file of a module as the file at `path` names it."""
+    return _find(module, path.parent)
+
+
+@per_run
+def _find(module: str, directory: Path) -> Path | None:
+    """Return the file of a module as a file of a directory names it."""
     parts = module.lstrip(".").split(".") if module.strip(".") else []
     level = len(module) - len(module.lstrip("."))
-    start = path.parent.resolve()
+    start = directory.resolve()
     if level:
-        return _module_file(start.joinpath(*[".."] * (level - 1), *parts))
+        return _module_file(os.path.normpath(os.path.join(start, *[".."] * (level - 1), *parts)))
     root = root_of(start)
     for above in (start, *start.parents):
-        for place in (above, above / "src"):
-            if (found := _module_file(place.joinpath(*parts))) is not None:
+        for place in (str(above), os.path.join(above, "src")):
+            if (found := _module_file(os.path.join(place, *parts))) is not None:
                 return found
         if above == root:
             break
@@ -357,10 +365,10 @@ def find(module: str, path: Path) -> Path | None:
 
 
 @per_run
-def _module_file(place: Path) -> Path | None:
-    for file in (place.with_name(place.name + ".py"), place / "__init__.py"):
-        if file.is_file():
-            return file.resolve()
+def _module_file(place: str) -> Path | None:
+    for file in (f"{place}.py", os.path.join(place, "__init__.py")):
+        if os.path.isfile(file):
+            return Path(file).resolve()
     return None
 
 

@@ -149,10 +149,9 @@ class Module:
             return []
         if parts[0] in _LIBRARIES and parts[0] not in self.names:
             return []
-        met = find(module, file) if len(parts) > 1 else None
-        if met is not None and not self._is_in(met):
-            return []
-        return [self.names[n + 1 :] for n, name in enumerate(self.names) if name == parts[-1]]
+        found = [self.names[n + 1 :] for n, name in enumerate(self.names) if name == parts[-1]]
+        met = find(module, file) if found and len(parts) > 1 else None
+        return found if met is None or self._is_in(met) else []
 
 
 @lru_cache(limits.PARSED_FILES)

@@ -39,8 +39,11 @@ _METHOD_SET = re.compile(
     r"|(?:set|del)attr\s*\(\s*[\w.]*(?:Tensor|Module)\b"
 )
 _HOPS = 4
-_WORD = re.compile(rb"\w+")
+_LAST_WORD = re.compile(rb"\w++(?=(?:\.\w++)?+(?![\s\\]*[.(]))")
+"""The last two words of a chain of names, of which one is set, and no word that is called."""
 _COMMENT = re.compile(rb"#[^\r\n]*")
+_BROUGHT = re.compile(rb"\bimport\b[\w \t.,*]*")
+"""The names of an import on one line: `import torch.nn as nn` sets nothing of torch's."""
 _STORED = re.compile(
     rb"\w+(?=[\s\\)\]]*in\b)|(?:del|(?<!\w)as)[\s\\(][\w\s.,()\\]*"
     rb"|[\w.][\w\s.,\\()\[\]*]*+(?:=(?!=)|:[^=\r\n]*=)"
@@ -108,7 +111,8 @@ def _by_file(
 ) -> dict[Path, tuple[Setting, ...]]:
     found = {}
     for entry in entries(root) or ():
-        if names is not None and (near := _near_stores(entry.path)) and near.isdisjoint(names):
+        near = _near_stores(entry.path) if names is not None else None
+        if names is not None and near is not None and near.isdisjoint(names):
             continue
         text = plain_text(entry.path)
         if text is None or not _may_set(text, words):
@@ -129,9 +133,9 @@ def _near_stores(path: Path) -> frozenset[str] | None:
     text = plain_text(path)
     if text is None or _MARKS.search(text):
         return None
+    text = _BROUGHT.sub(b"", text)
     bare = _COMMENT.sub(b"", text)
-    found = {word for left in (*_STORED.findall(text), *_STORED.findall(bare))
-             for word in _WORD.findall(left)}  # fmt: skip
+    found = set(_LAST_WORD.findall(b" ".join((*_STORED.findall(text), *_STORED.findall(bare)))))
     return frozenset(word.decode("utf-8", "replace") for word in found)
 
 
@@ -177,7 +181,7 @@ def _patterns(words: str) -> tuple[re.Pattern[bytes], ...]:
     wanted = words.encode()
     return (
         re.compile(
-            rb"(?:%s)\w*+[\s\\]*+(?:[,)\]](?:[\w\s.,\\()\[\]*]++|#[^\r\n]*+)*+)?+"
+            rb"(?:%s)\w*+(?:\.\w++)?+[\s\\]*+(?:[,)\]](?:[\w\s.,\\()\[\]*]++|#[^\r\n]*+)*+)?+"
             rb"(?:=(?!=)|:[^=\r\n]*+=)" % wanted
         ),
         re.compile(rb"(?:%s)\w*+[\s\\)\]]*+in\b" % wanted),
@@ -188,7 +192,8 @@ def _patterns(words: str) -> tuple[re.Pattern[bytes], ...]:
 
 def _may_set(text: bytes, words: str) -> bool:
     """Say whether a file may set a name of torch's; errs towards yes."""
-    if any(pattern.search(text) for pattern in _patterns(words)):
+    rest = _BROUGHT.sub(b"", text)
+    if any(pattern.search(rest) for pattern in _patterns(words)):
         return True
     if not _MARKS.search(text):
         return False

@@ -46,3 +46,16 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
     for one in nodes:
         nodes += children(one)
         yield one
+
+
+def statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    """Yield every statement below a node, and no expressions."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            below = getattr(node, name, None)
+            if isinstance(below, list):  # not the expressions of a conditional or a lambda
+                stack += below
+        if isinstance(node, ast.stmt):
+            yield node

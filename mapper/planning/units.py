@@ -8,18 +8,19 @@ training loop, a test) stays torch's alone, and holds no class back.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mapper.analysis.scopes import (
     DEFINITIONS,
+    FUNCTIONS,
     SCOPED,
     Scope,
     Scopes,
     inner_scopes,
     own_expressions,
 )
-from mapper.analysis.walk import children
+from mapper.analysis.walk import children, walk
 from mapper.model.record import record
 
 _BLOCKS = (ast.If, ast.Try, ast.With)
@@ -38,35 +39,43 @@ class Hindrance:
 class Unit:
     """A class, a function, or a statement of the module's own code.
 
-    `binds` are the names that it gives to the module, `reads` the module's names that stand in it;
-    `asks`: it asks whether something is of a class of torch's.
+    `words` are how messages name it, `binds` the names that it gives to the module, `reads` the
+    module's names that stand in it, `others` its attributes (`blocks.Block`) and imports. `asks`:
+    it asks whether something is of a class of torch's.
     """
 
-    node: ast.stmt
+    line: int
+    words: str
     binds: frozenset[str]
     reads: frozenset[str]
-    is_model: bool = False
-    has_sites: bool = False
-    asks: bool = False
+    others: frozenset[str]
+    is_model: bool
+    is_function: bool
+    is_concerned: bool
+    asks: bool
     uses: list[Unit] = field(default_factory=list)
-    hindrances: list[Hindrance] = field(default_factory=list)
-
-    @property
-    def words(self) -> str:
-        """Return how messages name it."""
-        match self.node:
-            case ast.ClassDef(name=name):
-                return f"class `{name}`"
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                return f"`{name}`"
-        return "the code around it"
 
 
 class Units:
-    """The units of one module."""
+    """The units of one module. They hold no part of its tree, so that it need not be kept.
 
-    def __init__(self, tree: ast.Module, scopes: Scopes, models: Collection[ast.ClassDef]) -> None:
-        self.all = [_unit(node, scopes, node in models) for node in _statements(tree.body)]
+    `lines` are those where torch may be, directly or through another file; `asking` those that ask
+    for a class of torch's.
+    """
+
+    def __init__(
+        self,
+        tree: ast.Module,
+        scopes: Scopes,
+        models: Collection[ast.ClassDef],
+        lines: Collection[int],
+        asking: Collection[int],
+    ) -> None:
+        by_node = {
+            node: _unit(node, scopes, node in models, lines, asking)
+            for node in _statements(tree.body)
+        }
+        self.all = list(by_node.values())
         binders: dict[str, list[Unit]] = {}
         for unit in self.all:
             for name in unit.binds:
@@ -74,57 +83,38 @@ class Units:
         for unit in self.all:
             found = (other for name in unit.reads for other in binders.get(name, ()))
             unit.uses = list(dict.fromkeys(other for other in found if other is not unit))
-        self._on_line = {
-            line: unit
-            for unit in self.all
-            for line in range(_first_line(unit.node), (unit.node.end_lineno or 0) + 1)
-        }
+        self._on_line = {line: unit for node, unit in by_node.items() for line in _lines_of(node)}
+        self._linked = self._model_links(by_node)
+        self._users: dict[Unit, list[Unit]] = {}
+        for unit in self.all:
+            if unit not in self._linked:
+                for used in unit.uses:
+                    self._users.setdefault(used, []).append(unit)
 
     def at(self, line: int) -> Unit | None:
         """Return the unit that a line belongs to."""
         return self._on_line.get(line)
 
-    def settle(self) -> dict[Unit, Hindrance]:
-        """Return the units that stay torch's, each with what holds it back."""
-        linked = self._model_links()
-        stays = {unit: unit.hindrances[0] for unit in self.all if unit.hindrances}
-        self._spread(stays, linked)
-        users: dict[Unit, list[Unit]] = {}
-        for unit in self.all:
-            if unit not in linked:
-                for used in unit.uses:
-                    users.setdefault(used, []).append(unit)
-        self._spread(stays, users)
-        while asked := self._asked(stays):
+    def settle(
+        self, hindrances: Iterable[tuple[Unit, Hindrance]], asking: Collection[Unit] = ()
+    ) -> dict[Unit, Hindrance]:
+        """Return the units that stay torch's, each with what holds it back.
+
+        `asking` are units that ask for torch's classes through other files.
+        """
+        first: dict[Unit, Hindrance] = {}
+        for unit, hindrance in hindrances:
+            first.setdefault(unit, hindrance)
+        stays = {unit: first[unit] for unit in self.all if unit in first}
+        while True:
+            self._spread(stays, self._linked)
+            self._spread(stays, self._users)
+            asked = _asked(stays, asking)
+            if not asked:
+                return stays
             stays |= asked
-            self._spread(stays, linked)
-            self._spread(stays, users)
-        return stays
 
-    def _asked(self, stays: dict[Unit, Hindrance]) -> dict[Unit, Hindrance]:
-        """Return the models that code asks about which stays torch's: its answer would be no."""
-        found: dict[Unit, Hindrance] = {}
-        for unit, reached in self.asking(stays).items():
-            for model in (used for one in reached for used in one.uses if used.is_model):
-                if model not in stays:
-                    line = unit.node.lineno
-                    words = f"{unit.words} asks for classes of torch's, and stays torch's: "
-                    found[model] = Hindrance(line, words + stays[unit].words)
-        return found
-
-    @staticmethod
-    def asking(stays: Mapping[Unit, Hindrance]) -> dict[Unit, list[Unit]]:
-        """Return the code but models that asks for torch's classes, and all it reaches so."""
-        found: dict[Unit, list[Unit]] = {}
-        for unit in stays:
-            reached = [] if unit.is_model else [unit]
-            for one in reached:
-                reached += [u for u in one.uses if not u.is_model and u not in reached]
-            if any(one.asks and one in stays for one in reached):
-                found[unit] = reached
-        return found
-
-    def _model_links(self) -> dict[Unit, list[Unit]]:
+    def _model_links(self, by_node: Mapping[ast.stmt, Unit]) -> dict[Unit, list[Unit]]:
         """Link, both ways, the classes of models and what they use as far as torch is in it."""
         concerned = self._concerned()
         linked: dict[Unit, list[Unit]] = {unit: [] for unit in self.all if unit.is_model}
@@ -139,16 +129,16 @@ class Units:
                     waiting.append(used)
                 linked[unit].append(used)
                 linked[used].append(unit)
-        for one, other in self._handed():
+        for one, other in self._handed(by_node) if linked else ():
             linked[one].append(other)
             linked[other].append(one)
         return linked
 
-    def _handed(self) -> Iterator[tuple[Unit, Unit]]:
+    def _handed(self, by_node: Mapping[ast.stmt, Unit]) -> Iterator[tuple[Unit, Unit]]:
         """Yield the models that a call hands to another one, which will build it: `Net(Block)`."""
         binders = {name: unit for unit in self.all for name in unit.binds}
-        for unit in self.all:
-            for call in (one for one in ast.walk(unit.node) if isinstance(one, ast.Call)):
+        for root in by_node:
+            for call in (one for one in walk(root) if isinstance(one, ast.Call)):
                 given = [
                     binders[node.id]
                     for one in (*call.args, *(keyword.value for keyword in call.keywords))
@@ -161,12 +151,12 @@ class Units:
                         yield from ((one, other) for one in models if one is not other)
 
     def _concerned(self) -> set[Unit]:
-        """Return the units with sites, and those that use such a unit."""
+        """Return the units that torch may be in, and those that use such a unit."""
         users: dict[Unit, list[Unit]] = {}
         for unit in self.all:
             for used in unit.uses:
                 users.setdefault(used, []).append(unit)
-        found = {unit for unit in self.all if unit.has_sites or unit.is_model}
+        found = {unit for unit in self.all if unit.is_concerned or unit.is_model}
         waiting = list(found)
         while waiting:
             for user in users.get(waiting.pop(), ()):
@@ -189,6 +179,34 @@ class Units:
                         words = why.words
                     stays[other] = Hindrance(why.line, words, why.is_uncovered)
                     waiting.append(other)
+
+
+def asking_units(
+    stays: Mapping[Unit, Hindrance], asking: Collection[Unit] = ()
+) -> dict[Unit, list[Unit]]:
+    """Return the code but models that stays torch's and asks for its classes, with all it reaches.
+
+    `asking` are units that ask through other files.
+    """
+    found: dict[Unit, list[Unit]] = {}
+    for unit in stays:
+        reached = [] if unit.is_model else [unit]
+        for one in reached:  # grows meanwhile
+            reached += [used for used in one.uses if not used.is_model and used not in reached]
+        if any((one.asks or one in asking) and one in stays for one in reached):
+            found[unit] = reached
+    return found
+
+
+def _asked(stays: Mapping[Unit, Hindrance], asking: Collection[Unit]) -> dict[Unit, Hindrance]:
+    """Return the models that code asks about which stays torch's: its answer would be no."""
+    found: dict[Unit, Hindrance] = {}
+    for unit, reached in asking_units(stays, asking).items():
+        for model in (used for one in reached for used in one.uses if used.is_model):
+            if model not in stays:
+                words = f"{unit.words} asks for classes of torch's, and stays torch's: "
+                found[model] = Hindrance(unit.line, words + stays[unit].words)
+    return found
 
 
 def _models_behind(unit: Unit) -> set[Unit]:
@@ -222,20 +240,43 @@ def _defines(node: ast.stmt) -> bool:
     )
 
 
-def _unit(node: ast.stmt, scopes: Scopes, is_model: bool) -> Unit:
+def _unit(
+    node: ast.stmt,
+    scopes: Scopes,
+    is_model: bool,
+    lines: Collection[int],
+    asking: Collection[int],
+) -> Unit:
+    inside = list(walk(node))
+    binds, words = set[str](), "the code around it"
     if isinstance(node, DEFINITIONS):
         binds = {node.name}
+        words = f"class `{node.name}`" if isinstance(node, ast.ClassDef) else f"`{node.name}`"
     else:
-        binds = {one.id for one in ast.walk(node)
+        binds = {one.id for one in inside
                  if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load)}  # fmt: skip
     reads = {
         name
-        for statement in ast.walk(node)
+        for statement in inside
         if statement in scopes.home
         for name, scope in _names(statement, scopes.home[statement])
         if (found := scope.lookup(name)) is None or found[0] is scopes.module
     }
-    return Unit(node, frozenset(binds), frozenset(reads), is_model)
+    others = {one.attr for one in inside if isinstance(one, ast.Attribute)}
+    for one in inside:
+        if isinstance(one, ast.alias):
+            others |= {one.name, one.asname or one.name}
+    return Unit(
+        node.lineno,
+        words,
+        frozenset(binds),
+        frozenset(reads),
+        frozenset(others),
+        is_model,
+        isinstance(node, FUNCTIONS),
+        any(line in lines for line in _lines_of(node)),
+        any(line in asking for line in _lines_of(node)),
+    )
 
 
 def _names(statement: ast.AST, home: Scope) -> Iterator[tuple[str, Scope]]:
@@ -251,6 +292,8 @@ def _names(statement: ast.AST, home: Scope) -> Iterator[tuple[str, Scope]]:
             stack.extend((child, scope) for child in children(node))
 
 
-def _first_line(node: ast.stmt) -> int:
+def _lines_of(node: ast.stmt) -> range:
+    """Return the lines of a statement, those of its decorators too."""
     decorators = getattr(node, "decorator_list", None)
-    return int(decorators[0].lineno if decorators else node.lineno)
+    first = decorators[0].lineno if decorators else node.lineno
+    return range(first, (node.end_lineno or 0) + 1)

@@ -502,7 +502,7 @@ def _filled(
     """Return a template with the call's arguments in it; `{*size}` are those of a variadic one."""
     operands: dict[str, ast.expr | str] = {}
     for name, argument in arguments.items():
-        operands[name] = argument.value
+        operands[name] = operands[f"*{name}"] = argument.value  # by its name: `size=(2, 3)`
         if isinstance(argument.value, ast.Tuple) and not hasattr(argument.value, "lineno"):
             texts = [edited.source(element) for element in argument.value.elts]
             operands[f"*{name}"] = ", ".join(texts)

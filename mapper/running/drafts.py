@@ -202,6 +202,10 @@ class Drafter:
             proof=Proof("rule") if self.is_whole else Proof(),
         )
 
+    def rule(self, reference: Reference) -> Rule | None:
+        """Return the rule that decides a reference, if there is one."""
+        return self._rulebook.by_api(reference.api)
+
     def _is_layer(self, reference: Reference) -> bool:
         rule = self._rulebook.by_api(reference.api)
         return rule is not None and rule.kind in (Kind.LAYER, Kind.MANUAL)

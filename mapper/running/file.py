@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapper.files.candidates import is_candidate
 from mapper.files.source import Source, SourceError, check_size, decode, not_python, splice
-from mapper.files.suppressions import MARK, mentions
+from mapper.files.suppressions import mentions
 from mapper.limits import LARGEST_NOTEBOOK, LARGEST_SOURCE
 from mapper.model.results import FileResult, FileStatus, Note
 from mapper.rulebook.tables import RuleError
+from mapper.running.switches import switches
 
 if TYPE_CHECKING:
     from mapper.files.notebook_module import Joined
-    from mapper.files.suppressions import Suppressions
     from mapper.model.options import Options
-    from mapper.rulebook.selection import Selection
     from mapper.running.module import Migration, Migrator
 
 STREAM = "<stdin>"
@@ -112,31 +110,6 @@ def begin_run() -> None:
             one.forget()
 
 
-@cache
-def _selection(options: Options) -> Selection:
-    from mapper.rulebook.loader import load
-    from mapper.rulebook.selection import Selection
-
-    chosen = options.select, options.ignore, options.per_file_ignores
-    return Selection.of(load(), *chosen, options.root)
-
-
-def _switches(text: str, path: str, options: Options) -> Suppressions | None:
-    """Return what switches sites off in one file: its comments, and the settings."""
-    chosen = options.select or options.ignore or options.per_file_ignores
-    if not chosen and MARK not in text:
-        return None
-    from mapper.files.suppressions import Suppressions
-    from mapper.rulebook.loader import load
-    from mapper.rulebook.selection import understood
-
-    def understands(name: str) -> Callable[[str, str], bool] | None:
-        found = understood(load(), name)
-        return found.matches if found else None
-
-    return Suppressions(text, understands, _selection(options).in_file(path).reason)
-
-
 def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
     """Return the notes for suppressions in a file that has nothing to suppress."""
     if not mentions(task.data):
@@ -144,10 +117,10 @@ def _useless_comments(task: Task, options: Options) -> tuple[Note, ...]:
     try:
         if task.path.endswith(".ipynb"):
             book = _opened(task)[1]
-            off = _switches(book.text, task.place, options)
+            off = switches(book.text, task.place, options)
             return tuple(map(book.moved_note, off.notes())) if off else ()
         check_size(len(task.data), LARGEST_SOURCE)
-        off = _switches(decode(task.data).text, task.place, options)
+        off = switches(decode(task.data).text, task.place, options)
         return off.notes() if off else ()
     except (SourceError, RecursionError, MemoryError):
         return ()  # the file holds no site, so its errors are not reported
@@ -161,7 +134,7 @@ def failed(path: str, message: str, line: int = 0, column: int = 0) -> FileResul
 def _module(task: Task, options: Options) -> FileResult:
     check_size(len(task.data), LARGEST_SOURCE)
     source = decode(task.data)
-    off = _switches(source.text, task.place, options)
+    off = switches(source.text, task.place, options)
     found = migrator(options).migrate(source.text, source.newline, off, _place(task))
     found = replace(found, notes=(*found.notes, *_unasked(task, found.unasked)))
     return _result(task, source, splice(source.text, found.edits), found)
@@ -202,7 +175,7 @@ def _result(task: Task, source: Source, after: str, found: Migration) -> FileRes
 def _notebook(task: Task, options: Options) -> FileResult:
     """Migrate a notebook as one module, and put the edits back into its cells."""
     source, book = _opened(task)
-    off = _switches(book.text, task.place, options)
+    off = switches(book.text, task.place, options)
     found = migrator(options).migrate(book.text, book.newline, off, _place(task))
     notes = (*book.notes, *map(book.moved_note, found.notes))
     after = book.apply(found.edits)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mapper.analysis.cells import Cells, ClassInfo
@@ -13,24 +13,11 @@ from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import WEIGHT_NORMED
 from mapper.analysis.module import ParsedModule
-from mapper.analysis.project import (
-    Origin,
-    assigned,
-    assigned_in,
-    exported,
-    origin,
-    takers,
-)
-from mapper.analysis.project_files import find
-from mapper.analysis.project_uses import facts_of
 from mapper.analysis.resolve import Reference
-from mapper.analysis.scopes import FUNCTIONS, Scope
+from mapper.analysis.scopes import Scope
 from mapper.analysis.torch_names import is_torch
-from mapper.analysis.walk import walk
-from mapper.model.options import Options
-from mapper.model.record import record
 from mapper.model.results import Status
-from mapper.planning.forms.class_checks import ClassChecks, Problem
+from mapper.planning.forms.class_checks import ClassChecks
 from mapper.planning.forms.computed_weights import find_lost
 from mapper.planning.forms.container_checks import of_containers
 from mapper.planning.forms.in_place_checks import InPlaceChecks
@@ -39,51 +26,31 @@ from mapper.planning.forms.scaffold import ModuleClass, find_classes, name_of
 from mapper.planning.forms.set_methods import of_set_methods
 from mapper.planning.forms.training import find_constructions
 from mapper.planning.forms.type_test import is_compared, is_type_test, tested_by
-from mapper.planning.units import Hindrance, Units
+from mapper.planning.units import Hindrance, Unit, Units
 from mapper.running.drafts import Draft, Drafter, Text
 from mapper.running.einops import einops_drafts
 from mapper.running.einsum import API, einsum_draft
 from mapper.running.filled import FilledContainers
 from mapper.running.in_place import InPlaceMethods
+from mapper.running.links import Links, Use, find_links, find_uses
 from mapper.running.no_grad import NoGradients
+from mapper.running.quiet import find_quiet
+from mapper.running.together import Outline
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.whole_imports import WholeImports
 
 
-@record(frozen=True, slots=True)
-class Staying:
-    """What stays torch's in a file: the names of classes and functions, and why.
-
-    `models` are the names that stand in those of them that belong to a model, or ask whether
-    something is of a class of torch's, with the reasons; `reads` are all names that stand in what
-    stays; `asks` are the names of functions that ask so.
-    """
-
-    names: Mapping[str, str] = field(default_factory=dict)
-    models: Mapping[str, str] = field(default_factory=dict)
-    reads: frozenset[str] = frozenset()
-    asks: frozenset[str] = frozenset()
-
-
-Neighbours = Callable[[Path], Staying]
-"""What stays torch's in another file of the project."""
-
-
 class Models:
     """The drafts of a file whose classes and functions migrate as wholes.
 
-    `neighbours` says of another file of the project which of its classes and functions stay
-    torch's, and why.
+    What stays torch's is decided together with other files of the project, from the `outline`.
     """
 
-    def __init__(
-        self, drafter: Drafter, references: Sequence[Reference], neighbours: Neighbours
-    ) -> None:
+    def __init__(self, drafter: Drafter, references: Sequence[Reference]) -> None:
         module = drafter.module
         inference = Inference(module)
-        self._tree, self._scopes = module.tree, module.names.scopes
-        self._classes = find_classes(module, references, [one.node for one in inference.classes])
+        classes = find_classes(module, references, [one.node for one in inference.classes])
         lost = dict(find_lost(module, inference))
         references = [one for one in references if not lost.keys() & set(one.parents)]
         if needs_own(module, references, inference):
@@ -94,7 +61,7 @@ class Models:
         drafts = drafter.drafts([one for one in references if id(one) not in cut])
         drafts.extend(draft for made in cut.values() for draft in made)
         drafts.extend(_lost(drafter, *one) for one in lost.items())
-        for one in self._classes:
+        for one in classes:
             drafts.extend(_forward(drafter, one))
         filled = FilledContainers(drafter, references, inference)
         in_place = InPlaceMethods(drafter, inference)
@@ -120,77 +87,48 @@ class Models:
                 )
         drafts.extend(_augmented(drafter, inference))
         drafts.extend(einops_drafts(drafter))
-        models = [one.node for one in self._classes]
-        for call, scope in find_constructions(module, inference, models):
-            trained = _trained(drafter, call, scope)
-            if trained.is_written and (words := _of_others(module, inference, call, neighbours)):
-                trained.leave(words)
-            drafts.append(trained)
+        models = [one.node for one in classes]
+        built = list(find_constructions(module, inference, models))
+        drafts.extend(_trained(drafter, call, scope) for call, scope in built)
         self.drafts = sorted(drafts, key=lambda one: (one.node.lineno, one.node.col_offset))
-        self._problems = list(_problems(module, self._classes, inference, filled.gathered))
-        self._problems += _foreign(module, neighbours)
-        self._asking = _asking(module, neighbours)
+        self._problems = list(_problems(module, classes, inference, filled.gathered))
         lines = {draft.node.lineno for draft in self.drafts}
-        names = [
-            one.name
-            for one in module.tree.body
-            if (isinstance(one, FUNCTIONS) and lines & {*range(one.lineno, _end(one))})
-            or (isinstance(one, ast.ClassDef) and one in models)
-        ]
-        self._taken = _taken(module, names, neighbours)
-        self._problems += _aliases_of_others(module, lines, drafter.options, neighbours)
+        uses = find_uses(module)
+        uses += [use for call, _ in built for use in _of_others(inference, call)]
+        concerned = lines | {use.line for use in uses}
+        ruled = (one for one in self.drafts if one.site.status is not Status.UNCOVERED)
+        asking = {one.node.lineno for one in ruled if _asks(one.reference)}
+        self._units = Units(module.tree, module.names.scopes, models, concerned, asking)
+        quiet = find_quiet(module.tree, classes, drafter, self.drafts)
+        options = drafter.options
+        self._links = find_links(module, self._units, uses, lines, quiet, options)
+        self._held = set[Draft]()
 
     @property
-    def staying(self) -> Staying:
-        """Return what stays torch's in this file."""
-        names = {name: why.words for unit, why in self._stays.items() for name in unit.binds}
-        asking = self._units.asking(self._stays)
-        models = {
-            name: f"{unit.words} of another file stays torch's: {why.words}"
-            for unit, why in self._stays.items()
-            for one in (asking.get(unit, ()) if not unit.is_model else [unit])
-            for name in (*one.reads, *_words(one.node))
-        }
-        reads = frozenset().union(*(unit.reads for unit in self._stays))
-        asks = frozenset().union(*(unit.binds for unit in asking))
-        return Staying(names, models, reads, asks)
+    def outline(self) -> Outline:
+        """Return what decides, together with other files, what stays torch's in this one."""
+        return Outline(self._units, list(self._hindrances()), self._links)
 
-    def settle(self, outside: str = "") -> None:
-        """Leave every site of the classes and functions that stay torch's, with the reason.
-
-        `outside` says why all of them do.
-        """
-        models = [one.node for one in self._classes]
-        self._units = units = Units(self._tree, self._scopes, models)
+    def hold(self, stays: Mapping[Unit, Hindrance]) -> None:
+        """Leave every site of the classes and functions that stay torch's, with the reason."""
         for draft in self.drafts:
-            unit = units.at(draft.node.lineno)
-            if unit is not None:
-                unit.has_sites = True
-                unit.asks |= _asks(draft)
-                if not draft.is_written:
-                    unit.hindrances.append(_hindrance(draft))
-        for line in self._asking:
-            if (unit := units.at(line)) is not None:
-                unit.asks = True
-        for line, words in self._problems:
-            unit = units.at(line)
-            if unit is not None:
-                unit.hindrances.append(Hindrance(line, words))
-        for unit in units.all:
-            unit.hindrances += [
-                Hindrance(unit.node.lineno, self._taken[name])
-                for name in unit.binds
-                if name in self._taken
-            ]
-            if outside and (unit.has_sites or unit.is_model):
-                unit.hindrances.append(Hindrance(unit.node.lineno, outside))
-        self._stays = stays = units.settle()
-        for draft in self.drafts:
-            unit = units.at(draft.node.lineno)
-            if unit in stays and draft.is_written:
+            unit = self._units.at(draft.node.lineno)
+            if unit is not None and unit in stays and draft.is_written:
                 why = stays[unit]
                 message = f"{unit.words} stays torch's: line {why.line}: {why.words}"
                 draft.uncover(message) if why.is_uncovered else draft.leave(message)
+                self._held.add(draft)
+
+    def _hindrances(self) -> Iterator[tuple[Unit, Hindrance]]:
+        """Yield what of the file itself keeps a unit from migrating."""
+        for draft in self.drafts:
+            unit = self._units.at(draft.node.lineno)
+            if unit is not None and not draft.is_written and draft not in self._held:
+                yield unit, _hindrance(draft)
+        for line, words in self._problems:
+            unit = self._units.at(line)
+            if unit is not None:
+                yield unit, Hindrance(line, words)
 
 
 def _built_elsewhere(reference: Reference, inference: Inference) -> str | None:
@@ -228,133 +166,6 @@ def _problems(
     yield from of_set_methods(module, models)
     yield from InPlaceChecks(module, inference, models).problems()
     yield from of_containers(module.tree, inference, gathered)
-
-
-def _foreign(module: ParsedModule, neighbours: Neighbours) -> Iterator[tuple[int, str]]:
-    """Yield where a file uses what stays torch's in other files of the project, with why."""
-    if module.path is None or not _imports_others(module):
-        return
-    for local, chains in facts_of(module.tree).chains.items():
-        for chain in chains:
-            found = _taken_from(module, local, chain.attributes) if chain.is_loaded else None
-            if found is None:
-                continue
-            file, name = found
-            staying = neighbours(file).names
-            if file != module.path.resolve() and name in staying:
-                words = f"`{name}` of {file.name} stays torch's: {staying[name]}"
-                yield chain.levels[0].lineno, words
-
-
-def _taken_from(
-    module: ParsedModule, local: str, attributes: Sequence[str]
-) -> tuple[Path, str] | None:
-    """Return the file and the name of what a name of a file, with attributes, takes from others."""
-    behind = _behind(module, local, attributes)
-    if behind is not None and behind.file is not None and behind.node is not None:
-        return behind.file, behind.node.name
-    if module.path is None or (behind is not None and behind.torch):
-        return None
-    scope = module.names.scopes.module
-    bindings = scope.bindings.get(local)
-    if bindings is None:
-        files = [find(star, module.path) for star in scope.stars]
-        return next((found for one in files if one and (found := assigned_in(one, local))), None)
-    target = bindings[0].target or "" if len(bindings) == 1 else ""
-    if not target or is_torch(target) or bindings[0].kind != "import":
-        return None
-    return assigned(".".join([target, *attributes[:1]]), module.path)
-
-
-def _asking(module: ParsedModule, neighbours: Neighbours) -> list[int]:
-    """Return where functions of other files are named that ask for a class of torch's."""
-    if module.path is None or not _imports_others(module):
-        return []
-    return [
-        chain.levels[0].lineno
-        for local, chains in facts_of(module.tree).chains.items()
-        for chain in chains
-        if chain.is_loaded
-        and (found := _taken_from(module, local, chain.attributes)) is not None
-        and found[1] in neighbours(found[0]).asks
-    ]
-
-
-def _asks(draft: Draft) -> bool:
-    """Say whether a site asks if something is of a class of layers that MindSpore has, too."""
-    reference = draft.reference
-    is_layer = reference.api.startswith("torch.nn.") and draft.site.status is not Status.UNCOVERED
-    return is_layer and (is_type_test(reference) or is_compared(reference))
-
-
-def _imports_others(module: ParsedModule) -> bool:
-    """Say whether a file imports something that may be of its project."""
-    targets = (binding.target or "" for _, _, binding in module.names.imports())
-    return bool(module.names.scopes.module.stars) or any(not is_torch(one) for one in targets)
-
-
-def _behind(module: ParsedModule, local: str, attributes: Sequence[str]) -> Origin | None:
-    """Return what a name of a file, with attributes, stands for in other files."""
-    assert module.path is not None
-    scope = module.names.scopes.module
-    bindings = scope.bindings.get(local)
-    if bindings is None:
-        behind = [find(star, module.path) for star in scope.stars]
-        return next((found for one in behind if one and (found := exported(one, local))), None)
-    target = bindings[0].target or "" if len(bindings) == 1 else ""
-    if not target or is_torch(target):
-        return None
-    return origin(".".join([target, *attributes[:1]]), module.path) or origin(target, module.path)
-
-
-def _aliases_of_others(
-    module: ParsedModule, lines: Collection[int], options: Options, neighbours: Neighbours
-) -> Iterator[Problem]:
-    """Yield why a name for a class or function of torch's, as in `C = nn.Conv2d`, has to stay.
-
-    Files that the run does not name, or that stay torch's, expect torch's: in a type test it would
-    be another class without a word.
-    """
-    if module.path is None or not module.path.is_file():
-        return
-    for statement in module.tree.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name() | ast.Attribute()):
-                pass
-            case _:
-                continue
-        for taker in (takers(module.path, name) or ()) if statement.lineno in lines else ():
-            file = taker.file
-            if not options.names(str(file.parent), str(file)):
-                words = f"{file.name} takes `{name}` from here: name that file in the run, too"
-                yield statement.lineno, words
-            elif name in neighbours(file).reads:
-                yield statement.lineno, f"{file.name} takes `{name}` from here, and stays torch's"
-
-
-def _words(node: ast.AST) -> set[str]:
-    """Return the attributes and imports in a class: `blocks.Block` names another file's."""
-    attributes = {one.attr for one in walk(node) if isinstance(one, ast.Attribute)}
-    imports = (one for one in walk(node) if isinstance(one, ast.alias))
-    return attributes.union(*({one.name, one.asname or ""} for one in imports))
-
-
-def _end(node: ast.stmt) -> int:
-    return (node.end_lineno or node.lineno) + 1
-
-
-def _taken(module: ParsedModule, names: Sequence[str], neighbours: Neighbours) -> dict[str, str]:
-    """Return which of the names a model of another file uses that stays torch's, with why."""
-    found: dict[str, str] = {}
-    if module.path is None or not module.path.is_file():
-        return found
-    for name in names:
-        for taker in takers(module.path, name) or ():
-            models = neighbours(taker.file).models
-            for word in (name, *(local for local, _ in taker.uses.imported)):
-                if word in models:
-                    found[name] = models[word]
-    return found
 
 
 _OPERATORS: Mapping[type[ast.operator], str] = {
@@ -499,17 +310,32 @@ def _trained(drafter: Drafter, call: ast.Call, scope: Scope) -> Draft:
     return draft
 
 
-def _of_others(
-    module: ParsedModule, inference: Inference, call: ast.Call, neighbours: Neighbours
-) -> str:
-    """Say why a model that another file defines stays torch's, if it does."""
+def outside(module: ParsedModule, references: Sequence[Reference], reason: str) -> Outline:
+    """Return the outline of a file that the run does not name: what has torch in it stays so."""
+    uses = find_uses(module)
+    inferred = [one.node for one in Inference(module).classes]
+    models = [one.node for one in find_classes(module, references, inferred)]
+    lines = {one.node.lineno for one in references} | {use.line for use in uses}
+    asking = {one.node.lineno for one in references if _asks(one)}
+    units = Units(module.tree, module.names.scopes, models, lines, asking)
+    concerned = (unit for unit in units.all if unit.is_concerned or unit.is_model)
+    stays = [(unit, Hindrance(unit.line, reason)) for unit in concerned]
+    return Outline(units, stays, Links([], [], []))
+
+
+def _asks(reference: Reference) -> bool:
+    """Say whether a reference asks if something is of a class of layers of torch's."""
+    is_test = is_type_test(reference) or is_compared(reference)
+    return is_test and reference.api.startswith("torch.nn.")
+
+
+def _of_others(inference: Inference, call: ast.Call) -> Iterator[Use]:
+    """Yield the class of another file that a call builds a model of."""
     for kind in inference.kind(call).alternatives():
         match kind.of:
             case ClassInfo(name=name, node=node, cells=Cells(path=Path() as file)):
-                is_own = node in inference.cells.classes
-                if not is_own and name in (names := neighbours(file.resolve()).names):
-                    return f"`{name}` of {file.name} stays torch's: {names[name]}"
-    return ""
+                if node not in inference.cells.classes:
+                    yield Use(call.lineno, file.resolve(), name)
 
 
 def _forward(drafter: Drafter, one: ModuleClass) -> list[Draft]:

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import parse
-from mapper.analysis.resolve import read_names, wanted_lines
-from mapper.files import regular
-from mapper.files.candidates import is_candidate
-from mapper.files.source import Edit, LineIndex, SourceError, decode, splice
+from mapper.analysis.resolve import Reference, read_names, wanted_lines
+from mapper.files.source import Edit, LineIndex, splice
 from mapper.files.suppressions import Suppressions
-from mapper.limits import LARGEST_SOURCE, MOST_TRIED
+from mapper.limits import DRAFTED_CHARACTERS, MOST_TRIED
 from mapper.model.conv_names import AFTER_FIRST_LETTER
 from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import Note, Site, Status
+from mapper.planning.units import Hindrance, Unit
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind
+from mapper.rulebook.tables import RuleError
 from mapper.running.adapters import Adapters
 from mapper.running.calls import CallRewriter
+from mapper.running.drafted import Drafted, Kept, readable
 from mapper.running.drafts import LEFT, Draft, Drafter
-from mapper.running.models import Models, Staying
+from mapper.running.models import Models, outside
+from mapper.running.switches import switches
+from mapper.running.together import Outline, Together
 from mapper.running.torch_imports import import_sites, imports_of_others
 from mapper.running.values import Values
 from mapper.writing import syntax_check
@@ -60,14 +63,16 @@ class Migrator:
         self._rulebook = rulebook
         self._options = options
         self._calls = CallRewriter(rulebook, options)
-        self._known: dict[Path, Staying] = {}
+        self._drafted = Kept(DRAFTED_CHARACTERS)
+        self._together = Together(self._outline_of)
         self._modules: dict[Path, ParsedModule | None] = {}
         self._adapters = Adapters(self._calls, lambda text: self._parse(text, "\n", None))
         self._words = None if options.is_whole else AFTER_FIRST_LETTER
 
     def forget(self) -> None:
         """Forget what was found in other files, for a new run; proofs are kept."""
-        self._known.clear()
+        self._drafted.clear()
+        self._together.forget()
         self._modules.clear()
 
     def migrate(
@@ -85,59 +90,74 @@ class Migrator:
             SyntaxError: the text is not Python.
             InternalError: the rewritten text would not compile.
         """
-        module = self._parse(text, newline, path)
-        references = list(module.names.references(wanted_lines(text, module.names, self._words)))
-        drafter = self._drafter(module, off)
-        if self._options.is_whole:
-            models = Models(drafter, references, self._staying)
-            drafts = models.drafts
-            settle: Callable[[], None] = models.settle
-        else:
-            drafts, settle = drafter.drafts(references), _nothing
+        if not self._options.is_whole:
+            module = self._parse(text, newline, path)
+            drafts = self._drafter(module, off).drafts(self._references(module))
+            sites, edits = self._written(module, drafts, _nothing)
+            return Migration(tuple(sites), tuple(edits), _notes(off), _unasked(module, edits))
+        place = path.resolve() if path is not None and path.is_file() else None
+        drafted = self._drafted.pop(place, text) or self._draft(text, newline, off, path)
+        module, models, off = drafted.module, drafted.models, drafted.off
+
+        stays: Mapping[Unit, Hindrance] = {}
+
+        def settle() -> None:
+            nonlocal stays
+            stays = self._together.decide(place, models.outline)
+            models.hold(stays)
+
+        sites, edits = self._written(module, models.drafts, settle)
+        others = imports_of_others(module, self._options)
+        sites += import_sites(module, self._rulebook, off, models.drafts, edits, others)
+        sites.sort(key=lambda site: (site.span.line, site.span.column))
+        is_gone = all(site.status in (Status.MIGRATED, Status.UNSAFE) for site in sites)
+        whole = is_gone and all(draft.is_written for draft in models.drafts)
+        unasked = _unasked(module, edits)
+        notes = self._together.notes(models.outline, stays) if edits else ()
+        return Migration(tuple(sites), tuple(edits), (*_notes(off), *notes), unasked, whole)
+
+    def _written(
+        self, module: ParsedModule, drafts: Sequence[Draft], settle: Callable[[], None]
+    ) -> tuple[list[Site], list[Edit]]:
+        """Return the sites and the edits of drafts, once what is written compiles."""
         edits = self._write(module, drafts, settle)
         while edits and (fault := _fault(module, edits)) is not None:
             if not _leave_faulty(module, drafts):
                 raise InternalError(f"the rewritten text does not compile: {fault}")
             edits = self._write(module, drafts, settle)
-        sites = [draft.site for draft in drafts]
-        whole = None
-        if self._options.is_whole:
-            others = imports_of_others(module, self._options)
-            sites += import_sites(module, self._rulebook, off, drafts, edits, others)
-            sites.sort(key=lambda site: (site.span.line, site.span.column))
-            is_gone = all(site.status in (Status.MIGRATED, Status.UNSAFE) for site in sites)
-            whole = is_gone and all(draft.is_written for draft in drafts)
-        notes = off.notes() if off else ()
-        unasked = _unasked(module, edits)
-        return Migration(tuple(sites), tuple(edits), notes, unasked, whole)
+        return [draft.site for draft in drafts], edits
 
-    def _staying(self, file: Path) -> Staying:
-        """Return what stays torch's in another file; nothing while that file is being looked at."""
-        if file not in self._known:
-            self._known[file] = Staying()
-            try:
-                module = self._torchs(file)
-            except (OSError, SourceError, SyntaxError, RecursionError, MemoryError):
-                module = None
-            if module is None:
-                return self._known[file]
-            lines = wanted_lines(module.text, module.names, None)
-            references = list(module.names.references(lines))
-            is_named = self._options.names(str(file.parent), str(file))
-            others = self._staying if is_named else _nothing_known  # all of it stays anyway
-            models = Models(self._drafter(module, None), references, others)
-            models.settle("" if is_named else f"name {file.name} in the run, too")
-            self._known[file] = models.staying
-        return self._known[file]
+    def _draft(
+        self, text: str, newline: str, off: Suppressions | None, path: Path | None
+    ) -> Drafted:
+        """Draft a file whose classes and functions migrate as wholes."""
+        module = self._parse(text, newline, path)
+        models = Models(self._drafter(module, off), self._references(module))
+        return Drafted(module, models, off)
 
-    def _torchs(self, file: Path) -> ParsedModule | None:
-        """Return another file of the project, if it may hold anything of torch's."""
-        if file.suffix == ".ipynb":
-            return self._module_at(file)
-        data = regular.read(file, LARGEST_SOURCE)
-        if not is_candidate(data, str(file), is_whole=True):
+    def _references(self, module: ParsedModule) -> list[Reference]:
+        """Return what a module names of torch's, as far as rules select it."""
+        return list(module.names.references(wanted_lines(module.text, module.names, self._words)))
+
+    def _outline_of(self, file: Path) -> Outline | None:
+        """Return the outline of another file of the project, which is drafted for it."""
+        try:
+            found = readable(file)
+            if found is None:
+                return None
+            if not self._options.names(str(file.parent), str(file)):
+                module = self._parse(found.text, found.newline, file)
+                return outside(
+                    module, self._references(module), f"name {file.name} in the run, too"
+                )
+            off = switches(found.text, str(file), self._options)
+            drafted = self._draft(found.text, found.newline, off, file)
+        except RuleError:
+            raise
+        except Exception:  # of a file that cannot be migrated: it is reported in its own turn
             return None
-        return self._parse(decode(data).text, "\n", file)
+        self._drafted.add(file, drafted)
+        return drafted.models.outline
 
     def _canonical(self, name: str) -> str | None:
         rule = self._rulebook.working(name)
@@ -205,6 +225,11 @@ class Migrator:
         return Imports(module, gone, self._counterpart)
 
 
+def _notes(off: Suppressions | None) -> tuple[Note, ...]:
+    """Return what is to be said about the comments that switch sites off."""
+    return off.notes() if off else ()
+
+
 def _unasked(module: ParsedModule, edits: Sequence[Edit]) -> tuple[str, ...]:
     """Return the names that other files were not asked about, where the module has no path."""
     return tuple(sorted(module.names.unasked)) if edits else ()
@@ -236,7 +261,3 @@ def _leave_faulty(module: ParsedModule, drafts: Sequence[Draft]) -> bool:
             )
             found = True
     return found
-
-
-def _nothing_known(file: Path) -> Staying:
-    return Staying()

@@ -198,5 +198,5 @@ def test_a_second_run_of_a_process_sees_what_has_changed(tmp_path: Path) -> None
     settings = load(tmp_path, {"diff": True, "jobs": 1})
     for base, status in (("object", STATUS.UNCHANGED), ("nn.Module", STATUS.CHANGED)):
         write("src/a.py", f"from torch import nn\n\n\nclass Base({base}):\n    pass\n")
-        (result,) = migrate_files(["src/b.py"], settings, Options())
+        _, result = migrate_files(["src/a.py", "src/b.py"], settings, Options())
         assert result.status is status

@@ -79,9 +79,9 @@ class Use:
 
 @record(frozen=True, slots=True)
 class _Taker:
-    """A file with classes that take what a unit binds: how they may call it.
+    """A file that takes what a unit binds, and how it may call it.
 
-    `is_quiet`: those that stay torch's may go on with it in silence.
+    `is_quiet`: its classes that stay torch's may go on with it in silence.
     """
 
     unit: Unit
@@ -238,23 +238,19 @@ def _defined(found: Origin | None) -> Iterator[tuple[Path, str]]:
 
 
 def _takers(path: Path, units: Units) -> Iterator[tuple[Unit, str, Path, frozenset[str]]]:
-    """Yield which files have classes that use a model of this file, or a function with torch."""
+    """Yield which files take a model of this file, or a function with torch."""
     for unit in units.all:
         if unit.is_model or (unit.is_concerned and unit.is_function):
             for name in unit.binds:
                 for file, names in takers_under(path, name).items():
-                    if _has_class_with(file, names):
+                    if _mentions(file, names):
                         yield unit, name, file, names
 
 
-def _has_class_with(file: Path, names: frozenset[str]) -> bool:
-    """Say whether a file defines a class and mentions one of the names."""
+def _mentions(file: Path, names: frozenset[str]) -> bool:
+    """Say whether a file has one of the names in its code."""
     parsed = parse(file)
-    if parsed is None:
-        return False
-    facts = facts_of(parsed.tree)
-    is_mentioned = any(facts.written[name] for name in names)
-    return is_mentioned and any(isinstance(node, ast.ClassDef) for node in facts.parents)
+    return parsed is not None and any(facts_of(parsed.tree).written[name] for name in names)
 
 
 def _derives(file: Path, names: frozenset[str]) -> bool:

@@ -37,7 +37,7 @@ class Quiet:
     """The names of a file that torch's code could go on with in silence.
 
     `used` are classes and functions that may work with torch's layers and Tensors; `bases` classes
-    that compute something: one that derives from them would do so as a Cell, whatever its `forward`.
+    that compute something: as a Cell, one that derives from them does so whatever its `forward`.
     """
 
     used: frozenset[str]

@@ -46,6 +46,32 @@ CASES: Mapping[str, tuple[str, str, tuple[int, ...], Mapping[str, int], str | No
         "max",
     ),
     "the least of all": ("reduce", "b n -> 1 1", (2, 3), {}, "min"),
+    "an ellipsis is joined": ("rearrange", "b ... d -> b (...) d", (2, 3, 4, 5), {}, None),
+    "an ellipsis stays": ("rearrange", "b t ... -> (b t) ...", (2, 3, 4, 5), {}, None),
+    "an ellipsis in front": ("rearrange", "... (d j) -> ... d j", (2, 3, 8), {"j": 2}, None),
+    "an axis behind an ellipsis": ("rearrange", "... -> ... 1", (2, 3), {}, None),
+    "axes that go behind one": ("rearrange", "... 1 () -> ...", (2, 3, 1, 1), {}, None),
+    "an axis within": ("rearrange", "i ... -> i 1 ...", (2, 3, 4), {}, None),
+    "an axis that passes an ellipsis": (
+        "rearrange",
+        "b ... h -> b h ... 1",
+        (2, 3, 4, 5),
+        {},
+        None,
+    ),
+    "heads before a joined ellipsis": (
+        "rearrange",
+        "b (h c) ... -> b h (...) c",
+        (2, 6, 3, 4),
+        {"h": 2},
+        None,
+    ),
+    "an ellipsis of no axes": ("rearrange", "b ... d -> b (...) d", (2, 3), {}, None),
+    "an ellipsis that is the same": ("rearrange", "b ... -> b ...", (2, 3), {}, None),
+    "a batch for all": ("repeat", "... d -> b ... d", (2, 3), {"b": 2}, None),
+    "a repeated batch": ("repeat", "b ... -> (b k) ...", (2, 3, 4), {"k": 2}, None),
+    "a mean over an ellipsis": ("reduce", "b ... -> b", (2, 3, 4), {}, "mean"),
+    "a sum that leaves an ellipsis": ("reduce", "... n -> ...", (2, 3, 4), {}, "sum"),
 }
 
 
@@ -53,7 +79,9 @@ def meant(
     pattern: str, x: np.ndarray, sizes: Mapping[str, int], reduction: str | None
 ) -> np.ndarray:
     """Return what einops documents, for each element of the result from those of the input."""
-    left, right = (_axes(side) for side in pattern.split("->"))
+    known = pattern.partition("->")[0].replace("...", "").replace("()", "1")
+    hidden = [f"hidden{index}" for index in range(x.ndim - len(_axes(known)))]
+    left, right = (_axes(side.replace("...", " ".join(hidden))) for side in pattern.split("->"))
     lengths = dict(sizes)
     for group, size in zip(left, x.shape, strict=True):
         known = int(np.prod([lengths[name] for name in group if name in lengths]))

@@ -453,7 +453,10 @@ class CallResults:
         if head == "einops" and last in _EINOPS:
             first = given.kind(0) or UNKNOWN
             held = evaluator.item(first) if first.name in ("list", "tuple") else first
-            return TENSOR if held.is_tensor and last not in ("pack", "unpack") else UNKNOWN
+            if not held.is_tensor:
+                return UNKNOWN
+            several = {"pack": tuple_of([TENSOR, UNKNOWN]), "unpack": many("list", TENSOR)}
+            return several.get(last, TENSOR)
         if is_torch(name):
             self._lose(given)
             return self._torch(evaluator, name, last, given)

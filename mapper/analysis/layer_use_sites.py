@@ -72,6 +72,8 @@ class LayerUse:
     """Parts of class names that the object is tested for in the same condition."""
     parameter: ast.expr | None = None
     """The Parameter that a method changes."""
+    trains: bool = False
+    """Whether the file trains by torch: it calls `loss.backward()`."""
 
     def concerns(self, names: frozenset[str]) -> bool:
         """Say whether one of these attributes may be meant."""
@@ -94,15 +96,15 @@ def uses_of(path: Path | None, tree: ast.Module) -> Iterator[LayerUse]:
     """Yield what the code of one file does to objects that may be layers."""
     stack: list[tuple[ast.AST, Place]] = [(tree, Place(path))]
     beside: dict[ast.AST, frozenset[str]] = {}
-    wrappers, lists = _wrappers(tree), set(_lists(tree))
+    wrappers, lists, trains = _wrappers(tree), set(_lists(tree)), _trains(tree)
     while stack:
         node, place = stack.pop()
         if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
             for one in node.values:
                 beside[one] = _strings(other for other in node.values if other is not one)
         for use in (*_stores(node, place), *_calls(node, place, wrappers), *_tests(node, place)):
-            if not _is_own(use.node, use.place):
-                yield replace(use, words=beside.get(node, use.words))
+            if not (_is_own(use.node, use.place) or _is_module(use.node, use.place)):
+                yield replace(use, words=beside.get(node, use.words), trains=trains)
         if node in lists:
             assert isinstance(node, ast.Call)
             yield _use(Doing.LIST, node, node, place)
@@ -187,6 +189,48 @@ def _is_own(node: ast.expr, place: Place) -> bool:
         case ast.Call(func=ast.Name(id="super")):
             return True
     return False
+
+
+def _is_module(node: ast.expr, place: Place) -> bool:
+    """Say whether an object is a Python module: `sys.modules[name]`, or a name for that alone."""
+    match node:
+        case ast.Subscript(value=ast.Attribute(value=ast.Name(id="sys"), attr="modules")):
+            return True
+        case ast.Name(id=name):
+            function = next(
+                (one for one in reversed(place.around) if isinstance(one, FUNCTIONS)), None
+            )
+        case _:
+            return False
+    if function is None or any(
+        arg.arg == name for arg in ast.walk(function) if isinstance(arg, ast.arg)
+    ):
+        return False
+    stored = [
+        one for one in ast.walk(function)
+        if isinstance(one, ast.Name) and one.id == name and not isinstance(one.ctx, ast.Load)
+    ]  # fmt: skip
+    values = [
+        one.value for one in ast.walk(function)
+        if isinstance(one, ast.Assign) and one.targets[0] in stored
+    ]  # fmt: skip
+    is_borrowed = any(
+        name in one.names
+        for one in ast.walk(function)
+        if isinstance(one, ast.Global | ast.Nonlocal)
+    )
+    are_modules = all(not isinstance(one, ast.Name) and _is_module(one, place) for one in values)
+    return bool(values) and len(values) == len(stored) and are_modules and not is_borrowed
+
+
+def _trains(tree: ast.Module) -> bool:
+    """Say whether a file calls `backward`, which neither Tensors nor losses of MindSpore have."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "backward"
+        for node in ast.walk(tree)
+    )
 
 
 def _stores(node: ast.AST, place: Place) -> Iterator[LayerUse]:

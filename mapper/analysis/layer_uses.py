@@ -70,6 +70,11 @@ class LayerUses:
         path = use.place.file
         return f"line {use.line}" + (f" of {path.name}" if path and path != self._own else "")
 
+    def is_by_training(self, use: LayerUse) -> bool:
+        """Say whether training code of another file changes the layer's weight, and by torch."""
+        is_foreign = self._is_whole and use.place.file != self._own
+        return is_foreign and use.trains and use.doing is Doing.CHANGE
+
     def _is_direct(self, use: LayerUse, wanted: Wanted) -> bool:
         """Say whether a search through all layers is none that the use is lost by.
 

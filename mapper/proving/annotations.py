@@ -34,6 +34,7 @@ USUAL: Mapping[str, Sequence[object]] = {
     "None": (None,),
     "tuple": ((3, 2), (2, 3)),
     "list": ([3, 2], [2, 3]),
+    "dtype": (np.dtype("float64"), np.dtype("longdouble"), np.dtype("int64")),
 }
 """Values of each kind that are tried where they are expected."""
 

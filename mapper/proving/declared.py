@@ -269,7 +269,10 @@ class _Proof:
         if not one.is_whole:  # an element of a sequence, or a part of an expression
             numbers = [kind for kind in kinds(spec.annotation) if kind in ("int", "float", "bool")]
             return Wanted(one.name, " | ".join(numbers or ["int"]), None, False)
-        return Wanted(one.name, spec.annotation, spec.default, True, tuple(extra))
+        annotation = spec.annotation
+        if spec.name == "dtype" and not annotation and one.name not in _PYTHONS:
+            annotation = "dtype | None"
+        return Wanted(one.name, annotation, spec.default, True, tuple(extra))
 
     # --- trials ---
 
@@ -472,6 +475,10 @@ class _Proof:
             except TextError:
                 continue  # an operand
         return values
+
+
+_PYTHONS = ("int", "float", "bool")
+"""Types of Python's that torch takes for a dtype, and MindSpore refuses."""
 
 
 class _TorchRaisesError(Exception):

@@ -272,6 +272,8 @@ class ValueSampler:
             if not one.is_whole or one.name in self._fixed:
                 continue
             for kind, other in OTHERS.items():
+                if kind != "None" and self._kinds[one.name] == ("dtype",):
+                    continue  # both frameworks refuse what is no dtype of theirs
                 if kind not in self._kinds[one.name]:
                     value = (
                         USUAL[kind][0]

@@ -120,7 +120,7 @@ class {name}({nn}.Cell):
 
     def __init__(self, pattern, **sizes):
         super().__init__()
-        sides = []
+        sides, self.open = [], -1
         for side in pattern.split('->'):
             groups, is_inside = [], False
             for part in side.replace('(', ' ( ').replace(')', ' ) ').split():
@@ -130,13 +130,22 @@ class {name}({nn}.Cell):
                     groups.append([])
                 if part not in ('(', ')', '1'):
                     groups[-1].append(part)
+                if sides and part == '...' and not is_inside:
+                    self.open = len(groups) - 1
             sides.append(groups)
         names = [axis for group in sides[0] for axis in group]
+        self.rest = sides[0].index(['...']) if ['...'] in sides[0] else -1
         self.splits = tuple(tuple(sizes.get(axis, 0) for axis in group) for group in sides[0])
         self.order = tuple(names.index(axis) for group in sides[1] for axis in group)
         self.joins = tuple(len(group) for group in sides[1])
 
     def construct(self, x):
+        hidden = ()
+        if self.rest >= 0:
+            whole = x.shape
+            end = len(whole) - len(self.splits) + self.rest + 1
+            hidden = whole[self.rest:end]
+            x = x.reshape(whole[:self.rest] + (-1,) + whole[end:])
         shape = ()
         for size, parts in zip(x.shape, self.splits):
             known = 1
@@ -147,13 +156,39 @@ class {name}({nn}.Cell):
         x = x.reshape(shape).permute(self.order)
         shape = ()
         start = 0
-        for count in self.joins:
+        for index, count in enumerate(self.joins):
             size = 1
             for one in x.shape[start:start + count]:
                 size = size * one
-            shape += (size,)
+            shape += hidden if index == self.open else (size,)
             start = start + count
         return x.reshape(shape)
+'''
+
+_PACKED = '''\
+def {name}(tensors, before, after):
+    """einops.pack: Tensors joined at an axis that takes the place of all but the outer ones."""
+    shapes, parts = [], []
+    for one in tensors:
+        end = one.ndim - after
+        shapes.append(one.shape[before:end])
+        parts.append(one.reshape(one.shape[:before] + (-1,) + one.shape[end:]))
+    return {ops}.cat(parts, before), shapes
+'''
+
+_UNPACKED = '''\
+def {name}(x, shapes, axis):
+    """einops.unpack: the Tensors that were joined at an axis, in the shapes they had."""
+    sizes = []
+    for shape in shapes:
+        size = 1
+        for one in shape:
+            size = size * one
+        sizes.append(size)
+    return [
+        part.reshape(x.shape[:axis] + tuple(shape) + x.shape[axis + 1:])
+        for part, shape in zip({ops}.split(x, sizes, axis), shapes)
+    ]
 '''
 
 _REDUCED = '''\
@@ -324,6 +359,18 @@ HELPERS: Mapping[str, Helper] = {
             ("mindspore.nn",),
         ),
         Helper("Rearrange", _AXES, (ParameterSpec("pattern", required=True),), ("mindspore.nn",)),
+        Helper(
+            "pack",
+            _PACKED,
+            tuple(ParameterSpec(one, required=True) for one in ("tensors", "before", "after")),
+            ("mindspore.ops",),
+        ),
+        Helper(
+            "unpack",
+            _UNPACKED,
+            tuple(ParameterSpec(one, required=True) for one in ("x", "shapes", "axis")),
+            ("mindspore.ops",),
+        ),
         Helper(
             "Reduce",
             _REDUCED,

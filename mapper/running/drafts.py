@@ -45,6 +45,8 @@ from mapper.writing.import_edits import Imports
 from mapper.writing.template import in_context
 from mapper.writing.whole_imports import WholeImports
 
+_ANNOTATIONS = {"torch.jit.Final": "typing.Final"}
+"""Annotations of torch's that `typing` has as well."""
 LEFT = (BindError, ManualError, DisprovedError)
 """The errors that say why a site is left to a person."""
 
@@ -229,6 +231,9 @@ class Drafter:
         if rule is None:
             draft.uncover(_no_rule(reference.api))
             return draft
+        if self.is_whole and reference.api in _ANNOTATIONS and reference.call is None:
+            self._annotation(draft, _ANNOTATIONS[reference.api])
+            return draft
         try:
             kinds = (*_HANDED_ON, *_RENAMED) if self.is_whole else (Kind.LAYER, *_RENAMED)
             if isinstance(getattr(reference.node, "ctx", None), ast.Store | ast.Del):
@@ -268,6 +273,21 @@ class Drafter:
         self.put(draft, lambda final, edited: "", "the decorator goes: it is for torch alone")
         return draft
 
+    def _annotation(self, draft: Draft, api: str) -> None:
+        """Write what `typing` has as well, where the imports of the file are exchanged."""
+        name = api.rpartition(".")[2]
+        if draft.reference.problem:
+            draft.leave(draft.reference.problem)
+            return
+
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
+            if not isinstance(final, WholeImports):
+                raise ManualError(f"import {name} from typing, and write it here")
+            return final.spell(api)
+
+        draft.text = text
+        draft.site = replace(draft.site, status=Status.MIGRATED, after=name, proof=Proof("rule"))
+
     def _call(self, draft: Draft, call: ast.Call) -> None:
         reference = draft.reference
         rule = self._rule(reference)
@@ -281,8 +301,8 @@ class Drafter:
             self._open_call(draft, call, rule, error)
             return
         layer = len(done.plan.before) if done.plan.before or done.plan.after else None
-        check_later(self._uses, call, rule, layer is not None)
-        around = remarks(reference, self.module.names, self._reads, layer)
+        later = check_later(self._uses, call, rule, layer is not None)
+        around = remarks(reference, self.module.names, self._reads, layer) + later
         if not self.is_whole and rule.kind is Kind.LAYER:  # else torch's function is a site itself
             around += loud_uses(self._uses, call, rule)
         draft.site = _judged(draft.site, done, around)
@@ -578,10 +598,11 @@ class Drafter:
         if len({one.text for one in done}) > 1:
             apis = " and ".join(f"`{one.rule.torch.api}`" for one in done)
             raise ManualError(f"line {call.lineno} would have to read differently for {apis}")
+        later = list[str]()
         for through in done:
             is_wrapped = bool(through.plan.before or through.plan.after)
-            check_later(self._uses, call, through.rule, is_wrapped)
-        draft.site = _judged(draft.site, done[0], [words])
+            later += check_later(self._uses, call, through.rule, is_wrapped)
+        draft.site = _judged(draft.site, done[0], [words, *later])
         if not draft.site.is_written(self.options.unsafe):
             raise ManualError(draft.site.message)
         first = held[0]

@@ -13,11 +13,14 @@ from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Status
 from mapper.planning.forms import einops
 from mapper.running.drafts import Draft, Drafter, Text
+from mapper.running.einsum import einsum_text, einsum_words
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.whole_imports import WholeImports
 
 _FUNCTIONS = {f"einops.{name}": name for name in ("rearrange", "repeat", "reduce")}
+_PACKING = {"einops.pack": "pack", "einops.unpack": "unpack"}
+_EINSUM = "einops.einsum"
 _LAYERS = {
     "einops.layers.torch.Rearrange": ("Rearrange", "rearrange"),
     "einops.layers.torch.Reduce": ("Reduce", "reduce"),
@@ -82,7 +85,27 @@ def _text(reference: Reference) -> Text:
         return _function(reference.api, call, sizes)
     if reference.api in _LAYERS:
         return _layer(reference.api, call, sizes)
+    if reference.api in _PACKING and not sizes:
+        return _packing(_PACKING[reference.api], call)
+    if reference.api == _EINSUM and not sizes and call.args:
+        return einsum_text(reference, einsum_words(call.args[-1]), call.args[:-1])
     raise ManualError(_NONE)
+
+
+def _packing(name: str, call: ast.Call) -> Text:
+    """Return what writes `pack` and `unpack`: inserted functions that are told the axes."""
+    if len(call.args) != (2 if name == "pack" else 3):
+        raise ManualError(_NONE)
+    before, star, after = _literal(call.args[-1]).partition("*")
+    axes = [len(before.split())] + ([len(after.split())] if name == "pack" else [])
+    if not star or "*" in after or not (before + after).replace(" ", "a").isalnum():
+        raise ManualError(f"`{before}{star}{after}` is no pattern of einops")
+
+    def text(final: Imports | WholeImports, edited: EditedText) -> str:
+        given = [edited.source(one) for one in call.args[:-1]]
+        return f"{final.spell(name, _nowhere(call))}({', '.join([*given, *map(str, axes)])})"
+
+    return text
 
 
 def _function(api: str, call: ast.Call, sizes: dict[str, ast.expr]) -> Text:
@@ -96,7 +119,8 @@ def _function(api: str, call: ast.Call, sizes: dict[str, ast.expr]) -> Text:
     pattern = einops.parse(_literal(args[1]))
     einops.check(pattern, [*sizes], operation)
     reduction = _reduction(args[2]) if operation == "reduce" else None
-    if not _is_name(args[0]):
+    once = einops.written_once(pattern, "", dict.fromkeys(sizes, "n"), reduction)
+    if not _is_name(args[0]) and once is None:
         raise ManualError(
             f"`{ast.unparse(args[0])[:40]}` would be computed several times: "
             "put it into a variable first"
@@ -107,6 +131,8 @@ def _function(api: str, call: ast.Call, sizes: dict[str, ast.expr]) -> Text:
 
     def text(final: Imports | WholeImports, edited: EditedText) -> str:
         texts = {name: _tight(value, edited) for name, value in sizes.items()}
+        if not _is_name(args[0]):
+            return einops.written_once(pattern, _tight(args[0], edited), texts, reduction) or ""
         return einops.written(pattern, edited.source(args[0]), texts, reduction)
 
     return text
@@ -123,6 +149,8 @@ def _layer(api: str, call: ast.Call, sizes: dict[str, ast.expr]) -> Text:
     einops.check(pattern, [*sizes], operation)
     if operation == "reduce":
         _reduction(args[1])
+        if pattern.has_rest:
+            raise ManualError("an ellipsis says not how many axes there are: write it in construct")
         kept = [name for name in pattern.given if name in pattern.wanted]
         if {*map(len, (*pattern.left, *pattern.right))} != {1} or kept != [*pattern.wanted]:
             raise ManualError("it splits or moves axes, too: write a Rearrange before it")
@@ -141,7 +169,7 @@ def _nowhere(call: ast.Call) -> Reference:
 
 def _literal(node: ast.expr) -> str:
     match node:
-        case ast.Constant(value=str(text)):
+        case ast.Constant(value=str(text)) | ast.JoinedStr(values=[ast.Constant(value=str(text))]):
             return text
     raise ManualError("its pattern does not stand here: " + _NONE)
 
@@ -160,9 +188,9 @@ def _is_name(node: ast.expr) -> bool:
 
 
 def _tight(node: ast.expr, edited: EditedText) -> str:
-    """Return a size as text, in parentheses where it is computed."""
+    """Return an expression as text, in parentheses where it is computed."""
     text = edited.source(node)
-    is_tight = isinstance(node, ast.Name | ast.Attribute | ast.Constant | ast.Subscript)
+    is_tight = isinstance(node, ast.Name | ast.Attribute | ast.Constant | ast.Subscript | ast.Call)
     return text if is_tight else f"({text})"
 
 

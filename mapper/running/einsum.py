@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from mapper.analysis.resolve import Reference
 from mapper.model.plan import ManualError
 from mapper.model.results import Status
 from mapper.planning.forms import einsum
-from mapper.running.drafts import Draft, Drafter
+from mapper.running.drafts import Draft, Drafter, Text
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
 from mapper.writing.whole_imports import WholeImports
@@ -26,48 +27,57 @@ def einsum_draft(drafter: Drafter, reference: Reference) -> Draft:
     try:
         if reference.problem:
             raise ManualError(reference.problem)
-        equation, given = _read(reference.call)
-        found = einsum.written(equation, [einsum.Term("x", ()) for _ in given], "matmul")
+        call = reference.call
+        if call is None or call.keywords or not call.args:
+            raise ManualError(f"mindspore.ops.einsum has no kernel for the CPU: {_BY_HAND}")
+        words = einsum_words(call.args[0])
+        given = call.args[1:]
+        match given:
+            case [ast.List(elts=parts) | ast.Tuple(elts=parts)]:
+                given = parts
+        text = einsum_text(reference, words, given)
     except ManualError as error:
         draft.leave(str(error))
         return draft
+    is_long = einsum.parse(words).sums_several
+    drafter.put(draft, text, "for an int32 the result is an int64, unlike torch" if is_long else "")
+    return draft
+
+
+def einsum_words(node: ast.expr) -> str:
+    """Return an equation that stands in the source.
+
+    Raises:
+        ManualError: it does not.
+    """
+    match node:
+        case ast.Constant(value=str(words)):
+            return words
+        case ast.JoinedStr(values=[ast.Constant(value=str(words))]):
+            return words
+    raise ManualError(f"its equation does not stand here: {_BY_HAND}")
+
+
+def einsum_text(reference: Reference, words: str, given: Sequence[ast.expr]) -> Text:
+    """Return what writes an equation for its operands.
+
+    Raises:
+        ManualError: it cannot be written out.
+    """
+    equation = einsum.parse(words)
+    is_starred = any(isinstance(one, ast.Starred) for one in given)
+    if is_starred or len(given) != len(equation.terms):
+        raise ManualError("the equation has another number of operands")
+    tried = einsum.written(equation, [einsum.Term("x", ()) for _ in given], "matmul")
     stands_alone = _stands_alone(reference)
 
     def text(final: Imports | WholeImports, edited: EditedText) -> str:
         operands = [einsum.Term(edited.source(one), (), _is_tight(one)) for one in given]
-        matmul = final.spell(_MATMUL, reference) if "matmul(" in found.text else ""
+        matmul = final.spell(_MATMUL, reference) if "matmul(" in tried.text else ""
         term = einsum.written(equation, operands, matmul)
         return term.text if stands_alone else term.tight
 
-    is_kept = all(
-        len([name for name in term if name in other and name not in equation.result]) < 2
-        for index, term in enumerate(equation.terms)
-        for other in equation.terms[:index]
-    )
-    drafter.put(draft, text, "" if is_kept else "for an int32 the result is an int64, unlike torch")
-    return draft
-
-
-def _read(call: ast.Call | None) -> tuple[einsum.Equation, list[ast.expr]]:
-    """Return the equation of a call and its operands."""
-    if call is None or call.keywords or not call.args:
-        raise ManualError(f"mindspore.ops.einsum has no kernel for the CPU: {_BY_HAND}")
-    match call.args:
-        case [first, ast.List(elts=given) | ast.Tuple(elts=given)]:
-            pass
-        case [first, *given]:
-            pass
-    match first:
-        case (
-            ast.Constant(value=str(words)) | ast.JoinedStr(values=[ast.Constant(value=str(words))])
-        ):
-            equation = einsum.parse(words)
-        case _:
-            raise ManualError(f"its equation does not stand here: {_BY_HAND}")
-    is_starred = any(isinstance(one, ast.Starred) for one in given)
-    if is_starred or len(given) != len(equation.terms):
-        raise ManualError("the equation has another number of operands")
-    return equation, given
+    return text
 
 
 def _is_tight(node: ast.expr) -> bool:

@@ -70,7 +70,7 @@ class WholeImports:
         for module in _MODULES:
             if api == module or api.startswith(module + "."):
                 return self._local(module, _MODULES[module]) + api[len(module) :]
-        if api.startswith((_INITIALIZERS + ".", "collections.", "contextlib.")):
+        if api.startswith((_INITIALIZERS + ".", "collections.", "contextlib.", "typing.")):
             return self._local(api, api.rpartition(".")[2])
         local = self._local("mindspore", "ms")
         return local + api.removeprefix("mindspore")

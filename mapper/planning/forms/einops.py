@@ -16,6 +16,9 @@ REDUCTIONS = {"mean": "mean", "sum": "sum", "max": "amax", "min": "amin"}
 _SIDE = re.compile(r"\s*(?:(?:\((?:\s*\w+)*\s*\)|\w+)(?:\s+|$|(?=\()))*\s*")
 _PART = re.compile(r"\([^()]*\)|\w+")
 
+_REST = "_ellipsis_"
+"""The name of the axes that an ellipsis stands for, together."""
+
 Groups = tuple[tuple[str, ...], ...]
 """The axes of one side: each as the names that it is made of, none for an axis of one."""
 
@@ -26,6 +29,13 @@ class Pattern:
 
     left: Groups
     right: Groups
+    is_open: bool = False
+    """The result has the axes of an ellipsis as they are, and not joined."""
+
+    @property
+    def has_rest(self) -> bool:
+        """Say whether an ellipsis stands for some of the axes."""
+        return _REST in self.given
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -42,14 +52,15 @@ def parse(text: str) -> Pattern:
     """Return the sides of a pattern.
 
     Raises:
-        ManualError: it has an ellipsis, or is not one of einops.
+        ManualError: it is not one of einops.
     """
-    if "..." in text:
-        raise ManualError("a pattern with an ellipsis is written out by hand")
-    sides = text.split("->")
+    sides = text.replace("...", f" {_REST} ").split("->")
     if len(sides) != 2 or not all(map(_SIDE.fullmatch, sides)):
         raise ManualError(f"`{text}` is no pattern of einops")
-    found = Pattern(*map(_groups, sides))
+    is_open = _REST in _PART.findall(sides[1])
+    found = Pattern(_groups(sides[0]), _groups(sides[1]), is_open)
+    if found.has_rest and (_REST,) not in found.left:
+        raise ManualError(f"`{text}` is no pattern of einops")
     for names in (found.given, found.wanted):
         if len(set(names)) < len(names) or any(name[0].isdigit() for name in names):
             raise ManualError(f"`{text}` is no pattern of einops")
@@ -86,12 +97,45 @@ def written(
     The operand's text stands in it several times. Sizes that do not fit raise in `reshape`.
     """
     axes = _sizes(pattern, operand, sizes)
-    names, text = list(pattern.given), operand
+    names = pattern.given
+    is_moved = names != pattern.wanted
+    is_split = any(len(group) != 1 for group in pattern.left)
+    text = operand
+    if is_moved and (is_split or pattern.has_rest):
+        text += _reshape([(name,) for name in names], axes)
+    text += _moved(pattern, axes, reduction)
+    is_joined = any(len(group) != 1 for group in pattern.right) or pattern.is_open
+    is_same = not is_moved and pattern.left == pattern.right and pattern.has_rest == pattern.is_open
+    if is_joined or is_split or pattern.has_rest:
+        rest = f"*{operand}.shape{_span(pattern)}" if pattern.is_open else "-1"
+        is_done = is_same or (is_moved and not is_joined)
+        text += "" if is_done else _reshape(pattern.right, axes | {_REST: rest})
+    return text
+
+
+def written_once(
+    pattern: Pattern, operand: str, sizes: Mapping[str, str], reduction: str | None
+) -> str | None:
+    """Return an expression in which the operand stands once, None where its shape is needed."""
+    if pattern.has_rest or any(len(group) != 1 for group in pattern.left):
+        return None
+    axes = dict(sizes) | dict.fromkeys(pattern.given, "-1")
+    text = operand + _moved(pattern, axes, reduction)
+    start = len(pattern.wanted)
+    for group in reversed(pattern.right):
+        end, start = start - 1, start - len(group)
+        if len(group) > 1:
+            is_last = end == len(pattern.wanted) - 1
+            text += f".flatten({start})" if is_last else f".flatten({start}, {end})"
+    ones = (index for index, group in enumerate(pattern.right) if not group)
+    return text + "".join(f".expand_dims({index})" for index in ones)
+
+
+def _moved(pattern: Pattern, axes: Mapping[str, str], reduction: str | None) -> str:
+    """Return the methods that reduce, move and repeat elementary axes."""
+    names, text = list(pattern.given), ""
     lost = [name for name in names if name not in pattern.wanted]
     kept = [name for name in pattern.wanted if name in names]
-    is_moved = names != [*pattern.wanted]
-    if is_moved and any(len(group) != 1 for group in pattern.left):
-        text += _reshape([(name,) for name in names], axes)
     if lost:
         places = [names.index(name) for name in lost]
         shown = str(places[0]) if len(places) == 1 else str(tuple(places))
@@ -105,19 +149,27 @@ def written(
         text += "".join(f".expand_dims({index})" for index in added)
         shape = [axes[name] if name not in kept else "-1" for name in pattern.wanted]
         text += f".broadcast_to(({', '.join(shape)}{',' * (len(shape) == 1)}))"
-    is_joined = any(len(group) != 1 for group in pattern.right)
-    if is_joined or (not is_moved and any(len(group) != 1 for group in pattern.left)):
-        text += _reshape(pattern.right, axes)
     return text
+
+
+def _span(pattern: Pattern) -> str:
+    """Return the slice of the axes that an ellipsis stands for."""
+    start = pattern.left.index((_REST,))
+    behind = len(pattern.left) - 1 - start
+    return f"[{start or ''}:{-behind or ''}]" if start or behind else ""
 
 
 def _sizes(pattern: Pattern, operand: str, sizes: Mapping[str, str]) -> dict[str, str]:
     """Return the text of each axis' size."""
     found = {name: sizes[name] for name in pattern.wanted if name in sizes}
+    is_behind = False
     for axis, group in enumerate(pattern.left):
-        whole = f"{operand}.shape[{axis}]"
+        whole = f"{operand}.shape[{axis - len(pattern.left) if is_behind else axis}]"
+        is_behind = is_behind or group == (_REST,)
         for name in group:
-            if len(group) == 1:
+            if name == _REST:
+                found[name] = "-1"
+            elif len(group) == 1:
                 found[name] = whole  # as it is: what the keyword says holds or einops raises
             elif name in sizes:
                 found[name] = sizes[name]
@@ -136,7 +188,10 @@ def _product(factors: Sequence[str]) -> str:
 def _reshape(groups: Sequence[Sequence[str]], sizes: Mapping[str, str]) -> str:
     """Return a call of reshape; the longest of the sizes that are computed is left to it."""
     texts = [_product([sizes[name] for name in group]) for group in groups]
-    computed = [index for index, text in enumerate(texts) if " " in text]
+    inside = [index for index, group in enumerate(groups) if "-1" in [sizes[n] for n in group]]
+    if inside:
+        texts[inside[0]] = "-1"
+    computed = [index for index, text in enumerate(texts) if " " in text and not inside]
     if computed:
         texts[max(computed, key=lambda index: (len(texts[index]), index))] = "-1"
     return f".reshape({', '.join(texts) or '()'})"

@@ -26,6 +26,15 @@ class Equation:
     terms: tuple[tuple[str, ...], ...]
     result: tuple[str, ...]
 
+    @property
+    def sums_several(self) -> bool:
+        """Say whether two operands share several axes that are summed over."""
+        return any(
+            len({*term} & {*other} - {*self.result}) > 1
+            for index, term in enumerate(self.terms)
+            for other in self.terms[:index]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Term:

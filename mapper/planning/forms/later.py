@@ -13,18 +13,25 @@ _WEIGHTS = frozenset(("weight", "bias"))
 _MOST_SAID = 2  # remarks on one layer; more of them say the same
 
 
-def check_later(uses: LayerUses, call: ast.expr, rule: Rule, is_wrapped: bool) -> None:
+def check_later(uses: LayerUses, call: ast.expr, rule: Rule, is_wrapped: bool) -> list[str]:
     """Refuse a layer to which the program does something that MindSpore's would silently ignore.
 
-    `is_wrapped`: the layer becomes one of several in a SequentialCell.
+    `is_wrapped`: the layer becomes one of several in a SequentialCell. Returned is what training
+    code of other files does: it stays torch's, and what it hands to a Cell, or has a Cell's loss
+    do, raises there; so it is rewritten by hand, and this is said for that.
 
     Raises:
         ManualError: the place, and what to do instead.
     """
     if rule.kind is not Kind.LAYER:
-        return
+        return []
+    said = list[str]()
     for use in uses.of(call, rule.torch.api, _wanted(rule, is_wrapped)):
-        raise ManualError(_words(use, uses.place(use), is_wrapped))
+        words = _words(use, uses.place(use), is_wrapped)
+        if not uses.is_by_training(use):
+            raise ManualError(words)
+        said.append(words)
+    return said[:_MOST_SAID]
 
 
 def loud_uses(uses: LayerUses, call: ast.expr, rule: Rule) -> list[str]:

@@ -156,6 +156,9 @@ ELSEWHERE: dict[str, str] = {
 }
 OUTSIDE: dict[str, str] = {
     "nothing": FROM,
+    "a module of Python's": f"{FROM}import sys\n\n\nclass Held:\n    def __init__(self):\n"
+    "        self.modules = {'a': Net().conv}\n\n\ndef f(name, key):\n"
+    "    mod = sys.modules[name]\n    setattr(mod, key, 1)\n\n\nf('x', input())\n",
     "its own layer": f"{FROM}import torch.nn as nn\nown = nn.Conv2d(3, 3, 3)\n"
     "own.stride = (2, 2)\n",
     "an attribute of a namespace": f"{FROM}import argparse\nargs = argparse.Namespace()\n"

@@ -79,8 +79,8 @@ def meant(
     pattern: str, x: np.ndarray, sizes: Mapping[str, int], reduction: str | None
 ) -> np.ndarray:
     """Return what einops documents, for each element of the result from those of the input."""
-    known = pattern.partition("->")[0].replace("...", "").replace("()", "1")
-    hidden = [f"hidden{index}" for index in range(x.ndim - len(_axes(known)))]
+    shown = pattern.partition("->")[0].replace("...", "")
+    hidden = [f"hidden{index}" for index in range(x.ndim - len(_axes(shown)))]
     left, right = (_axes(side.replace("...", " ".join(hidden))) for side in pattern.split("->"))
     lengths = dict(sizes)
     for group, size in zip(left, x.shape, strict=True):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mapper.analysis import handed, project_files
 from mapper.model.options import Options
 from mapper.model.results import FileResult, Status
 from mapper.rulebook.loader import load
@@ -190,8 +191,15 @@ OTHERS = {
 }
 
 
+@pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "parsed anew each time"])
 @pytest.mark.parametrize(("call", "part"), OTHERS.values(), ids=OTHERS)
-def test_a_class_is_followed_into_another_file(tmp_path: Path, call: str, part: str) -> None:
+def test_a_class_is_followed_into_another_file(
+    tmp_path: Path, call: str, part: str, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_kept:  # as in a project of more files than there is room for
+        monkeypatch.setattr(
+            handed, "parse", lambda file: project_files._parse.__wrapped__(file, 0, 0)
+        )
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "blocks.py").write_text(HEAD + block(f"self.one = {call}", "norm=None"))
     user = tmp_path / "user.py"

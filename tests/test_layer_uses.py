@@ -90,6 +90,34 @@ def test_a_layer_that_another_file_changes_stays(main: str, mode: str, tmp_path:
     assert "of main.py" in site.message
 
 
+def test_what_training_code_does_to_a_weight_is_said(tmp_path: Path) -> None:
+    main = (
+        "from model import Net\nnet = Net()\nnet.conv.weight.data.mul_(0)\n"
+        "for x in input():\n    net(x).sum().backward()\n"
+    )
+    write(tmp_path, {".git/HEAD": "", "model.py": net(""), "main.py": main})
+    site = layer(net(""), WHOLE, tmp_path / "model.py")
+    assert site.status is Status.MIGRATED
+    assert "line 3 of main.py changes its weight in place" in site.message
+    assert layer(net(""), MIGRATOR, tmp_path / "model.py").status is Status.MANUAL
+
+
+MODULES = {
+    "a name that is also something else": "    mod = sys.modules[name]\n    mod = net.conv\n",
+    "a parameter": "    mod = mod or sys.modules[name]\n",
+}
+
+
+@pytest.mark.parametrize("body", MODULES.values(), ids=MODULES)
+def test_what_may_be_a_module_may_be_a_layer(body: str, tmp_path: Path) -> None:
+    main = (
+        "from model import Net\nimport sys\nnet = Net()\n\n\ndef f(name, key, mod):\n"
+        f"{body}    setattr(mod, key, 1)\n\n\nf('x', input(), net.conv)\n"
+    )
+    write(tmp_path, {".git/HEAD": "", "model.py": net(""), "main.py": main})
+    assert layer(net(""), WHOLE, tmp_path / "model.py").status is Status.MANUAL
+
+
 @pytest.mark.parametrize("main", OUTSIDE.values(), ids=OUTSIDE)
 def test_what_another_file_does_to_others_does_not_matter(main: str, tmp_path: Path) -> None:
     write(tmp_path, {".git/HEAD": "", "model.py": net(""), "main.py": main})

@@ -278,3 +278,15 @@ def test_a_script_holds_no_class_back_by_a_name_that_is_the_classes_own() -> Non
     assert not after.whole and "class A(nn.Cell)" in str(after.after)
     shared = text.replace("return self.fc(x)", "return self.fc(x) + loss")
     assert process(Task("model.py", shared.encode()), WHOLE).after == shared
+
+
+def test_an_annotation_of_torchscript_becomes_that_of_typing() -> None:
+    text = (
+        "import torch\nfrom torch import nn\nfrom torch.jit import Final\n\n\n"
+        "class Net(nn.Module):\n    fused: Final[bool]\n    scale: torch.jit.Final[float]\n\n"
+        "    def forward(self, x):\n        return x\n"
+    )
+    result = process(Task("net.py", text.encode()), Options())
+    assert result.whole
+    assert "from typing import Final" in (result.after or "")
+    assert "    fused: Final[bool]\n    scale: Final[float]\n" in (result.after or "")

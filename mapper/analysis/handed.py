@@ -77,6 +77,19 @@ class _View:
     tree: ast.Module
     facts: Facts
     scopes: dict[ast.AST, Scope] = field(default_factory=dict)
+    _same: dict[tuple[object, ...], ast.AST] = field(default_factory=dict)
+
+    def met(self, node: ast.AST) -> ast.AST | None:
+        """Return the node that stands where one does which may be of another tree of the text.
+
+        A large project is parsed anew where there is no room for all of its trees.
+        """
+        if node in self.facts.parents or node is self.tree:
+            return node
+        if not self._same:
+            self._same.update({_place(one): one for one in self.facts.parents if _has_place(one)})
+        found = self._same.get(_place(node))
+        return found if type(found) is type(node) else None
 
     def parent(self, node: ast.AST) -> ast.AST:
         """Return the node around another one."""
@@ -162,7 +175,6 @@ class Follower:
         self._own = _View(None, tree, facts_of(tree))
         self._views: dict[Path, _View | None] = {}
         self._note = note
-        self._same = {_place(node): node for node in self._own.facts.parents if _has_place(node)}
 
     def follow(self, node: ast.expr) -> Handed:
         """Return what becomes of the value of an expression of the file."""
@@ -184,10 +196,7 @@ class Follower:
 
     def own(self, node: ast.AST) -> ast.AST | None:
         """Return the node of the file that stands where one of another tree of its text does."""
-        if node in self._own.facts.parents or node is self._own.tree:
-            return node
-        found = self._same.get(_place(node))
-        return found if type(found) is type(node) else None
+        return self._own.met(node)
 
     def path_of(self, view: _View) -> Path | None:
         """Return where a file is."""
@@ -244,7 +253,7 @@ class Follower:
         result = list[tuple[_View, ast.AST]]()
         for file, read in found:
             other = self.view(file)
-            node = read.node if other is not self._own else self.own(read.node)
+            node = other.met(read.node) if other is not None else None
             if other is None or node is None:
                 return None
             result.append((other, node))
@@ -283,7 +292,7 @@ class Follower:
         if file is None or node is None or getattr(found, "doubt", None):
             return []
         view = self.view(file)
-        inner = node if view is not self._own else self.own(node)
+        inner = view.met(node) if view is not None else None
         return [(view, inner)] if view is not None and inner is not None else []
 
     def behind(

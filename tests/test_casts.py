@@ -26,6 +26,10 @@ WRITTEN = {
     "a device and a dtype": ("y.to(device, dtype=x.dtype)", "y.to(x.dtype)"),
     "both by position": ("y.to(x.device, dtype)", "y.to(dtype)"),
     "a device alone": ("y.to(device)", "y"),
+    "both by name": ("y.to(dtype=what, device=device)", "y.to(what)"),
+    "the dtype and place of another Tensor": ("y.to(x)", "y.astype(x.dtype)"),
+    "a dtype of what is not known": ("y.to(self.other.dtype)", "y.to(self.other.dtype)"),
+    "a type of what is not known": ("y.type(self.dtype)", "y.astype(self.dtype)"),
 }
 
 

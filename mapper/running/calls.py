@@ -415,7 +415,13 @@ class _Operands(ast.NodeTransformer):
 
 
 def _is_size(node: ast.AST) -> TypeGuard[ast.expr]:
-    """Say whether an expression asks a Tensor for a size; the frameworks spell that differently."""
+    """Say whether an expression gives a number that is the same for both, whatever it counts.
+
+    The frameworks spell the size of a Tensor differently; `len(x)` and `sum(depths)` need an `x`.
+    """
+    match node:
+        case ast.Call(func=ast.Name(id="len" | "sum"), args=[ast.Name() | ast.Attribute()]):
+            return True
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)

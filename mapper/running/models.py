@@ -11,7 +11,7 @@ from mapper.analysis.cells import Cells, ClassInfo
 from mapper.analysis.find import counts_statistics, find_methods
 from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
-from mapper.analysis.kinds import WEIGHT_NORMED
+from mapper.analysis.kinds import WEIGHT_NORMED, Kind
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
 from mapper.analysis.scopes import Scope
@@ -32,6 +32,7 @@ from mapper.running.einops import einops_drafts
 from mapper.running.einsum import API, einsum_draft
 from mapper.running.filled import FilledContainers
 from mapper.running.in_place import InPlaceMethods
+from mapper.running.largest import part_draft
 from mapper.running.links import Links, Use, find_links, find_uses
 from mapper.running.no_grad import NoGradients
 from mapper.running.quiet import find_quiet
@@ -58,6 +59,8 @@ class Models:
         no_gradients = NoGradients(drafter, inference)
         cut = {id(one): made for one in references if (made := no_gradients.drafts(one))}
         cut |= {id(one): [einsum_draft(drafter, one)] for one in references if one.api == API}
+        parts = ((one, part_draft(drafter, one)) for one in references)
+        cut |= {id(one): [draft] for one, draft in parts if draft is not None}
         drafts = drafter.drafts([one for one in references if id(one) not in cut])
         drafts.extend(draft for made in cut.values() for draft in made)
         drafts.extend(_lost(drafter, *one) for one in lost.items())
@@ -69,7 +72,9 @@ class Models:
         for reference in find_methods(module, inference):
             if reference.parents[-1] in lost:
                 continue
-            if filled.handles(reference):
+            if (part := part_draft(drafter, reference)) is not None:
+                drafts.append(part)
+            elif filled.handles(reference):
                 drafts.extend(filled.stray(reference))
             elif (cast := _cast(module, reference, inference)) is not None:
                 drafts.append(_casting(drafter, reference, *cast))
@@ -222,33 +227,54 @@ def _placement(reference: Reference, inference: Inference) -> str | None:
 def _cast(
     module: ParsedModule, reference: Reference, inference: Inference
 ) -> tuple[str, ast.expr] | None:
-    """Return what stands for `to` and `type` with a dtype that is a value, and the dtype.
+    """Return how `to` and `type` are written with a dtype that is a value, and that value.
 
-    Of `x.to(device, dtype)` the device goes. A value that is no dtype after all, such as a name of
-    torch's type in words, raises in MindSpore.
+    Of `x.to(device, dtype)` the device goes, and of `x.to(y)` the dtype of `y` is meant. A value
+    that is no dtype after all, such as a name of torch's type in words, raises in MindSpore.
     """
     if reference.api not in ("torch.Tensor.to", "torch.Tensor.type") or reference.call is None:
         return None
     name = reference.api.rpartition(".")[2]
     match reference.call:
-        case ast.Call(args=[given], keywords=[]) if inference.kind(given).name == "dtype":
+        case ast.Call(args=[given], keywords=[]):
+            kind = inference.kind(given)
+            if name == "to" and kind.is_tensor:
+                return ("{}.astype({}.dtype)", given) if _is_tight(given) else None
             named = module.names.meaning(given, reference.scope)
             is_by_rule = named is not None and is_torch(named.name)
-            return None if is_by_rule else ({"to": "to", "type": "astype"}[name], given)
+            if is_by_rule or not (kind.name == "dtype" or _is_dtype(given, kind)):
+                return None
+            return {"to": "{}.to({})", "type": "{}.astype({})"}[name], given
         case ast.Call(args=[place, dtype], keywords=[]) if name == "to":
             found = dtype
         case ast.Call(args=[place], keywords=[ast.keyword(arg="dtype", value=dtype)]) if (
             name == "to"
         ):
             found = dtype
+        case ast.Call(args=[], keywords=[first, second]) if name == "to":
+            words = {one.arg: one.value for one in (first, second)}
+            if words.keys() != {"device", "dtype"} or not _is_tight(words["dtype"]):
+                return None
+            return "{}.to({})", words["dtype"]
         case _:
             return None
     is_place = ast.unparse(place).rpartition(".")[2] == "device"
     is_place = is_place or inference.kind(place).name == "device"
-    return ("to", found) if is_place and inference.kind(found).name == "dtype" else None
+    is_dtype = inference.kind(found).name == "dtype" or ast.unparse(found).endswith("dtype")
+    return ("{}.to({})", found) if is_place and is_dtype else None
 
 
-def _casting(drafter: Drafter, reference: Reference, method: str, dtype: ast.expr) -> Draft:
+def _is_dtype(given: ast.expr, kind: Kind) -> bool:
+    """Say whether a value that is not known is called a dtype; no other works in MindSpore."""
+    is_named = isinstance(given, ast.Name | ast.Attribute)
+    return kind.name == "unknown" and is_named and ast.unparse(given).split(".")[-1] == "dtype"
+
+
+def _is_tight(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute)
+
+
+def _casting(drafter: Drafter, reference: Reference, form: str, value: ast.expr) -> Draft:
     """Return the draft of a cast."""
     assert reference.call is not None and isinstance(reference.node, ast.Attribute)
     receiver = reference.node.value
@@ -256,7 +282,7 @@ def _casting(drafter: Drafter, reference: Reference, method: str, dtype: ast.exp
     if draft.site.status is not Status.IGNORED:
         drafter.put(
             draft,
-            lambda final, edited: f"{edited.source(receiver)}.{method}({edited.source(dtype)})",
+            lambda final, edited: form.format(edited.source(receiver), edited.source(value)),
         )
     return draft
 

@@ -3,6 +3,8 @@
 A tree is a checkout. It is migrated as `tm2ms migrate --check` does, with all its files known, and
 nothing of it is run or written. Per tree: the files that define a Module and are no training
 script, how many are whole, and for the others what is in their way, by how many files it completes.
+With `--reports DIR` a tree whose report is kept there is not migrated anew, so that several
+processes may share the trees, and one may go on where another stopped.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -84,18 +87,23 @@ def has_model(path: Path, project: Project) -> bool:
         return False
 
 
-def migrated(tree: Path) -> list[dict[str, Any]]:
-    """Return the files of the JSON report of a whole tree."""
-    with tempfile.NamedTemporaryFile(suffix=".json") as report:
-        command = [sys.executable, "-m", "mapper", "migrate", "--check", "-q", "-j", "1"]
-        subprocess.run(
-            [*command, "--report", report.name, "."],
-            cwd=tree,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-            capture_output=True,
-            check=False,
-        )
-        found: list[dict[str, Any]] = json.loads(Path(report.name).read_text("utf-8"))["files"]
+def migrated(tree: Path, reports: Path | None) -> list[dict[str, Any]]:
+    """Return the files of the JSON report of a whole tree, which `reports` keeps, if given."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = reports or Path(made)
+        kept = folder.resolve() / f"{tree.resolve().name}.json"
+        if not kept.exists():
+            report = Path(made) / "report.json"
+            command = [sys.executable, "-m", "mapper", "migrate", "--check", "-q", "-j", "1"]
+            subprocess.run(
+                [*command, "--report", str(report), "."],
+                cwd=tree,
+                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+                capture_output=True,
+                check=False,
+            )
+            shutil.copy(report, kept)
+        found: list[dict[str, Any]] = json.loads(kept.read_text("utf-8"))["files"]
     return found
 
 
@@ -122,11 +130,11 @@ def cause(api: str, words: str) -> str:
     return f"{api}: {NUMBER.sub('n', text.splitlines()[0] if text else '')[:80]}"
 
 
-def inventory(tree: Path) -> Tree:
+def inventory(tree: Path, reports: Path | None = None) -> Tree:
     """Migrate a tree without writing, and count its model files."""
     found = Tree(tree.resolve().name.replace("+", "/", 1))
     project = Project()
-    for file in migrated(tree):
+    for file in migrated(tree, reports):
         path = (tree / file["path"]).resolve()
         if path.suffix != ".py" or not has_model(path, project):
             continue
@@ -185,11 +193,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("trees", nargs="+", type=Path)
     parser.add_argument("--write", type=Path, help="write the page here instead")
+    parser.add_argument("--reports", type=Path, help="keep the reports here, and use those there")
     parser.add_argument("--most", type=int, default=60, help="names of the last table")
     options = parser.parse_args()
+    if options.reports:
+        options.reports.mkdir(parents=True, exist_ok=True)
     found = []
     for tree in options.trees:
-        one = inventory(tree)
+        one = inventory(tree, options.reports)
         print(f"{one.name}: {one.whole} of {one.files}", file=sys.stderr, flush=True)
         found.append(one)
     text = page(found, options.most)

@@ -120,7 +120,11 @@ def missing(file: dict[str, Any]) -> set[str]:
             found.add(site["api"] if site["status"] == "uncovered" else cause(site["api"], words))
         elif OF_ANOTHER.search(words):
             found.add(cause("elsewhere", words))
-    return found or {cause(site["api"], site["message"] or "") for site in left[:1]}
+    if not found:  # what is in the way is no site, but what a class or function does
+        words = [site["message"] or "" for site in left]
+        waits = [one for one in words if " stays torch's: " in one]
+        found = {cause("a class", one) for one in (waits or words)[:1]}
+    return found
 
 
 def cause(api: str, words: str) -> str:

@@ -116,6 +116,38 @@ def _migrated(body: str) -> FileResult:
     return process(Task("net.py", text.encode()), Options())
 
 
+SUMS = {
+    "in a loop": (
+        "total = 0\nfor part in (x, x * 2):\n    total += self.conv(part).mean()\nreturn x * total",
+        "total = total + self.conv(part).mean()",
+    ),
+    "that begins with the caller's": (
+        "total = 0.0\ntotal += x\ntotal += self.conv(x)\nreturn total + x",
+        "total = total + self.conv(x)",
+    ),
+}
+OTHER_SUMS = {
+    "one that has another name": (
+        "total = 0\ntotal += x.mean()\nkept = total\ntotal += x.sum()\nreturn x * kept"
+    ),
+    "one that became another": "total = 0\ntotal = x\ntotal += x.sum()\nreturn x * total",
+}
+
+
+@pytest.mark.parametrize(("before", "after"), SUMS.values(), ids=SUMS)
+def test_a_sum_that_starts_with_a_number_is_of_the_functions_own(before: str, after: str) -> None:
+    result = _migrated(before)
+    assert result.whole
+    assert after in (result.after or "")
+
+
+@pytest.mark.parametrize("body", OTHER_SUMS.values(), ids=OTHER_SUMS)
+def test_a_sum_that_something_else_may_hold_is_left(body: str) -> None:
+    result = _migrated(body)
+    assert not result.whole
+    assert any("may have another name" in site.message for site in result.sites)
+
+
 @pytest.mark.parametrize(("before", "after"), WRITTEN.values(), ids=WRITTEN)
 def test_a_tensor_of_the_functions_own_is_assigned(before: str, after: str) -> None:
     result = _migrated(before)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from mapper.analysis.callers import Caller, passed, visible_calls
 from mapper.analysis.cells import Cells, ClassInfo
-from mapper.analysis.kinds import Kind, words
+from mapper.analysis.kinds import NUMBERS, Kind, words
 from mapper.analysis.layer_order import LayerOrder, listed
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.scopes import BODIES, COMPREHENSIONS, DEFINITIONS, FUNCTIONS
@@ -104,7 +104,8 @@ class Aliases:
         since: list[ast.stmt] = []
         for owner, body, index in reversed(_bodies_around(at, function)):
             for statement in reversed(body[:index]):
-                if (value := _assigned(statement, name)) is not None and self.is_fresh(value):
+                value = _assigned(statement, name)
+                if value is not None and (self.is_fresh(value) or self._is_number(value)):
                     return all(self._gives_nothing(one, name) for one in since)
                 since.append(statement)
             if isinstance(owner, ast.For | ast.AsyncFor | ast.While):
@@ -115,6 +116,10 @@ class Aliases:
                 since.append(ast.Expr(owner.test))
         is_kept = all(self._gives_nothing(one, name) for one in since)
         return is_kept and self._is_handed_over(name, function)
+
+    def _is_number(self, value: ast.expr) -> bool:
+        """Say whether a value is a number, which nothing changes: `loss = 0` before `loss += x`."""
+        return all(one.name in NUMBERS for one in self._cells.kind(value).alternatives())
 
     def is_lost(self, given: ast.expr, statement: ast.stmt, function: ast.AST) -> bool:
         """Say whether the Tensor given to a call is surely not used after the call."""

@@ -11,7 +11,7 @@ from mapper.analysis.cells import Cells, ClassInfo
 from mapper.analysis.find import counts_statistics, find_methods
 from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
-from mapper.analysis.kinds import WEIGHT_NORMED, Kind
+from mapper.analysis.kinds import NUMBERS, WEIGHT_NORMED, Kind
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Reference
 from mapper.analysis.scopes import Scope
@@ -188,9 +188,9 @@ def _augmented(drafter: Drafter, inference: Inference) -> Iterator[Draft]:
     module = drafter.module
     for statement, scope in module.names.scopes.home.items():
         match statement:
-            case ast.AugAssign(target=ast.Name() as target, op=op, value=value) if (
-                type(op) in _OPERATORS and inference.kind(target).is_tensor
-            ):
+            case ast.AugAssign(target=ast.Name() as target, op=op, value=value) if type(
+                op
+            ) in _OPERATORS and _may_be_tensor(inference.kind(target)):
                 reference = Reference(
                     "torch.Tensor.__iadd__", target, None, scope, None, scope, (statement,)
                 )
@@ -198,6 +198,13 @@ def _augmented(drafter: Drafter, inference: Inference) -> Iterator[Draft]:
                 if draft.site.status is not Status.IGNORED:
                     drafter.put(draft, _assignment(module, target.id, _OPERATORS[type(op)], value))
                 yield draft
+
+
+def _may_be_tensor(kind: Kind) -> bool:
+    """Say whether a value is a Tensor, or a number at first: `loss = 0` before `loss += x`."""
+    parts = [*kind.alternatives()]
+    has_tensor = any(one.is_tensor for one in parts)
+    return has_tensor and all(one.is_tensor or one.name in NUMBERS for one in parts)
 
 
 def _assignment(module: ParsedModule, name: str, operator: str, value: ast.expr) -> Text:
@@ -242,7 +249,7 @@ def _cast(
                 return ("{}.astype({}.dtype)", given) if _is_tight(given) else None
             named = module.names.meaning(given, reference.scope)
             is_by_rule = named is not None and is_torch(named.name)
-            if is_by_rule or not (kind.name == "dtype" or _is_dtype(given, kind)):
+            if is_by_rule or not (kind.name == "dtype" or _is_dtype(given, kind, name)):
                 return None
             return {"to": "{}.to({})", "type": "{}.astype({})"}[name], given
         case ast.Call(args=[place, dtype], keywords=[]) if name == "to":
@@ -264,10 +271,11 @@ def _cast(
     return ("{}.to({})", found) if is_place and is_dtype else None
 
 
-def _is_dtype(given: ast.expr, kind: Kind) -> bool:
-    """Say whether a value that is not known is called a dtype; no other works in MindSpore."""
+def _is_dtype(given: ast.expr, kind: Kind, method: str) -> bool:
+    """Say whether a value is called a dtype, and whatever else it may be raises in MindSpore."""
     is_named = isinstance(given, ast.Name | ast.Attribute)
-    return kind.name == "unknown" and is_named and ast.unparse(given).split(".")[-1] == "dtype"
+    is_open = kind.name == "unknown" or method == "type"
+    return is_open and is_named and ast.unparse(given).split(".")[-1] == "dtype"
 
 
 def _is_tight(node: ast.expr) -> bool:

@@ -12,12 +12,13 @@ from mapper.comparing.compare import Frameworks
 from mapper.comparing.request import Interpreters, Request, parse_input
 from mapper.model.options import Options
 from mapper.running.file import Task, process
-from tests.test_in_place import HANDED_OVER, HELPER, NET, WRITTEN
+from tests.test_in_place import HANDED_OVER, HELPER, NET, SUMS, WRITTEN
 
 pytestmark = pytest.mark.oracle
 PROGRAMS = {
     **{
-        name: NET.format(body=textwrap.indent(body, " " * 8)) for name, (body, _) in WRITTEN.items()
+        name: NET.format(body=textwrap.indent(body, " " * 8))
+        for name, (body, _) in (*WRITTEN.items(), *SUMS.items())
     },
     **{
         name: HELPER.format(function=function, body=textwrap.indent(body, " " * 8))

@@ -217,3 +217,22 @@ def test_a_name_that_is_not_of_einops_is_not_touched() -> None:
     )
     result = process(Task("net.py", text.encode()), Options())
     assert "rearrange(ops.ones((2)), 'a -> a')" in (result.after or "")
+
+
+def test_what_is_packed_is_new_and_may_be_added_to() -> None:
+    text = HEAD.format(value="x", layer="nn.ReLU()").replace(
+        "        y = x\n",
+        "        x, ps = pack([x, x], 'b * d')\n        x += n\n"
+        "        y, _ = unpack(x, ps, 'b * d')\n",
+    )
+    result = process(Task("net.py", text.encode()), Options())
+    assert result.whole
+    assert "        x = x + n\n" in (result.after or "")
+
+
+def test_what_several_names_hold_is_left() -> None:
+    text = HEAD.format(value="x", layer="nn.ReLU()").replace(
+        "        y = x\n",
+        "        x, ps = pack([x, x], 'b * d')\n        z = x\n        x += n\n        y = z\n",
+    )
+    assert not process(Task("net.py", text.encode()), Options()).whole

@@ -105,7 +105,8 @@ class Aliases:
         for owner, body, index in reversed(_bodies_around(at, function)):
             for statement in reversed(body[:index]):
                 value = _assigned(statement, name)
-                if value is not None and (self.is_fresh(value) or self._is_number(value)):
+                is_own = value is not None and (self.is_fresh(value) or self._is_number(value))
+                if is_own or self._is_packed(statement, name):
                     return all(self._gives_nothing(one, name) for one in since)
                 since.append(statement)
             if isinstance(owner, ast.For | ast.AsyncFor | ast.While):
@@ -116,6 +117,17 @@ class Aliases:
                 since.append(ast.Expr(owner.test))
         is_kept = all(self._gives_nothing(one, name) for one in since)
         return is_kept and self._is_handed_over(name, function)
+
+    def _is_packed(self, statement: ast.stmt, name: str) -> bool:
+        """Say whether a statement joins Tensors into a new one: `x, shapes = pack([x, y], p)`."""
+        match statement:
+            case ast.Assign(
+                targets=[ast.Tuple(elts=[ast.Name(id=found), ast.Name(id=other)])],
+                value=ast.Call(func=func),
+            ):
+                is_it = found == name != other
+                return is_it and self._cells.kind(func).of == "einops.pack"
+        return False
 
     def _is_number(self, value: ast.expr) -> bool:
         """Say whether a value is a number, which nothing changes: `loss = 0` before `loss += x`."""

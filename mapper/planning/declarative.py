@@ -239,13 +239,31 @@ def _templated(call: BoundCall, values: Mapping[str, object]) -> Plan | None:
     return plan
 
 
+def _shapes_of(call: BoundCall) -> dict[str, object]:
+    """Return an empty list for each list that is written out, whose parts need not be known.
+
+    What several arguments of one parameter are bound as is a tuple: there are some.
+    """
+    found = dict[str, object]()
+    for name in call.arguments:
+        match call.node(name):
+            case ast.List() | ast.ListComp():
+                found[name] = []
+            case ast.Tuple(elts=[_, *_] as parts):
+                found[name] = (0,) * len(parts)
+    return found
+
+
 def _chosen(call: BoundCall, values: Mapping[str, object], plan: Plan) -> Write | None:
     """Return the first template whose condition holds, None where `[arguments]` are for the rest.
 
     A named value is assumed not to be None.
     """
+    shapes = _shapes_of(call)
     for write in call.rule.write:
-        holds = write.when.holds(values, call.rank)
+        text = write.when.text
+        is_of_kind = text.isidentifier() or (text.startswith("isinstance(") and " and " not in text)
+        holds = write.when.holds({**shapes, **values} if is_of_kind else values, call.rank)
         if holds is None:
             name = write.when.tests_for_none()
             if name is None:

@@ -327,6 +327,12 @@ def {name}(cell, prefix=''):
             yield (f'{{path}}.{{known}}' if path else known), parameter
 '''
 
+_DIAG = '''\
+def {name}(x):
+    """Return a matrix with the values on its diagonal, or the diagonal of a matrix, as torch."""
+    return {ops}.diag(x) if x.ndim == 1 else x.diagonal()
+'''
+
 _ON_GPU = '''\
 @{ops}.constexpr
 def {name}():
@@ -395,6 +401,7 @@ HELPERS: Mapping[str, Helper] = {
             (ParameterSpec("cell", required=True), ParameterSpec("prefix", default="")),
             ("mindspore.nn",),
         ),
+        Helper("diag", _DIAG, (ParameterSpec("x", required=True),), ("mindspore.ops",)),
         Helper("is_on_gpu", _ON_GPU, (), ("mindspore", "mindspore.ops")),
         Helper("ms_conv_transpose1d", _CONV_TRANSPOSE_1D, _FUNCTION, ("mindspore.ops",)),
         Helper("ms_conv_transpose2d", _CONV_TRANSPOSE_2D, _FUNCTION, ("mindspore.ops",)),

@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mapper.model.options import Options
 from tests.oracle.frameworks import Refusal, attempt, import_text, migrate, random_input
 
 SOURCE = """\
@@ -154,3 +155,45 @@ def test_an_inserted_function_has_torchs_values_and_gradients_in_every_mode(
         mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
     for expected, one in zip(wanted, found, strict=False):
         np.testing.assert_allclose(one.asnumpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", [1, 0], ids=["pynative", "graph"])
+@pytest.mark.parametrize("shape", [(3,), (3, 4), (4, 3)])
+def test_a_diagonal_is_torchs_with_its_gradient(
+    shape: tuple[int, ...],
+    mode: int,
+    tmp_path: Path,
+    both_frameworks: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import mindspore
+    import torch
+
+    text = (
+        "import torch\nfrom torch import nn\n\n\nclass Net(nn.Module):\n"
+        "    def forward(self, x):\n        return torch.diag(x) * 2, x.diag()\n"
+    )
+    after = migrate(text, Options()).after
+    assert after is not None
+    (tmp_path / "diagonals.py").write_text(after)
+    monkeypatch.syspath_prepend(str(tmp_path))  # GRAPH_MODE imports the module by its name
+    monkeypatch.delitem(sys.modules, "diagonals", raising=False)
+    net = __import__("diagonals").Net()
+    array = random_input(shape).astype(np.float32)
+    given = torch.tensor(array, requires_grad=True)
+    (torch.diag(given) ** 2).sum().backward()
+    before = mindspore.get_context("mode")
+    mindspore.set_context(mode=mode)
+    try:
+        twice, once = net(mindspore.Tensor(array))
+
+        def loss(x: mindspore.Tensor) -> mindspore.Tensor:
+            return (net(x)[1] ** 2).sum()
+
+        gradient = mindspore.grad(loss)(mindspore.Tensor(array))
+    finally:
+        mindspore.set_context(mode=before)
+    assert np.array_equal(once.asnumpy(), torch.diag(given).detach().numpy())
+    assert np.array_equal(twice.asnumpy(), 2 * torch.diag(given).detach().numpy())
+    assert once.dtype == mindspore.float32
+    assert np.allclose(gradient.asnumpy(), given.grad.numpy())

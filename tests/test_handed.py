@@ -327,6 +327,34 @@ def test_a_class_that_is_called_with_torchs_arguments_is_never_written_plain(
     )
 
 
+FIXED_ELSEWHERE = {
+    "reads the same": ("eps=1e-3", NORM),
+    "has torch's meaning": ("momentum=0.3", "TorchBatchNorm2d"),
+    "names something of its own file": ("eps=TINY", "TorchBatchNorm2d"),
+}
+
+
+@pytest.mark.parametrize(("given", "after"), FIXED_ELSEWHERE.values(), ids=FIXED_ELSEWHERE)
+def test_a_partial_of_another_file_counts_with_the_text_that_it_has_there(
+    tmp_path: Path, given: str, after: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    far = "\n" * 40  # further down than this file is long
+    (tmp_path / "other.py").write_text(
+        f"from functools import partial\n\nfrom first import M\n\nTINY = 1e-3\n{far}\n"
+        f"def made(norm):\n    return M(partial(norm, {given}))\n"
+    )
+    first = tmp_path / "first.py"
+    first.write_text(
+        "import torch.nn as nn\n\nimport other\n\n\nclass M(nn.Module):\n"
+        "    def __init__(self, norm):\n        super().__init__()\n        self.b = norm(3)\n\n\n"
+        f"def build(norm={NORM}):\n    return other.made(norm)\n"
+    )
+    result = process(Task(str(first), first.read_bytes()), Options())
+    (site,) = [site for site in result.sites if site.before == NORM]
+    assert (site.status, site.after) == (Status.MIGRATED, after)
+
+
 def test_what_a_function_leaves_out_moves_no_argument_to_another_place() -> None:
     rulebook = load()
     rule = rulebook.by_api("torch.nn.Embedding")

@@ -46,12 +46,13 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 class Reached:
     """A call of the class: its file (None: the one that was asked about) and the call.
 
-    `partial` is the `functools.partial(…)` that it went through.
+    `partial` is the `functools.partial(…)` that it went through, and `home` the file of that.
     """
 
     file: Path | None
     call: ast.Call
     partial: ast.Call | None = None
+    home: Path | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -453,6 +454,8 @@ class _Walk:
     _seen: set[tuple[int, int]] = field(default_factory=set)
     _todo: list[_Step] = field(default_factory=list)
     _named: set[tuple[str, int, int]] = field(default_factory=set)
+    _homes: dict[ast.Call, Path | None] = field(default_factory=dict)
+    """The files of the partials on the way."""
 
     def run(self, view: _View, node: ast.AST) -> None:
         """Follow a value to wherever it goes."""
@@ -616,7 +619,8 @@ class _Walk:
     # --- calls --------------------------------------------------------------------------------
 
     def _reach(self, view: _View, call: ast.Call, partial: ast.Call | None) -> None:
-        self.handed.calls.append(Reached(view.file, call, partial))
+        home = self._homes[partial] if partial is not None else None
+        self.handed.calls.append(Reached(view.file, call, partial, home))
 
     def _argument(
         self, view: _View, node: ast.AST, parent: ast.AST, partial: ast.Call | None
@@ -634,6 +638,7 @@ class _Walk:
         elif word == "partial" and keyword is None and call.args[0] is node:
             if partial is not None:
                 raise self._lost(view, call, "it goes through two partials")
+            self._homes[call] = view.file
             self._add(view, call, call)
         elif word == "isinstance" and keyword is None:
             self._is_instance(call, node)

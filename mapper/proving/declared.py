@@ -266,6 +266,8 @@ class _Proof:
             conditions += [write.when.text for write in self._rule.write]
             extra += self._rule.samples.get(spec.name, ())
             extra += borders(conditions, spec.name)
+        if one.is_spread and "int" in kinds(spec.annotation):
+            return Wanted(one.name, "tuple", None, False)
         if not one.is_whole:  # an element of a sequence, or a part of an expression
             numbers = [kind for kind in kinds(spec.annotation) if kind in ("int", "float", "bool")]
             return Wanted(one.name, " | ".join(numbers or ["int"]), None, False)

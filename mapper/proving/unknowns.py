@@ -20,6 +20,7 @@ class Unknown:
     """A part of a text without a value: its source, and the parameter that it is a part of.
 
     `is_whole`: it is the whole argument, so that the parameter's kinds of value are its kinds.
+    `is_spread`: a star stands before it, so that it is several of them.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Unknown:
     api: str
     spec: ParameterSpec | None
     is_whole: bool
+    is_spread: bool = False
 
 
 class Finder:
@@ -114,7 +116,7 @@ class Finder:
                 yield from self._find(index, api, None, False)
                 return
             case ast.Starred(value=value):
-                yield Unknown(symbol(value), value, api, spec, False)
+                yield Unknown(symbol(value), value, api, spec, False, True)
                 return
         parts = _parts(node)
         if parts is None:

@@ -38,7 +38,7 @@ from mapper.rulebook.schema import Effect, Kind, Rule
 from mapper.writing.edited_text import EditedText
 from mapper.writing.layout import LayoutError
 from mapper.writing.render import render
-from mapper.writing.template import render_template
+from mapper.writing.template import render_template, stands_in_parentheses
 
 
 @record(frozen=True, slots=True)
@@ -62,7 +62,8 @@ class Spelling:
 class IndirectCall:
     """How a call reaches an API that it does not name: `conv(…)`, `super().__init__(…)`.
 
-    `partial` is the `functools.partial(…)` in between, which fixes some of the arguments.
+    `partial` is the `functools.partial(…)` in between, which fixes some of the arguments, and
+    `home` its module where that is not the call's.
     `is_known`: what the file says of the arguments decides how they are written.
     """
 
@@ -70,6 +71,7 @@ class IndirectCall:
     is_known: bool = True
     receiver: ast.expr | None = None
     """What a method is called on: its first argument."""
+    home: ParsedModule | None = None
 
     @property
     def is_method(self) -> bool:
@@ -129,7 +131,7 @@ class CallRewriter:
         bound = BoundCall(
             rule,
             arguments,
-            functools.partial(_source, EditedText(module)),
+            functools.partial(_source, EditedText(module), way),
             functools.partial(_qualified, module, scope),
             self._version,
             self._options.recipe,
@@ -178,7 +180,7 @@ class CallRewriter:
         if (text, fixed) != (done.text, done.fixed):
             self._prove(done.bound, done.plan, call, text, fixed, spelling, way, done.seen)
         if edited.has_edits(call) or (way and way.partial and edited.has_edits(way.partial)):
-            decided = plan(replace(done.bound, text=functools.partial(_source, edited)))
+            decided = plan(replace(done.bound, text=functools.partial(_source, edited, way)))
             text, fixed = _render(edited, call, decided, done.arguments, spelling, way)
         return replace(done, text=text, fixed=fixed)
 
@@ -498,7 +500,13 @@ def _render(
             places,
             spelling.under(decided.target, call.func),
         ),
-        _written(edited, way.partial, Plan(target, changes), fixed, first),
+        _written(
+            EditedText(way.home) if way.home else edited,
+            way.partial,
+            Plan(target, changes),
+            fixed,
+            first,
+        ),
     )
 
 
@@ -511,9 +519,11 @@ def _filled(
         operands[name] = operands[f"*{name}"] = argument.value  # by its name: `size=(2, 3)`
         if isinstance(argument.value, ast.Tuple) and not hasattr(argument.value, "lineno"):
             texts = [edited.source(element) for element in argument.value.elts]
-            operands[f"*{name}"] = ", ".join(texts)
+            is_open = len(texts) == 1 and isinstance(argument.value.elts[0], ast.Starred)
+            is_tuple = is_open and stands_in_parentheses(template, f"*{name}")
+            operands[f"*{name}"] = f"{texts[0]}," if is_tuple else ", ".join(texts)
             operands[name] = f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
-    source = functools.partial(_source, edited)
+    source = functools.partial(_source, edited, None)
     return render_template(template, operands, source, spelling.write)
 
 
@@ -566,8 +576,11 @@ def _constants(arguments: Mapping[str, Argument], scope: Scope) -> dict[str, obj
     return dict(sorted(found.items()))
 
 
-def _source(edited: EditedText, node: ast.expr) -> str:
+def _source(edited: EditedText, way: IndirectCall | None, node: ast.expr) -> str:
     """Return an expression's text; a node that is not from the file is unparsed."""
+    home, partial = (way.home, way.partial) if way is not None else (None, None)
+    if home is not None and partial is not None and any(one is node for one in ast.walk(partial)):
+        return home.source(node)
     return edited.source(node) if hasattr(node, "lineno") else ast.unparse(node)
 
 

@@ -120,9 +120,7 @@ class Values:
         module = self._module if reached.file is None else self._modules(reached.file)
         if module is None:
             raise ManualError(f"{reached.file} cannot be read")
-        if reached.file is not None and not _stands_in(module, reached.partial):
-            raise ManualError(f"line {call.lineno} of {reached.file.name} calls a partial of this")
-        way = IndirectCall(reached.partial)
+        way = IndirectCall(reached.partial, home=self._home(reached))
         scope = module.names.scopes.around(call)
         done = self._calls.rewrite(module, call, scope, rule, spelling, way)
         where = f"line {call.lineno}" + (f" of {reached.file.name}" if reached.file else "")
@@ -133,6 +131,22 @@ class Values:
             if not is_own and not _is_same_partial(reached.partial, done.fixed):
                 raise ManualError(f"the partial of {where} would read differently")
         return done
+
+    def _home(self, reached: Reached) -> ParsedModule | None:
+        """Return the module of a call's partial where the call stands in another one.
+
+        Raises:
+            ManualError: the partial has names, which mean nothing where the call is.
+        """
+        if reached.partial is None or reached.home == reached.file:
+            return None
+        given = [*reached.partial.args[1:], *(one.value for one in reached.partial.keywords)]
+        names = [one.id for value in given for one in ast.walk(value) if isinstance(one, ast.Name)]
+        home = self._module if reached.home is None else self._modules(reached.home)
+        if names or home is None:
+            words = f"`{names[0]}` of another file" if names else "another file"
+            raise ManualError(f"the partial of line {reached.partial.lineno} takes {words}")
+        return home
 
     def _agree(
         self,
@@ -165,11 +179,6 @@ class Values:
         """Say whether another file of the project may hand on a class of that name."""
         assert self._follower is not None
         return self._follower.is_handed_on_elsewhere(word)
-
-
-def _stands_in(module: ParsedModule, partial: ast.Call | None) -> bool:
-    """Say whether a partial, if there is one, can be read in a file: it may be of another one."""
-    return partial is None or any(node is partial for node in ast.walk(module.tree))
 
 
 def _in_place(reference: Reference) -> str:

@@ -45,6 +45,16 @@ def render_template(
     return "".join(parts)
 
 
+def stands_in_parentheses(template: Template, name: str) -> bool:
+    """Say whether an operand alone stands in parentheses of its own, and not in those of a call."""
+    texts = ["" if isinstance(part, Operand) else str(part) for part in template.parts]
+    return any(
+        part.name == name and before.endswith("((") and after.startswith(")")
+        for before, part, after in zip(["", *texts], template.parts, [*texts[1:], ""], strict=False)
+        if isinstance(part, Operand)
+    )
+
+
 def in_context(text: str, parent: ast.AST, node: ast.AST) -> str:
     """Return a text as it may stand in the place of `node`, in parentheses where it must be."""
     body = ast.parse(f"({text}\n)", mode="eval").body

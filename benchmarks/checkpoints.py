@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from datetime import date
@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
 from model_list import MODELS, Model  # noqa: E402
-from models import line, migrate  # noqa: E402
+from models import migrate  # noqa: E402
+from tables import Table  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from mapper.cli.app import app  # noqa: E402
@@ -63,9 +64,11 @@ commands.
   outputs are apart, in parts of the largest value.
 
 The models, how they are built and what they are given are in `benchmarks/model_list.py`, with the
-commits they were taken from.
+commits they were taken from. `--only NAME…` runs some of them and keeps the rows of the others.
 
 {table}
+
+{count}
 """
 
 
@@ -226,25 +229,39 @@ def main() -> int:
     trees = {tree.resolve().name.rpartition("+")[2]: tree for tree in options.trees}
     wanted = [one for one in MODELS if one.tree in trees
               and (not options.only or any(text in one.name for text in options.only))]  # fmt: skip
-    lines = [line(COLUMNS), line(["---"] * len(COLUMNS))]
-    whole = agree = 0
+    table = Table(COLUMNS, [one.name for one in MODELS], options.write)
+    print(str(Table(COLUMNS, [], None)), flush=True)
+    done = []
     for model in wanted:
         with (
             tempfile.TemporaryDirectory(prefix="tm2ms-") as temporary,
             Side("torch", sys.executable, "side_torch.py") as programs,
         ):
-            found = row(model, trees[model.tree], Path(temporary), programs)
-        whole += found[1] == "yes"
-        agree += found[1] == "yes" and found[-2][:1].isdigit() and found[4] == found[6] == "yes"
-        lines.append(line(found))
-        print(lines[-1], flush=True)
-    lines.append(f"\nOf {len(wanted)} models {whole} are whole; {agree} of these agree in all.")
-    print(lines[-1])
-    if options.write is not None:
-        versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "mindspore"))
-        text = PAGE.format(date=date.today(), versions=versions, table="\n".join(lines))
-        options.write.write_text(text, "utf-8")
-    return 0 if agree == whole else 1
+            done.append(row(model, trees[model.tree], Path(temporary), programs))
+        print(table.put(done[-1]), flush=True)
+        if options.write is not None:
+            versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "mindspore"))
+            text = PAGE.format(date=date.today(), versions=versions, table=table,
+                               count=count(table.rows))  # fmt: skip
+            options.write.write_text(text, "utf-8")
+    print(f"\n{count(done)}")
+    return 0 if all(is_equal(one) for one in done if is_done(one)) else 1
+
+
+def is_done(cells: Sequence[str]) -> bool:
+    """Say whether a row's model is whole."""
+    return cells[1] == "yes"
+
+
+def is_equal(cells: Sequence[str]) -> bool:
+    """Say whether the weights of a row's model went through all of the commands."""
+    return is_done(cells) and cells[-2][:1].isdigit() and cells[4] == cells[6] == "yes"
+
+
+def count(rows: Sequence[Sequence[str]]) -> str:
+    """Say how many models are whole, and how many of these agree."""
+    whole, agree = sum(map(is_done, rows)), sum(map(is_equal, rows))
+    return f"Of {len(rows)} models {whole} are whole; {agree} of these agree in all."
 
 
 if __name__ == "__main__":

@@ -74,3 +74,34 @@ def test_a_type_test_of_what_is_taken_by_its_name_in_a_project_is_left(tmp_path:
     main.write_text(HEAD + LEFT["a type test of what another file builds"])
     result = process(Task(str(main), main.read_bytes()), Options())
     assert [site.status for site in result.sites if site.before == "nn.Conv2d"] == [Status.MANUAL]
+
+
+LOADING = {
+    "that drops counts of batches": (
+        "        key = prefix + 'num_batches_tracked'\n        if key in states:\n"
+        "            del states[key]\n",
+        True,
+    ),
+    "that drops something else": ("        del states[prefix + 'weight']\n", False),
+    "that drops it and counts": (
+        "        del states[prefix + 'num_batches_tracked']\n        self.loaded = True\n", False,
+    ),
+    "that renames": (
+        "        states[prefix + 'num_batches_tracked'] = states.pop(prefix + 'n')\n", False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "is_whole"), LOADING.values(), ids=LOADING)
+def test_a_method_of_torchs_that_no_cell_calls_may_only_drop_counts(
+    body: str, is_whole: bool
+) -> None:
+    text = (
+        f"{HEAD}class Norm(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.register_buffer('weight', torch.ones(3))\n\n"
+        "    def _load_from_state_dict(self, states, prefix, *more):\n"
+        f"{body}        super()._load_from_state_dict(states, prefix, *more)\n\n"
+        "    def forward(self, x):\n        return x * self.weight\n"
+    )
+    result = process(Task("x.py", text.encode()), Options())
+    assert result.whole is is_whole

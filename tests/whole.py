@@ -50,6 +50,7 @@ MODELS = {
     "weights of every kind": Model(
         WHOLE / "renamed", "renamed:Renamed()", ("2,3,12,12", "2,7:int64")
     ),
+    "frozen statistics": Model(WHOLE / "frozen", "frozen:Stem()", ("2,3,9,12",)),
     "mobilenet": Model(WHOLE / "mobilenet", "mobilenet:MobileNet()", ("3,3,33,30",)),
 }
 DIRECTORIES = sorted({model.directory for model in MODELS.values()})

@@ -21,6 +21,7 @@ from mapper.model.plan import ManualError
 from mapper.model.results import Proof, Site, Span, Status
 from mapper.planning.advice import advice, is_annotation
 from mapper.planning.forms.alias import Alias, Held, find_aliases
+from mapper.planning.forms.class_checks import only_drops_counts
 from mapper.planning.forms.later import check_later, loud_uses
 from mapper.planning.forms.subclass import Subclass, find_subclass
 from mapper.planning.forms.type_test import (
@@ -446,6 +447,9 @@ class Drafter:
                 draft.uncover(_no_rule(reference.api))
             elif not _is_read(reference, rule):
                 raise ManualError(f"`{draft.site.before}` is assigned to: write it by hand")
+            elif rule.kind is Kind.MANUAL and only_drops_counts(reference.scope.node):
+                words = "nobody calls it in MindSpore, and the counts that it drops are not there"
+                self.put(draft, lambda final, edited: edited.source(draft.node), words)
             elif rule.kind is Kind.MANUAL:
                 raise ManualError(rule.remedy)
             elif rule.kind is Kind.METHOD and reference.call is None:

@@ -47,7 +47,7 @@ class ClassChecks:
         """Yield why a class cannot become a Cell."""
         for statement in one.node.body:
             if isinstance(statement, FUNCTIONS) and statement.name in _OWN_OF_MODULE:
-                if _only_drops_counts(statement):
+                if only_drops_counts(statement):
                     continue
                 yield (
                     statement.lineno,
@@ -70,12 +70,12 @@ class ClassChecks:
             yield from _sequential(one, self._inference)
 
 
-def _only_drops_counts(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def only_drops_counts(node: ast.AST) -> bool:
     """Say whether a `_load_from_state_dict` does no more than to drop `num_batches_tracked`.
 
     MindSpore has no such buffer, so that it does not matter that nobody calls the method.
     """
-    if node.name != "_load_from_state_dict":
+    if not isinstance(node, ast.FunctionDef) or node.name != "_load_from_state_dict":
         return False
     body = [one for statement in node.body for one in ast.walk(statement)]
     texts = {one.value for one in body if isinstance(one, ast.Constant)}

@@ -41,7 +41,7 @@ class MindSpore:
         """Build the model and return its layers and entries."""
         with side.modules_of(request["directory"]):
             model = self._built(request, self.ms.PYNATIVE_MODE)
-            cells = dict(_cells(model))
+            cells = self._cells(model)
             classes = {path: type(one) for path, one in cells.items()}
             sources = side.Sources(request["directory"], _is_of_the_user)
             layers = [
@@ -56,6 +56,18 @@ class MindSpore:
                 for path, cls in classes.items()
             ]
         return {"layers": layers, "entries": self._entries(model)}
+
+    def _cells(self, model: Any) -> dict[str, Any]:
+        """Return all cells by path; one with weights that is two attributes is under both."""
+        found = dict(_nested(model))
+        for name in model.state_dict():  # has both names, where `name_cells` has the first alone
+            above, path = model, ""
+            for part in name.split(".")[:-1]:
+                above = getattr(above, part, None)
+                path = f"{path}.{part}" if path else part
+                if isinstance(above, self.ms.nn.Cell):
+                    found.setdefault(path, above)
+        return found
 
     def read(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the files of the parameters in a checkpoint by name, and the names of all else."""
@@ -197,8 +209,9 @@ class MindSpore:
         known = [(name, one) for name, one in model.parameters_and_names() if one.requires_grad]
         factors = [None if one is None else ms.Tensor(one) for one in self._factors(request)]
 
-        def forward(*args: Any, **kwargs: Any) -> Any:
-            outputs = _flat(model(*args, **kwargs))  # GRAPH_MODE returns no None beside a gradient
+        # GRAPH_MODE takes no keywords here, and returns no None beside a gradient
+        def forward(*args: Any) -> Any:
+            outputs = _flat(model(*args, **named))
             loss = 0.0
             for index, one in enumerate(outputs):
                 if factors[index] is not None:
@@ -206,7 +219,7 @@ class MindSpore:
             return loss, outputs
 
         step = ms.value_and_grad(forward, None, [one for _, one in known], has_aux=True)
-        (loss, outputs), gradients = step(*inputs, **named)
+        (loss, outputs), gradients = step(*inputs)
         saved = {
             name: recorder.save(self._numpy(gradient)[0])
             for (name, _), gradient in zip(known, gradients)  # noqa: B905  (Python 3.9)
@@ -304,12 +317,12 @@ def _flat(value: Any) -> Any:
     return [] if value is None else [value]
 
 
-def _cells(model: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Return all cells by path; one that is two attributes is listed under both."""
+def _nested(model: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield a cell and those in it, by path."""
     yield path, model
     for name, cell in model.name_cells().items():
         if cell is not None:
-            yield from _cells(cell, f"{path}.{name}" if path else name)
+            yield from _nested(cell, f"{path}.{name}" if path else name)
 
 
 def _is_of_the_user(cls: type) -> bool:

@@ -376,6 +376,33 @@ def test_single_files_of_any_name_are_compared(frameworks: Frameworks, tmp_path:
     assert frameworks.compare(replace(request, expression="Net()")).agrees
 
 
+def test_a_keyword_only_input_is_given_in_every_mode(
+    frameworks: Frameworks, tmp_path: Path
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    text = (
+        "class Net(nn.{base}):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.{layer}(3, 4)\n\n"
+        "    def {method}(self, x, *, strength=None):\n"
+        "        return self.fc(x) if strength is None else self.fc(x) * strength\n"
+    )
+    for directory, framework, names in (
+        (before, "torch", {"base": "Module", "layer": "Linear", "method": "forward"}),
+        (after, "mindspore", {"base": "Cell", "layer": "Dense", "method": "construct"}),
+    ):
+        directory.mkdir()
+        (directory / "scaled.py").write_text(
+            f"from {framework} import nn\n\n\n" + text.format(**names)
+        )
+    inputs = (parse_input("5,3"), parse_input("strength=5,4"))
+    modes = ("pynative", "graph")
+    result = frameworks.compare(
+        Request(before, after, "scaled:Net()", inputs, train=True, modes=modes)
+    )
+    assert result.agrees, seen(result)
+    assert [run.failure for run in result.runs] == [None] * 4
+
+
 # --- sides that do not run ------------------------------------------------------------------------
 
 

@@ -224,13 +224,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("trees", nargs="+", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="models whose name has this")
-    parser.add_argument("--write", type=Path, help="write the table as a page, too")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        help="write the table as a page, and keep other rows",
+    )
+    parser.add_argument("--rows", nargs="+", type=Path, default=[], metavar="PAGE",
+                        help="take the rows of pages written beside this one")  # fmt: skip
     options = parser.parse_args()
     trees = {tree.resolve().name.rpartition("+")[2]: tree for tree in options.trees}
     wanted = [one for one in MODELS if one.tree in trees
               and (not options.only or any(text in one.name for text in options.only))]  # fmt: skip
-    table = Table(COLUMNS, [one.name for one in MODELS], options.write)
-    print(str(Table(COLUMNS, [], None)), flush=True)
+    pages = [*options.rows, *([options.write] if options.write else [])]
+    table = Table(COLUMNS, [one.name for one in MODELS], pages)
+    print(Table(COLUMNS, []), flush=True)
     done = []
     for model in wanted:
         with (
@@ -239,11 +246,8 @@ def main() -> int:
         ):
             done.append(row(model, trees[model.tree], Path(temporary), programs))
         print(table.put(done[-1]), flush=True)
-        if options.write is not None:
-            versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "mindspore"))
-            text = PAGE.format(date=date.today(), versions=versions, table=table,
-                               count=count(table.rows))  # fmt: skip
-            options.write.write_text(text, "utf-8")
+        write_page(options.write, table)
+    write_page(options.write, table)
     print(f"\n{count(done)}")
     return 0 if all(is_equal(one) for one in done if is_done(one)) else 1
 
@@ -251,6 +255,15 @@ def main() -> int:
 def is_done(cells: Sequence[str]) -> bool:
     """Say whether a row's model is whole."""
     return cells[1] == "yes"
+
+
+def write_page(page: Path | None, table: Table) -> None:
+    """Write the page with the rows that there are, if one is wanted."""
+    if page is not None:
+        versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "mindspore"))
+        text = PAGE.format(date=date.today(), versions=versions, table=table,
+                           count=count(table.rows))  # fmt: skip
+        page.write_text(text, "utf-8")
 
 
 def is_equal(cells: Sequence[str]) -> bool:

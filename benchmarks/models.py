@@ -230,11 +230,16 @@ def cell(run: Run, draws: bool, exact: Run | None) -> str:
         return "fails"
     if draws and run.mode == "graph":
         return "runs, random"
-    worst = farthest(run)
     if not agrees(run):
         if exact is not None and agrees(exact):
-            return f"{worst:.0e}, tanh ({farthest(exact):.0e})"
-        return f"differs ({worst:.0e})"
+            return f"{farthest(run):.0e}, tanh ({distance(exact)})"
+        return f"differs ({farthest(run):.0e})"
+    return distance(run)
+
+
+def distance(run: Run) -> str:
+    """Return how far a run that agrees is apart, and whether that is rounding."""
+    worst = farthest(run)
     return f"{worst:.0e}" + (", rounding" if worst > LIMITS[run.train] else "")
 
 
@@ -383,8 +388,9 @@ def judged(options: argparse.Namespace) -> bool:
     wanted = [one for one in MODELS if one.tree in trees]
     if options.only:
         wanted = [one for one in wanted if any(text in one.name for text in options.only)]
-    table = Table(COLUMNS, [one.name for one in MODELS], options.write)
-    print(str(Table(COLUMNS, [], None)), flush=True)
+    pages = [*options.rows, *([options.write] if options.write else [])]
+    table = Table(COLUMNS, [one.name for one in MODELS], pages)
+    print(Table(COLUMNS, []), flush=True)
     done = []
     for model in wanted:
         start = time.perf_counter()
@@ -395,16 +401,22 @@ def judged(options: argparse.Namespace) -> bool:
         print(table.put(cells), flush=True)
         if options.times:
             print(f"{model.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-        if options.write is not None:
-            versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "mindspore"))
-            text = PAGE.format(date=date.today(), versions=versions, table=table,
-                               count=count(table.rows))  # fmt: skip
-            options.write.write_text(text, "utf-8")
+        write_page(options.write, table)
+    write_page(options.write, table)
     print(f"\n{count(done)}")
     missing = {one.tree for one in MODELS} - trees.keys()
     if missing:
         print(f"No tree was given for {', '.join(sorted(missing))}.")
     return all(map(is_equal, done))
+
+
+def write_page(page: Path | None, table: Table) -> None:
+    """Write the page with the rows that there are, if one is wanted."""
+    if page is not None:
+        versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "mindspore"))
+        text = PAGE.format(date=date.today(), versions=versions, table=table,
+                           count=count(table.rows))  # fmt: skip
+        page.write_text(text, "utf-8")
 
 
 def is_equal(cells: Sequence[str]) -> bool:
@@ -424,11 +436,17 @@ def main() -> int:
     parser.add_argument("trees", nargs="+", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="models whose name has this")
     parser.add_argument("--keep", type=Path, help="write both versions here, and leave them")
-    parser.add_argument("--write", type=Path, help="write the table as a page, too")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        help="write the table as a page, and keep other rows",
+    )
     parser.add_argument("--plain", action="store_true", help="the weights as torch draws them")
     parser.add_argument("--times", action="store_true", help="say how long each took")
     parser.add_argument("--torch", default=sys.executable, help="the Python that has torch")
     parser.add_argument("--mindspore", default=sys.executable, help="the Python with MindSpore")
+    parser.add_argument("--rows", nargs="+", type=Path, default=[], metavar="PAGE",
+                        help="take the rows of pages written beside this one")  # fmt: skip
     options = parser.parse_args()
     return 0 if judged(options) else 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -13,13 +13,15 @@ def line(cells: Iterable[str], width: int = 300) -> str:
 
 
 class Table:
-    """A table of models that grows row by row; with a page, it begins with the page's rows."""
+    """A table of models that grows row by row; it begins with the rows of pages."""
 
-    def __init__(self, columns: Iterable[str], models: Iterable[str], page: Path | None) -> None:
+    def __init__(
+        self, columns: Sequence[str], models: Iterable[str], pages: Iterable[Path] = ()
+    ) -> None:
         self._head = [line(columns), line("---" for _ in columns)]
         self._models = list(models)
-        text = page.read_text("utf-8") if page is not None and page.exists() else ""
-        found = [one for one in text.splitlines() if one.startswith("| ")]
+        texts = [page.read_text("utf-8") for page in pages if page.exists()]
+        found = [one for text in texts for one in text.splitlines() if one.startswith("| ")]
         self._lines = {cells_of(one)[0]: one for one in found if one not in self._head}
 
     def put(self, cells: Iterable[str]) -> str:

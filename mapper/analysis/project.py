@@ -127,6 +127,7 @@ def assigned(target: str, path: Path, hops: int = limits.PROJECT_HOPS) -> tuple[
     return None
 
 
+@per_run
 def assigned_in(file: Path, name: str, hops: int = limits.PROJECT_HOPS) -> tuple[Path, str] | None:
     """Return the file and the name of a variable that a file has, or takes from another one."""
     scope = _module_scope(file)

@@ -792,6 +792,14 @@ TAKING = (
     "try: from lib import {n}\nexcept ImportError: {n} = None", "from lib \\\n    import {n}", "def get():\n    from lib import {n}\n    return {n}\n{n} = get()", "import importlib\n{n} = importlib.import_module('lib').{n}", "{n} = __import__('lib').{n}", "import lib\nother = lib\n{n} = other.{n}", "import lib\nclass NS:\n    {n} = lib.{n}\n{n} = NS.{n}", "from middle import {n}", "from middle import *", "import middle\n{n} = middle.{n}",
     "import lib\n{n} = lib.__dict__['{n}']", "import lib, operator\n{n} = operator.attrgetter('{n}')(lib)", "exec('from lib import {n}')", "from pkg.sub import {n}", "import pkg.sub\n{n} = pkg.sub.{n}", "import pkg.sub as ps\n{n} = ps.{n}", "if True:\n    from lib import {n}", "from lib import make, {n}",
 )  # fmt: skip
+DERIVED = """
+
+class Derived(Own):
+    def forward(self, x):
+        return self.conv(x)[:, :1]
+
+"""
+KEEPING = ("", "", "torch.initial_seed()")  # what has no rule keeps a function torch's
 USES = {
     "C": ("C(3, 4, 3, 1, 1)(x).shape", "C(3, 4, (3, 1), padding=1, bias=False)(x).shape", "isinstance(C(3, 4, 3), nn.Conv2d)", "type('R', (C,), {})(3, 4, 3, padding=1)(x).shape"),
     "Norm": ("Norm(3, 1e-5, 0.3).eval()(x)", "Norm(3).momentum", "Norm(3)(x).shape"),
@@ -800,7 +808,8 @@ USES = {
     "L": ("L()(x)", "L(0.4)(x)"),
     "F": ("F.leaky_relu(x)", "F.relu(x, inplace=True)", "F.max_pool2d(x, 2)", "F.avg_pool2d(x, 2)", "F.softmax(x, 1)"),
     "ops": ("ops.leaky_relu(x)", "ops.avg_pool2d(x, 2)", "ops.softmax(x, dim=1)"),
-    "Own": ("Own()(x).shape", "Own(4).eval()(x).shape", "type('S', (Own,), {'forward': lambda self, x: self.conv(x)})()(x).shape"),
+    "Own": ("Own()(x).shape", "Own(4).eval()(x).shape", "type('S', (Own,), {'forward': lambda self, x: self.conv(x)})()(x).shape", "isinstance(Own(), nn.Module)", "isinstance(Own().conv, nn.Conv2d)", "type(Own().conv) is nn.Conv2d", "len(list(Own().modules()))"),
+    "Derived": ("Derived()(x).shape", "Derived(4).eval()(x).shape", "isinstance(Derived(), nn.Module)"),
     "make": ("make()(x).shape", "make(5, p=2)(x).shape"),
     "torch": ("torch.flatten(x, 1)", "torch.std(x, 1)", "torch.full((2,), 1.5)", "torch.cat([x, x], dim=1)"),
 }  # fmt: skip
@@ -810,13 +819,18 @@ def imports(draw: random.Random) -> Program:
     """Make a library and a program, perhaps a notebook, that takes a name of it in an odd way."""
     name = draw.choice(list(USES))
     use = draw.choice(USES[name])
+    derived = DERIVED if name == "Derived" else ""
+    name = "Own" if derived else name
     how = draw.choice(TAKING).replace("{n}", name)
+    keeping = draw.choice(KEEPING)
     has_nn = name != "nn" and (draw.random() < 0.4 or "nn." in use)
     head = "import torch.nn as nn\n" if has_nn else ""
     order = [head, how + "\n"]
     draw.shuffle(order)
-    text = "".join(order)
-    run = f"def run(x):\n    return {use}\n"
+    text = "".join(order) + derived
+    if keeping and name != "torch":
+        text = f"import torch\n{text}"
+    run = f"def run(x):\n    {keeping or 'pass'}\n    return {use}\n"
     files = {"lib.py": LIBRARY}
     if "middle" in how:
         files["middle.py"] = draw.choice(

@@ -74,6 +74,10 @@ class LayerUse:
     """The Parameter that a method changes."""
     trains: bool = False
     """Whether the file trains by torch: it calls `loss.backward()`."""
+    is_by_name: bool = False
+    """Whether it is the name of the class that is asked for."""
+    strings: frozenset[str] = frozenset()
+    """The texts in the function around, which the name may be compared with."""
 
     def concerns(self, names: frozenset[str]) -> bool:
         """Say whether one of these attributes may be meant."""
@@ -105,6 +109,15 @@ def uses_of(path: Path | None, tree: ast.Module) -> Iterator[LayerUse]:
         for use in (*_stores(node, place), *_calls(node, place, wrappers), *_tests(node, place)):
             if not (_is_own(use.node, use.place) or _is_module(use.node, use.place)):
                 yield replace(use, words=beside.get(node, use.words), trains=trains)
+        if (named := _named(node)) is not None and not _is_own(named, place):
+            around = next(place.function(), tree)
+            strings = frozenset(
+                one.value
+                for one in ast.walk(around)
+                if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            )
+            assert isinstance(node, ast.expr)
+            yield _use(Doing.TEST, node, named, place, is_by_name=True, strings=strings)
         if node in lists:
             assert isinstance(node, ast.Call)
             yield _use(Doing.LIST, node, node, place)
@@ -162,9 +175,25 @@ def _last_of(node: ast.expr) -> str:
 
 
 def _reads(name: str, node: ast.AST) -> bool:
-    """Say whether code reads a name otherwise than to print it."""
-    if isinstance(node, ast.Call) and _last(node.func) == "print":
-        return False
+    """Say whether code depends on the place that a name in dots gives, or on all of the name.
+
+    It does not where it prints it, or looks for a word in it.
+    """
+    match node:
+        case ast.Call(func=ast.Name(id="print")):
+            return False
+        case (
+            ast.Compare(
+                left=ast.Constant(value=str(word)),
+                ops=[ast.In() | ast.NotIn()],
+                comparators=[ast.Name()],
+            )
+            | ast.Call(
+                func=ast.Attribute(value=ast.Name(), attr="startswith" | "endswith" | "find"),
+                args=[ast.Constant(value=str(word))],
+            )
+        ) if word.isidentifier():
+            return False
     if isinstance(node, ast.Name):
         return node.id == name
     return any(_reads(name, child) for child in children(node))
@@ -350,6 +379,24 @@ def _tests(node: ast.AST, place: Place) -> Iterator[LayerUse]:
             | ast.Call(func=ast.Name(id="getattr"), args=[base, ast.Constant(value=str(name)), _])
         ):
             yield _use(Doing.ASK, node, base, place, frozenset((name,)))
+
+
+def _named(node: ast.AST) -> ast.expr | None:
+    """Return the object whose class an expression gives the name of."""
+    match node:
+        case (
+            ast.Attribute(value=found, attr="__name__" | "__qualname__")
+            | ast.Call(func=ast.Name(id="str" | "repr"), args=[found])
+        ):
+            match found:
+                case (
+                    ast.Call(func=ast.Name(id="type"), args=[base])
+                    | ast.Attribute(value=base, attr="__class__")
+                ):
+                    return base
+        case ast.Call(func=ast.Attribute(value=base, attr="_get_name")):
+            return base
+    return None
 
 
 def _may_be_layers(classes: ast.expr) -> bool:

@@ -14,6 +14,7 @@ from functools import cached_property
 from mapper.analysis.layer_use_sites import Doing, LayerUse
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.program import Program, program_of
+from mapper.model.options import Options
 from mapper.model.record import record
 
 NO_COUNTERPART = frozenset(("forward", "_conv_forward"))
@@ -33,7 +34,9 @@ class LayerUses:
     `is_whole`: what the file does to a Parameter that is known as one is rewritten there.
     """
 
-    def __init__(self, module: ParsedModule, is_whole: bool) -> None:
+    def __init__(self, module: ParsedModule, options: Options) -> None:
+        is_whole = options.is_whole
+        self._options = options
         self._module = module
         self._own = module.path.resolve() if module.path is not None else None
         self._is_whole = is_whole
@@ -52,11 +55,19 @@ class LayerUses:
         for use in self._uses:
             if use.words and not any(word in api.rpartition(".")[2] for word in use.words):
                 continue
-            if not wanted.asks(use) or not self._holds(use, call, self._is_direct(use, wanted)):
+            is_asked = wanted.asks(use) or self._is_denied(use)
+            if not is_asked or not self._holds(use, call, self._is_direct(use, wanted)):
                 continue
             apis = self._concerned(use)
             if apis is None or api in apis:
                 yield use
+
+    def _is_denied(self, use: LayerUse) -> bool:
+        """Say whether a test stays torch's in a file outside of a run for convolutions alone."""
+        if self._is_whole or use.doing is not Doing.TEST:
+            return False
+        file = use.place.file
+        return file is not None and not self._options.names(str(file.parent), str(file))
 
     def mentioned(self, names: Sequence[str]) -> str | None:
         """Return the first of some names that stands anywhere in the program's text."""
@@ -81,7 +92,7 @@ class LayerUses:
         In another file's training code `named_modules()` raises on a Cell.
         """
         is_foreign = self._is_whole and use.place.file != self._own
-        is_question = use.doing in (Doing.TEST, Doing.ASK)
+        is_question = use.doing in (Doing.TEST, Doing.ASK) and not use.is_by_name
         return wanted.is_met_inside(use) or (is_foreign and is_question)
 
     def _holds(self, use: LayerUse, call: ast.expr, is_direct: bool) -> bool:
@@ -109,6 +120,8 @@ class Wanted:
     changed: frozenset[str]
     is_wrapped: bool
     inner: frozenset[str]
+    names: tuple[str, str] = ("", "")
+    """What torch's class and MindSpore's are called."""
     is_said: bool = False
     """Whether what raises counts, too."""
 
@@ -131,7 +144,15 @@ class Wanted:
                 return self.is_said or self.is_wrapped
             case Doing.START:
                 return self.is_said and bool(use.names & self.changed)
+            case Doing.TEST if use.is_by_name and not self.is_wrapped:
+                return self._is_renamed(use.strings)
         return self.is_wrapped
+
+    def _is_renamed(self, strings: frozenset[str]) -> bool:
+        """Say whether a class is told by its name, or by one of some texts, as another one."""
+        old, new = self.names
+        texts = strings or {old}
+        return old != new and any((t in old) != (t in new) or t == old for t in texts)
 
 
 def settable(parameters: frozenset[str], state: frozenset[str]) -> frozenset[str]:

@@ -139,7 +139,7 @@ class Drafter:
         self._imports = imports
         self._edited = EditedText(module)
         self._reads = attribute_reads(module.text)
-        self._uses = LayerUses(module, options.is_whole)
+        self._uses = LayerUses(module, options)
 
     @functools.cached_property
     def _set_methods(self) -> list[Setting]:

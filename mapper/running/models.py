@@ -32,6 +32,7 @@ from mapper.running.einops import einops_drafts
 from mapper.running.einsum import API, einsum_draft
 from mapper.running.filled import FilledContainers
 from mapper.running.in_place import InPlaceMethods
+from mapper.running.integer_casts import stopped
 from mapper.running.largest import part_draft
 from mapper.running.links import Links, Use, find_links, find_uses
 from mapper.running.no_grad import NoGradients
@@ -78,12 +79,14 @@ class Models:
                 drafts.extend(filled.stray(reference))
             elif (cast := _cast(module, reference, inference)) is not None:
                 drafts.append(_casting(drafter, reference, *cast))
+                stopped(drafts[-1])
             elif counts_statistics(reference):
                 drafts.append(_parameters(drafter, reference))
             elif drafter.is_in_place(reference):
                 drafts.append(in_place.draft(reference))
             else:
                 drafts.append(drafter.method(reference, _placement(reference, inference)))
+                stopped(drafts[-1])
         for draft in drafts:
             if draft.is_written and (found := _built_elsewhere(draft.reference, inference)):
                 draft.leave(

@@ -326,4 +326,25 @@ def act(name):
         "y = [c(x) for c in self.convs]\nk = y[0]\nfor i in range(2, 0, -1):\n"
         "    y[i - 1] += F.relu(y[i])\nreturn [F.relu(t) for t in y], k",
     ),
+    # --- views, which autodiff makes copies of in MindSpore ---
+    "an element of a view": net("left", CONV, "y = self.conv(x)\ny.view(-1)[0] = 7\nreturn y"),
+    "an element of a flattened one": net(
+        "left", CONV, "y = self.conv(x)\ntorch.flatten(y)[0] = 7\nreturn y"
+    ),
+    "an element of what detach gives": net(
+        "left", CONV, "y = self.conv(x)\ny.detach()[0] = 7\nreturn y"
+    ),
+    "an element of an element": net("left", CONV, "y = self.conv(x)\ny[0][1] = 7\nreturn y"),
+    "an element of a Tensor in a list": net(
+        "equal", CONV, "y = [self.conv(x) * 1]\ny[0][0] = 7\nreturn y"
+    ),
+    # --- casts, which MindSpore's gradients pass ---
+    "a cast to int and back": net("equal", CONV, "y = self.conv(x)\nreturn y.int().float() * y"),
+    "a cast to bool": net("equal", CONV, "y = self.conv(x)\nm = y.bool()\nreturn m * y"),
+    "a cast by its dtype": net(
+        "equal", CONV, "y = self.conv(x)\nm = (y * 3).to(torch.long)\nreturn m * y"
+    ),
+    "a cast by its dtype, another way": net(
+        "equal", CONV, "y = self.conv(x)\nm = (y * 3).type(torch.int32)\nm += 1\nreturn m * y"
+    ),
 }  # fmt: skip

@@ -85,6 +85,67 @@ CASES: dict[str, Case] = {
         "self.n = 1 + sum(isinstance(m, nn.BatchNorm2d) for m in self.modules())",
         TWICE,
     ),
+    # --- names of classes ---
+    "a Linear looked for by name, as initialisers do": Case(
+        {
+            "main.py": f"""{HEAD}
+
+def started(m):
+    name = m.__class__.__name__
+    if name.find('Conv') != -1:
+        nn.init.constant_(m.weight, 0.5)
+    elif name.find('Linear') != -1:
+        nn.init.constant_(m.weight, 0.25)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1, bias=False)
+        self.fc = nn.Linear(8, 8, bias=False)
+        self.apply(started)
+
+    def forward(self, x):
+        return self.fc(self.conv(x))
+
+
+def run(x):
+    return Net()(x)
+"""
+        },
+        "left",
+    ),
+    "a Conv looked for by name": Case(
+        {
+            "main.py": f"""{HEAD}
+
+def started(m):
+    if m.__class__.__name__.find('Conv') != -1:
+        nn.init.constant_(m.weight, 0.5)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(3, 3, 1, bias=False)
+        self.apply(started)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def run(x):
+    return Net()(x)
+"""
+        },
+        "equal",
+    ),
+    "the name of a layer's class": net(
+        "left", f"{CONV}\nself.a = nn.Linear(8, 8)\nself.n = len(type(self.a).__name__)", TWICE
+    ),
+    "torch's name of a layer's class, which is MindSpore's": net(
+        "equal", f"{CONV}\nself.n = len(type(self.conv).__name__)", TWICE
+    ),
     # --- names that are given another value ---
     "a method of Tensor's": program(
         "left",

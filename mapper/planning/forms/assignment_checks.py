@@ -91,13 +91,45 @@ class AssignmentChecks:
                     for one in elements:
                         if isinstance(one, ast.Subscript) and (self._kind(one.value).is_tensor):
                             yield statement.lineno, _SEVERAL.format(ast.unparse(one))
+                case ast.Subscript(value=value) if self._is_view(value):
+                    yield statement.lineno, _VIEW.format(ast.unparse(target))
                 case ast.Subscript(value=ast.Name(id=name) as value):
                     if self._kind(value).is_tensor and not self._aliases.is_private(
                         name, statement, function
                     ):
                         yield statement.lineno, _ELEMENT.format(ast.unparse(target))
 
+    def _is_view(self, value: ast.expr) -> bool:
+        """Say whether an expression may give a part or a view of a Tensor."""
+        kind = self._kind(value)
+        if kind.is_known and not kind.is_tensor:
+            return False
+        match value:
+            case ast.NamedExpr(value=inner):
+                return self._is_view(inner)
+            case ast.IfExp(body=body, orelse=orelse):
+                return self._is_view(body) or self._is_view(orelse)
+            case ast.Call(func=ast.Attribute(attr=name)):
+                return kind.is_tensor or name in _VIEWS
+            case ast.Attribute(attr=name):
+                return name in ("T", "mT", "data", "real", "imag")
+            case ast.Subscript(value=inner):
+                return kind.is_tensor and self._kind(inner).is_tensor
+        return kind.is_tensor and not isinstance(value, ast.Name)
 
+
+_VIEWS = frozenset(
+    (
+        "view", "view_as", "reshape", "flatten", "ravel", "detach", "squeeze", "unsqueeze", "t",
+        "transpose", "permute", "narrow", "select", "expand", "expand_as", "diagonal", "unflatten",
+        "swapaxes", "movedim", "contiguous", "unfold",
+    )
+)  # fmt: skip
+"""Methods that give a view of a Tensor, whatever else has such a name."""
+_VIEW = (
+    "`{}` is assigned to in a view of a Tensor, which changes the Tensor in torch and may not in "
+    "MindSpore: assign to the Tensor itself"
+)
 _SEVERAL = (
     "`{}` is assigned to together with others, so that torch may read what it changed already: "
     "write one assignment after the other"

@@ -66,6 +66,7 @@ def _wanted(rule: Rule, is_wrapped: bool) -> Wanted:
         changed=state,
         is_wrapped=is_wrapped,
         inner=state,
+        names=(rule.torch.api.rpartition(".")[2], rule.mindspore.api.rpartition(".")[2]),
     )
 
 
@@ -97,6 +98,11 @@ def _words(use: LayerUse, place: str, is_wrapped: bool) -> str:
             return (
                 f"{place} wraps it (`{text}`), and it would become a SequentialCell, which has no "
                 "weight: pad or crop in `forward` instead"
+            )
+        case Doing.TEST if use.is_by_name and not is_wrapped:
+            return (
+                f"{place} asks for the name of its class (`{text}`), which is another one in "
+                "MindSpore: test by isinstance"
             )
         case Doing.LIST:
             return (

@@ -191,6 +191,23 @@ CASES: dict[str, Case] = {
         "left",
         only=("main.py",),
     ),
+    "a base that the file gives a name of its own": own_and(
+        f"{HEAD}import lib as l\nOwn = l.Own\n{DERIVED}", "left", "main.py"
+    ),
+    "a class that another file gives a name and derives from": own_and(
+        f"{HEAD}from lib import Own as O\nK = O\n{DERIVED.replace('(Own)', '(K)')}",
+        "left",
+        "lib.py",
+    ),
+    "a class that reaches its heir through a third file": Case(
+        {
+            "lib.py": OWN,
+            "middle.py": "import lib\nK = lib.Own\n",
+            "main.py": f"import middle\n{DERIVED.replace('(Own)', '(middle.K)')}",
+        },
+        "left",
+        only=("lib.py",),
+    ),
     # --- type tests in what stays torch's ---
     "a type test of a model": own_and(f"{HEAD}from lib import Own\n{asked(OWN_MODULE)}", "equal"),
     "a type test of a layer": own_and(f"{HEAD}from lib import Own\n{asked(OWN_LAYER)}", "equal"),

@@ -334,6 +334,9 @@ def act(name):
     "an element of what detach gives": net(
         "left", CONV, "y = self.conv(x)\ny.detach()[0] = 7\nreturn y"
     ),
+    "an element of a parameter's view": program(
+        "left", "\n\ndef run(x):\n    x = x.view(-1)\n    x[0] = 3\n    return x\n"
+    ),
     "an element of an element": net("left", CONV, "y = self.conv(x)\ny[0][1] = 7\nreturn y"),
     "an element of a Tensor in a list": net(
         "equal", CONV, "y = [self.conv(x) * 1]\ny[0][0] = 7\nreturn y"

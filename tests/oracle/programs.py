@@ -155,19 +155,22 @@ def _compared(
 
 
 def _is_unstable(made: Program, folder: Path, before: Result, tolerance: float) -> bool:
-    """Say whether torch itself computes something else where the inputs are rounded otherwise."""
+    """Say whether torch itself computes something else, rounded otherwise or in float64."""
     for name, text in made.files.items():
         (folder / name).write_text(text)
     random = np.random.default_rng(5)
-    inputs = tuple(
-        (one * (1 + ROUNDING * random.standard_normal(one.shape))).astype(one.dtype)
-        if one.dtype.kind == "f"
-        else one
-        for one in made.inputs
-    )
-    known = Known(before.known.weights, before.known.differentiable)
-    after = _executed(folder, made, Torch(replace(made, inputs=inputs), known))
-    return not after.error and difference(before.values, after.values, tolerance) is not None
+    rounded = [one * (1 + ROUNDING * random.standard_normal(one.shape)) for one in made.inputs]
+    for inputs, is_exact in ((rounded, False), (made.inputs, True)):
+        floats = np.float64 if is_exact else np.float32
+        given = tuple(
+            one.astype(floats) if old.dtype.kind == "f" else old
+            for one, old in zip(inputs, made.inputs, strict=True)
+        )
+        known = Known(before.known.weights, before.known.differentiable)
+        after = _executed(folder, made, Torch(replace(made, inputs=given), known))
+        if not after.error and difference(before.values, after.values, tolerance) is not None:
+            return True
+    return False
 
 
 def _why(results: Mapping[str, FileResult]) -> str:
@@ -329,6 +332,8 @@ class Torch(Side):
                 drawn = random.standard_normal(tuple(value.shape)).astype(np.float32) * 0.5
                 drawn = np.abs(drawn) + 0.5 if name.endswith("running_var") else drawn
                 value.data.copy_(torch.from_numpy(np.asarray(drawn)).reshape(value.shape))
+        if any(one.dtype == np.float64 for one in self.made.inputs):
+            return model.double()
         for name, value in model.state_dict().items():  # shared ones have their last value
             weights[name] = value.detach().numpy().copy()
         return model

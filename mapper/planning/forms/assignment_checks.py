@@ -94,10 +94,19 @@ class AssignmentChecks:
                 case ast.Subscript(value=value) if self._is_view(value):
                     yield statement.lineno, _VIEW.format(ast.unparse(target))
                 case ast.Subscript(value=ast.Name(id=name) as value):
-                    if self._kind(value).is_tensor and not self._aliases.is_private(
-                        name, statement, function
-                    ):
+                    is_tensor = self._kind(value).is_tensor or self._is_made_a_view(value, function)
+                    if is_tensor and not self._aliases.is_private(name, statement, function):
                         yield statement.lineno, _ELEMENT.format(ast.unparse(target))
+
+    def _is_made_a_view(self, name: ast.Name, function: ast.AST) -> bool:
+        """Say whether a name of which nothing is known is assigned a view: `m = m.view(-1)`."""
+        return not self._kind(name).is_known and any(
+            isinstance(one, ast.Assign)
+            and isinstance(one.value, ast.Call)
+            and any(isinstance(two, ast.Name) and two.id == name.id for two in one.targets)
+            and self._is_view(one.value)
+            for one in walk(function)
+        )
 
     def _is_view(self, value: ast.expr) -> bool:
         """Say whether an expression may give a part or a view of a Tensor."""

@@ -314,10 +314,24 @@ def takers_under(path: Path, name: str) -> dict[Path, frozenset[str]]:
             uses = taker.uses
             names = {local for local, _ in uses.imported}
             names |= {wanted} if uses.stars or uses.reads or uses.unclear else set()
+            names |= _other_names(taker.file, names)
             found.setdefault(taker.file, set()).update(names)
             handed = names if not uses.unclear else names - {wanted}
             todo += [(taker.file, local, hops - 1) for local in sorted(handed)]
     return {file: frozenset(names) for file, names in found.items()}
+
+
+def _other_names(file: Path, names: set[str]) -> set[str]:
+    """Return the names that a file gives to what it has under some: `K = lib.Own`."""
+    parsed, found = parse(file), set[str]()
+    for statement in parsed.tree.body if parsed is not None else ():
+        match statement:
+            case ast.Assign(
+                targets=[ast.Name(id=other)],
+                value=ast.Name(id=word) | ast.Attribute(attr=word),
+            ) if word in names | found:
+                found.add(other)
+    return found
 
 
 def _taking(path: Path, name: str) -> Iterator[Taker] | None:

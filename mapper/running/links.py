@@ -38,12 +38,13 @@ class Staying:
     """What stays torch's in a file.
 
     `names` are classes, functions and variables, with the reasons; `models` what stands in those of
-    them that are models, or ask whether something is of a class of torch's; `reads` all names that
-    stand in what stays; `asks` the names of functions that ask so.
+    them that are models, `asked` in those that ask whether something is of a class of torch's;
+    `reads` all names that stand in what stays; `asks` the names of functions that ask so.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
     asks: frozenset[str] = frozenset()
 
@@ -51,17 +52,23 @@ class Staying:
     def of(cls, stays: Mapping[Unit, Hindrance], asking: Collection[Unit]) -> Staying:
         """Return what other files have to know of the units that stay torch's."""
         reached = asking_units(stays, asking)
+        words = {u: f"{u.words} of another file stays torch's: {stays[u].words}" for u in stays}
         return cls(
             {name: why.words for unit, why in stays.items() for name in unit.binds},
+            {name: words[unit] for unit in stays if unit.is_model for name in _written(unit)},
             {
-                name: f"{unit.words} of another file stays torch's: {why.words}"
-                for unit, why in stays.items()
-                for one in ([unit] if unit.is_model else reached.get(unit, ()))
-                for name in (*one.reads, *one.others)
+                name: words[unit]
+                for unit, units in reached.items()
+                for one in units
+                for name in _written(one)
             },
             frozenset().union(*(unit.reads for unit in stays)),
             frozenset().union(*(unit.binds for unit in reached)),
         )
+
+
+def _written(unit: Unit) -> set[str]:
+    return {*unit.reads, *unit.others}
 
 
 Others = Callable[[Path], Staying]
@@ -131,10 +138,12 @@ class Links:
             elif alias.name in others(alias.file).reads:
                 yield alias.unit, Hindrance(alias.line, f"{words}, and stays torch's")
         for taker in self.takers:
-            models = others(taker.file).models
-            found = sorted(taker.names & models.keys())
-            if found and (taker.is_quiet or not taker.is_named):
-                yield taker.unit, Hindrance(taker.unit.line, models[found[0]])
+            theirs = others(taker.file)
+            silent = dict(theirs.asked)
+            if taker.is_quiet or not taker.is_named:
+                silent |= theirs.models
+            if found := sorted(taker.names & silent.keys()):
+                yield taker.unit, Hindrance(taker.unit.line, silent[found[0]])
 
     def asking(self, others: Others) -> frozenset[Unit]:
         """Return the units that ask for classes of torch's through functions of other files."""

@@ -867,7 +867,7 @@ def imports(draw: random.Random) -> Program:
     only = draw.choice(
         [(), (), (library,), ("main.ipynb" if "main.ipynb" in files else "main.py",)]
     )
-    select = draw.choice([(), (), ("conv",)])
+    select = draw.choice([(), (), () if "modules()" in use else ("conv",)])
     return Program(files, (value,), select=select, only=only)
 
 

@@ -120,7 +120,7 @@ def uses_of(path: Path | None, tree: ast.Module) -> Iterator[LayerUse]:
             yield _use(Doing.TEST, node, named, place, is_by_name=True, strings=strings)
         if node in lists:
             assert isinstance(node, ast.Call)
-            yield _use(Doing.LIST, node, node, place)
+            yield _use(Doing.LIST, node, node, place, trains=trains)
         if isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
             place = Place(path, (*place.around, node))
         stack.extend((child, place) for child in children(node))

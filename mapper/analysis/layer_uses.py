@@ -63,14 +63,9 @@ class LayerUses:
                 yield use
 
     def _is_denied(self, use: LayerUse) -> bool:
-        """Say whether torch would answer otherwise where a run is for convolutions alone.
-
-        Its modules do not count a layer of MindSpore's; a test in a file outside stays torch's.
-        """
-        if self._is_whole or use.doing not in (Doing.TEST, Doing.LIST):
+        """Say whether a test stays torch's in a file outside of a run for convolutions alone."""
+        if self._is_whole or use.doing is not Doing.TEST:
             return False
-        if use.doing is Doing.LIST:
-            return True
         file = use.place.file
         return file is not None and not self._options.names(str(file.parent), str(file))
 

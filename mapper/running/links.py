@@ -187,6 +187,10 @@ def find_links(
     return Links(used, taken, list(_aliases(module, units, lines, options)))
 
 
+_DEEPEST = 3
+"""How many attributes lead to what another file defines: `package.module.Class` has two."""
+
+
 def find_uses(module: ParsedModule) -> list[Use]:
     """Return where a file uses classes and functions of other files."""
     return list(dict.fromkeys(_uses(module))) if module.path is not None else []
@@ -198,6 +202,12 @@ def _uses(module: ParsedModule) -> Iterator[Use]:
     targets: dict[str, set[str]] = {}
     for _, local, binding in module.names.imports():  # those inside functions, too
         targets.setdefault(local, set()).add(binding.target or "")
+    for statement in module.tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=other)], value=ast.Name(id=local)) if (
+                local in targets
+            ):
+                targets.setdefault(other, set()).update(targets[local])
     if not scope.stars and all(is_torch(one) for every in targets.values() for one in every):
         return
     for local, chains in facts_of(module.tree).chains.items():
@@ -205,7 +215,7 @@ def _uses(module: ParsedModule) -> Iterator[Use]:
             continue
         behind: dict[tuple[str, ...], list[tuple[Path, str]]] = {}
         for chain in chains:
-            attribute = chain.attributes[:1]
+            attribute = chain.attributes[:_DEEPEST]
             if chain.is_loaded and attribute not in behind:
                 behind[attribute] = list(_behind(module, local, attribute, targets.get(local)))
             for file, name in behind[attribute] if chain.is_loaded else ():
@@ -230,14 +240,15 @@ def _behind(
                 yield from [variable] if variable is not None else _defined(found)
                 return
     for target in sorted(targets or ()):
-        if target and not is_torch(target):
-            dotted = ".".join([target, *attribute])
-            found = origin(dotted, module.path) or origin(target, module.path)
-            variable = assigned(dotted, module.path)
+        for end in range(len(attribute), -1, -1) if target and not is_torch(target) else ():
+            dotted = ".".join([target, *attribute[:end]])
+            found, variable = origin(dotted, module.path), assigned(dotted, module.path)
             if found is not None and (found.torch or found.node):
                 yield from _defined(found)
-            elif variable is not None:
+                break
+            if variable is not None:
                 yield variable
+                break
 
 
 def _defined(found: Origin | None) -> Iterator[tuple[Path, str]]:

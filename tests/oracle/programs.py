@@ -168,7 +168,7 @@ def _is_unstable(made: Program, folder: Path, before: Result, tolerance: float) 
         )
         known = Known(before.known.weights, before.known.differentiable)
         after = _executed(folder, made, Torch(replace(made, inputs=given), known))
-        if not after.error and difference(before.values, after.values, tolerance) is not None:
+        if not after.error and difference(before.values, after.values, tolerance / 2) is not None:
             return True
     return False
 

@@ -182,7 +182,7 @@ class File:
 class Inference:
     """Tells what kind of value the expressions of one file have.
 
-    `project` is shared by the files of one run, so that each is analysed once.
+    `project` holds the files that it imports, each analysed once.
     """
 
     module: ParsedModule
@@ -200,6 +200,10 @@ class Inference:
                 self._file = self.project.add(path, self.module.tree)
         self._file.analyse()
         return self._file.cells
+
+    def release(self) -> None:
+        """Forget all files: what is asked afterwards is found anew."""
+        self._file, self.project = None, Project()
 
     def kind(self, node: ast.expr) -> Kind:
         """Return what kind of value an expression of the file has."""

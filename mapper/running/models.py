@@ -111,6 +111,7 @@ class Models:
         options = drafter.options
         self._links = find_links(module, self._units, uses, lines, quiet, options)
         self._held = set[Draft]()
+        inference.release()  # the drafts are kept, and may be those of a whole project
 
     @property
     def outline(self) -> Outline:

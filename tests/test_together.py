@@ -133,3 +133,26 @@ def test_a_class_that_is_switched_off_keeps_those_that_use_it(tmp_path: Path) ->
     user = net("from blocks import Block", "        self.a = Block(3)\n", odd="")
     write(tmp_path, {"blocks.py": HEAD + off, "net.py": user})
     assert "stays torch's" in left(report(tmp_path, ".")["net.py"])[-1]
+
+
+WITH_3D = "class Video(nn.Module):\n    norm = nn.BatchNorm3d\n"
+
+
+@pytest.mark.parametrize(
+    ("use", "is_left"),
+    [("", False), ("video = Video()\n", True), ("class More(Video):\n    pass\n", True)],
+    ids=["that nothing names", "that its file builds", "that another class derives from"],
+)
+def test_a_type_test_minds_another_class_of_torchs_in_code(
+    use: str, is_left: bool, tmp_path: Path
+) -> None:
+    tested = (
+        "        for m in self.modules():\n            if isinstance(m, nn.BatchNorm2d):\n"
+        "                nn.init.ones_(m.weight)\n"
+    )
+    write(tmp_path, {
+        "blocks.py": f"{HEAD}{BLOCK}\n\n{WITH_3D}\n\n{use}",
+        "net.py": net("from blocks import Block", "        self.a = Block(3)\n", odd=tested),
+    })  # fmt: skip
+    found = left(report(tmp_path, ".")["net.py"])
+    assert any("do not tell it from `BatchNorm3d`" in words for words in found) is is_left

@@ -10,10 +10,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from mapper.analysis.layer_use_sites import Doing, LayerUse
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.program import Program, program_of
+from mapper.analysis.scopes import DEFINITIONS
+from mapper.analysis.walk import walk
 from mapper.model.options import Options
 from mapper.model.record import record
 
@@ -70,11 +73,28 @@ class LayerUses:
         return file is not None and not self._options.names(str(file.parent), str(file))
 
     def mentioned(self, names: Sequence[str]) -> str | None:
-        """Return the first of some names that stands anywhere in the program's text."""
-        if not names:
-            return None
-        texts = [file.text for file in self._program.files.values()]
-        return next((one for one in names if any(one in text for text in texts)), None)
+        """Return the first of some names that the program's code has, where it may come to it.
+
+        A class or function of another file that nothing else names does not count.
+        """
+        texts = [file.text for file in self._program.files.values()] if names else []
+        for name in names:
+            if any(name in text for text in texts) and any(map(self._is_met, self._with(name))):
+                return name
+        return None
+
+    def _with(self, name: str) -> Iterator[tuple[Path | None, ast.stmt]]:
+        """Yield the statements of the program's modules that have a name in their code."""
+        for path, file in self._program.files.items():
+            for statement in file.tree.body if name in file.text else ():
+                if any(_named(node) == name for node in walk(statement)):
+                    yield path, statement
+
+    def _is_met(self, place: tuple[Path | None, ast.stmt]) -> bool:
+        path, statement = place
+        if path == self._own or not isinstance(statement, DEFINITIONS):
+            return True
+        return any(other is not statement for _, other in self._with(statement.name))
 
     def place(self, use: LayerUse) -> str:
         """Return in words where a use stands."""
@@ -158,3 +178,11 @@ class Wanted:
 def settable(parameters: frozenset[str], state: frozenset[str]) -> frozenset[str]:
     """Return the attributes that torch computes with, of a layer with these parameters."""
     return parameters - state - _UNUSED | NO_COUNTERPART
+
+
+def _named(node: ast.AST) -> str:
+    """Return the name that a node has in the code."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+            return name
+    return ""

@@ -219,13 +219,20 @@ def _executed(folder: Path, made: Program, side: Side) -> Result:
     except BaseException as error:  # whatever a program raises
         first = str(error).strip().partition("\n")[0]
         return Result(side.known, error=f"{type(error).__name__}: {first}")
+    finally:
+        _forget(made)
+
+
+def _forget(made: Program) -> None:
+    """Take a program's modules out of those that are imported: others have the same names."""
+    names = {Path(n).parts[0].removesuffix(".py") for n in made.files}
+    for name in [n for n in sys.modules if n.partition(".")[0] in names]:
+        del sys.modules[name]
 
 
 def _loaded(folder: Path, made: Program) -> ModuleType:
     """Import the program's main module, or execute its notebook's cells as one."""
-    names = {Path(n).parts[0].removesuffix(".py") for n in made.files}
-    for name in [n for n in sys.modules if n.partition(".")[0] in names]:
-        del sys.modules[name]
+    _forget(made)
     sys.path_importer_cache.clear()
     importlib.invalidate_caches()
     sys.path.insert(0, str(folder))

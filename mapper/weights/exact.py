@@ -118,7 +118,8 @@ class _Matching:
         return found
 
     def _pair(self, entry: Entry, place: Entry, api: str) -> None:
-        axis = added_axis(entry.shape, place.shape) if api in WIDER else None
+        is_wider = api in WIDER or entry.last in ("weight_g", "weight_v")  # of weight_norm
+        axis = added_axis(entry.shape, place.shape) if is_wider else None
         if axis is None and entry.shape != place.shape:
             message = f"has shape {entry.shape} in torch, {place.shape} in MindSpore"
             self.problems.append(Problem(Trouble.MISSHAPEN, entry.name, (place.name,), message))

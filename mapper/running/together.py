@@ -63,7 +63,7 @@ class Together:
             self._settle(self._reached(path, outline))
         found = outline.decide(self.staying)
         if path is not None:
-            self._staying[path] = outline.staying(self.staying)
+            self._staying[path] = Staying.of(found, outline.links.asking(self.staying))
         return found
 
     def notes(self, outline: Outline, stays: Collection[Unit]) -> tuple[Note, ...]:
@@ -105,8 +105,10 @@ class Together:
             waiting = {user for one in grown for user in users.get(one, ()) if user in outlines}
 
     def _is_more(self, file: Path, new: Staying) -> bool:
-        known = self.staying(file)
-        is_same = (
-            known.names.keys() == new.names.keys() and known.models.keys() == new.models.keys()
-        )
-        return not is_same or known.reads != new.reads or known.asks != new.asks
+        """Say whether more stays torch's in a file than was known; reasons do not count."""
+        return _without_reasons(self.staying(file)) != _without_reasons(new)
+
+
+def _without_reasons(staying: Staying) -> tuple[Collection[str], ...]:
+    reasoned = (staying.names, staying.models, staying.asked)
+    return (*(one.keys() for one in reasoned), staying.reads, staying.asks)

@@ -15,6 +15,7 @@ _SWITCHES = {
     "--check": "check",
     "--diff": "diff",
     "--unsafe": "unsafe",
+    "--partial": "partial",
     "--force-exclude": "force_exclude",
     "--statistics": "statistics",
     "--exit-zero": "exit_zero",

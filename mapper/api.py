@@ -37,6 +37,7 @@ def migrate_source(
     device: str | None = None,
     recipe: str | None = None,
     unsafe: bool | None = None,
+    partial: bool | None = None,
 ) -> FileResult:
     """Return what becomes of the source of one file; nothing is written, and nothing is run.
 
@@ -50,6 +51,7 @@ def migrate_source(
         device: `any`, `cpu`, `gpu` or `ascend`: whose limits to report.
         recipe: `exact` or `table`.
         unsafe: also write rewrites whose assumption would fail silently.
+        partial: let what cannot be migrated raise, so that its class migrates.
 
     Returns:
         the result, with `before` and `after` as texts. What is wrong in the source is no error:
@@ -61,7 +63,7 @@ def migrate_source(
     from mapper.running.file import STREAM, Task, begin_run, process
 
     given = {"select": select, "ignore": ignore, "target_version": target_version,
-             "device": device, "recipe": recipe, "unsafe": unsafe}  # fmt: skip
+             "device": device, "recipe": recipe, "unsafe": unsafe, "partial": partial}  # fmt: skip
     with _usage_errors():
         options = _options(_config(given))
         begin_run()
@@ -84,6 +86,7 @@ def migrate_paths(
     device: str | None = None,
     recipe: str | None = None,
     unsafe: bool | None = None,
+    partial: bool | None = None,
     jobs: int = 1,
 ) -> Run:
     """Return what becomes of all files under some paths, in the order of the walk.
@@ -95,7 +98,7 @@ def migrate_paths(
         exclude: patterns that take the place of the usual ones.
         extend_exclude: patterns beside these.
         jobs: processes to use.
-        select, ignore, target_version, device, recipe, unsafe: as for `migrate_source`.
+        select, ignore, target_version, device, recipe, unsafe, partial: as for `migrate_source`.
 
     Returns:
         the run: `files` with their sites, `counts()`, `needs_person(site)`. The texts of a changed
@@ -109,7 +112,7 @@ def migrate_paths(
     given: dict[str, object] = {
         "select": select, "ignore": ignore, "exclude": exclude, "extend_exclude": extend_exclude,
         "target_version": target_version, "device": device, "recipe": recipe, "unsafe": unsafe,
-        "jobs": jobs, "output": None if output is None else fspath(output),
+        "partial": partial, "jobs": jobs, "output": None if output is None else fspath(output),
         "diff": not write and output is None,  # which also keeps the texts
     }  # fmt: skip
     if write and output is not None:

@@ -138,6 +138,7 @@ def test_every_setting_may_be_written_in_the_file_unless_it_is_a_mode_or_a_place
     samples: dict[str, str] = {
         "recipe": '"table"',
         "unsafe": "true",
+        "partial": "true",
         "select": '["TM1"]',
         "ignore": '["TM1"]',
         "per_file_ignores": '{"*" = []}',

@@ -82,6 +82,7 @@ def migrate(
     show_settings: flags.ShowSettings = False,
     recipe: flags.Recipe = None,
     unsafe: flags.Unsafe = None,
+    partial: flags.Partial = None,
     target_version: flags.TargetVersion = None,
     device: flags.Device = None,
     select: flags.Select = None,

@@ -95,6 +95,15 @@ Unsafe = Annotated[
         help="Also write rewrites whose assumption would fail silently.",
     ),
 ]
+Partial = Annotated[
+    bool | None,
+    typer.Option(
+        "--partial",
+        rich_help_panel=_WHAT,
+        show_default=False,
+        help="Migrate classes with what cannot be migrated, too: it becomes a call that raises.",
+    ),
+]
 TargetVersion = Annotated[
     str | None,
     typer.Option(

@@ -19,6 +19,7 @@ _CONV = re.compile(
 class Options:
     """The settings that change what is written.
 
+    `partial`: what cannot be migrated in a model raises, and keeps no class torch's.
     `reduce`: prove with few channels where there are many, which is faster and as good.
     `input_size`: prove with this spatial size only.
     `root`: where the patterns of `per_file_ignores` start.
@@ -30,6 +31,7 @@ class Options:
     device: str = "any"
     recipe: str = "exact"
     unsafe: bool = False
+    partial: bool = False
     reduce: bool = True
     input_size: tuple[int, ...] | None = None
     select: tuple[str, ...] = ()

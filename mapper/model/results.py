@@ -76,8 +76,9 @@ class Site:
 
     `before` is the source of the reference or call, `after` the text that replaces it (None when
     there is no rewrite). A site whose status is not written keeps a proposed `after` when one
-    exists (`unsafe`). `through` is the local name by which a call reaches the class, where it is
-    not the torch reference itself. `owner` is the class and `attribute` the attribute of `self`
+    exists (`unsafe`); one that is left to a person has the call there that raises, with
+    `--partial`. `through` is the local name by which a call reaches the class, where it is not the
+    torch reference itself. `owner` is the class and `attribute` the attribute of `self`
     that a call builds a layer for (`BasicBlock`, `bn1`; with its place in a Sequential, `body.0`).
     `cell` is the index of the notebook cell (0-based), None in a `.py` file; the span is then
     relative to that cell.
@@ -98,6 +99,11 @@ class Site:
     through: str | None = None
     owner: str | None = None
     attribute: str | None = None
+
+    @property
+    def raises(self) -> bool:
+        """Say whether a call that raises was written for what could not be migrated."""
+        return self.status in (Status.MANUAL, Status.UNCOVERED) and self.after is not None
 
     def is_written(self, unsafe: bool) -> bool:
         """Say whether a run writes `after`; `unsafe`: sites of that status are written too."""
@@ -178,7 +184,7 @@ class Run:
     def needs_person(self, site: Site) -> bool:
         """Say whether something is left to do by hand at this site."""
         is_open = site.status in (Status.MANUAL, Status.UNSAFE)
-        return is_open and not self.is_written(site)
+        return (is_open and not self.is_written(site)) or site.raises
 
     def counts(self) -> dict[str, int]:
         """Return the figures of the report's summary, in the report's words and order."""

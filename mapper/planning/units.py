@@ -28,11 +28,15 @@ _BLOCKS = (ast.If, ast.Try, ast.With)
 
 @record(frozen=True, slots=True)
 class Hindrance:
-    """Why a unit stays torch's: a line, the reason, and whether only a rule is missing for it."""
+    """Why a unit stays torch's: a line, the reason, and whether only a rule is missing for it.
+
+    `can_raise`: what is in the way raises instead, in a model and in what models use.
+    """
 
     line: int
     words: str
     is_uncovered: bool = False
+    can_raise: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +98,15 @@ class Units:
     def at(self, line: int) -> Unit | None:
         """Return the unit that a line belongs to."""
         return self._on_line.get(line)
+
+    @property
+    def of_models(self) -> Collection[Unit]:
+        """Return the models, and what they use as far as torch is in it."""
+        return self._linked.keys()
+
+    def binding(self, name: str) -> list[Unit]:
+        """Return the units that give a name to the module."""
+        return [unit for unit in self.all if name in unit.binds]
 
     def settle(
         self, hindrances: Iterable[tuple[Unit, Hindrance]], asking: Collection[Unit] = ()

@@ -46,7 +46,7 @@ def _block(run: Run, file: FileResult, site: Site, source: Source, view: View) -
 
 def _hints(run: Run, site: Site, view: View) -> Iterator[str]:
     if site.after is not None:
-        written = "written" if run.is_written(site) else "proposed"
+        written = "written" if run.is_written(site) or site.raises else "proposed"
         yield f"{view.paint(written, 'green')}: {_indented(site.after)}"
     if proof := proof_text(site.proof):
         yield f"{view.paint('proof', 'cyan')}: {proof}"

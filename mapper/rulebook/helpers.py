@@ -340,6 +340,12 @@ def {name}():
     return {ms}.get_context('device_target') == 'GPU'
 '''
 
+_NOT_MIGRATED = '''\
+def {name}(expression, reason):
+    """Raise for an expression of torch's that has to be written for MindSpore by hand."""
+    raise NotImplementedError(f'{{expression}}: {{reason}}')
+'''
+
 _FUNCTION = (
     ParameterSpec("input", required=True),
     ParameterSpec("weight", required=True),
@@ -403,6 +409,12 @@ HELPERS: Mapping[str, Helper] = {
         ),
         Helper("diag", _DIAG, (ParameterSpec("x", required=True),), ("mindspore.ops",)),
         Helper("is_on_gpu", _ON_GPU, (), ("mindspore", "mindspore.ops")),
+        Helper(
+            "not_migrated",
+            _NOT_MIGRATED,
+            tuple(ParameterSpec(one, required=True) for one in ("expression", "reason")),
+            (),
+        ),
         Helper("ms_conv_transpose1d", _CONV_TRANSPOSE_1D, _FUNCTION, ("mindspore.ops",)),
         Helper("ms_conv_transpose2d", _CONV_TRANSPOSE_2D, _FUNCTION, ("mindspore.ops",)),
         Helper("ms_conv_transpose3d", _CONV_TRANSPOSE_3D, _FUNCTION, ("mindspore.ops",)),

@@ -142,6 +142,7 @@ class Settings:
     output: Path | None = None
     recipe: str = "exact"
     unsafe: bool = False
+    partial: bool = False
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -171,6 +172,7 @@ _CHECKS: Mapping[str, Check] = {
     "output": _path,
     "recipe": _one_of(*RECIPES),
     "unsafe": _bool,
+    "partial": _bool,
     "select": _texts,
     "ignore": _texts,
     "per_file_ignores": _ignores_per_file,

@@ -70,7 +70,9 @@ class Draft:
     """A site before the file's imports are settled; `text` writes it with the final names.
 
     `reference` is the torch reference behind it, `node` what is replaced. `stays`: the reference
-    is still there afterwards. `others` are written only together with it.
+    is still there afterwards. `others` are written only together with it. `kept` is the site as it
+    was, its text and node, where it raises instead, or goes with one around it that does
+    (`is_inside`).
     """
 
     reference: Reference
@@ -79,11 +81,18 @@ class Draft:
     text: Text | None = None
     stays: bool = False
     others: Sequence[Draft] = field(default_factory=list)
+    kept: tuple[Site, Text | None, ast.expr | ast.stmt] | None = None
+    is_inside: bool = False
 
     @property
     def is_written(self) -> bool:
         """Say whether it is to be written, or needs no change to be MindSpore's."""
         return self.text is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Say whether its reference to torch is no longer there."""
+        return self.is_written and (not self.stays or self.kept is not None)
 
     @property
     def order(self) -> tuple[int, int, bool, int, int]:
@@ -103,14 +112,36 @@ class Draft:
 
     def leave(self, message: str) -> None:
         """Leave the site to a person after all."""
+        self.restore()
         self.text = None
-        self.site = replace(
-            self.site, status=Status.MANUAL, message=message, after=None, proof=Proof(),
-            parameters={}, assumptions=(),
-        )  # fmt: skip
+        self._empty(Status.MANUAL, message)
         for other in self.others:
             if other.text is not None:
                 other.leave(message)
+
+    def let_raise(self, node: ast.expr | ast.stmt, text: Text, message: str) -> None:
+        """Have a call that raises written for a site that is left to a person."""
+        self.kept = self.site, self.text, self.node
+        self.node, self.text = node, text
+        self.site = replace(self.site, message=message)
+
+    def go_with(self, status: Status, message: str) -> None:
+        """Leave the site to whoever writes what is around it, and raises."""
+        self.kept = self.site, self.text, self.node
+        self.is_inside, self.text = True, _as_it_is
+        self._empty(status, message)
+
+    def restore(self) -> None:
+        """Let the site be what it was before it, or what is around it, was to raise."""
+        if self.kept is not None:
+            (self.site, self.text, self.node), self.kept = self.kept, None
+            self.is_inside = False
+
+    def _empty(self, status: Status, message: str) -> None:
+        self.site = replace(
+            self.site, status=status, message=message, after=None, proof=Proof(), parameters={},
+            assumptions=(),
+        )  # fmt: skip
 
 
 class Drafter:
@@ -753,6 +784,10 @@ def _target(draft: Draft) -> str:
             f"no name of MindSpore's alone stands for `{draft.site.before}`: write it by hand"
         )
     return draft.site.target
+
+
+def _as_it_is(final: Imports | WholeImports, edited: EditedText) -> str:
+    return ""
 
 
 def _defined(helper: Helper, final: Imports | WholeImports, edited: EditedText) -> str:

@@ -37,6 +37,7 @@ from mapper.running.largest import part_draft
 from mapper.running.links import Links, Use, find_links, find_uses
 from mapper.running.no_grad import NoGradients
 from mapper.running.quiet import find_quiet
+from mapper.running.raising import Raising
 from mapper.running.together import Outline
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
@@ -111,6 +112,7 @@ class Models:
         options = drafter.options
         self._links = find_links(module, self._units, uses, lines, quiet, options)
         self._held = set[Draft]()
+        self._raising = Raising(module, self._units) if options.partial else None
         inference.release()  # the drafts are kept, and may be those of a whole project
 
     @property
@@ -119,25 +121,42 @@ class Models:
         return Outline(self._units, list(self._hindrances()), self._links)
 
     def hold(self, stays: Mapping[Unit, Hindrance]) -> None:
-        """Leave every site of the classes and functions that stay torch's, with the reason."""
+        """Leave every site of the classes and functions that stay torch's, with the reason.
+
+        In the others, what cannot be migrated raises, where that is asked for.
+        """
         for draft in self.drafts:
+            draft.restore()
             unit = self._units.at(draft.node.lineno)
             if unit is not None and unit in stays and draft.is_written:
                 why = stays[unit]
                 message = f"{unit.words} stays torch's: line {why.line}: {why.words}"
                 draft.uncover(message) if why.is_uncovered else draft.leave(message)
                 self._held.add(draft)
+        if self._raising is not None:
+            self._raising.put(self.drafts, stays)
 
     def _hindrances(self) -> Iterator[tuple[Unit, Hindrance]]:
         """Yield what of the file itself keeps a unit from migrating."""
         for draft in self.drafts:
             unit = self._units.at(draft.node.lineno)
             if unit is not None and not draft.is_written and draft not in self._held:
-                yield unit, _hindrance(draft)
+                yield unit, self._hindrance(draft)
         for line, words in self._problems:
             unit = self._units.at(line)
             if unit is not None:
                 yield unit, Hindrance(line, words)
+
+    def _hindrance(self, draft: Draft) -> Hindrance:
+        site = draft.site
+        words = f"`{site.before}`: {site.message}" if len(site.before) < 60 else site.message
+        can_raise = False
+        if self._raising is not None:
+            why_not = self._raising.why_not(draft)
+            can_raise = not why_not
+            words += f" (and it cannot raise: {why_not})" if why_not else ""
+        line, is_uncovered = draft.node.lineno, site.status is Status.UNCOVERED
+        return Hindrance(line, words, is_uncovered, can_raise)
 
 
 def _built_elsewhere(reference: Reference, inference: Inference) -> str | None:
@@ -399,9 +418,3 @@ def _for_graph_mode(definition: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
         for name, line in half_bound(definition).items()
     )
     return "; ".join(words)
-
-
-def _hindrance(draft: Draft) -> Hindrance:
-    site = draft.site
-    words = f"`{site.before}`: {site.message}" if len(site.before) < 60 else site.message
-    return Hindrance(draft.node.lineno, words, site.status is Status.UNCOVERED)

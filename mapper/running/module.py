@@ -198,7 +198,8 @@ class Migrator:
         """Return the edits of all drafts that are written; one that fails now is left instead."""
         while True:
             settle()
-            written = [(draft, draft.text) for draft in drafts if draft.text is not None]
+            wanted = [draft for draft in drafts if not draft.is_inside]
+            written = [(draft, draft.text) for draft in wanted if draft.text is not None]
             if not written:
                 return []
             written.sort(key=lambda one: one[0].order)
@@ -221,7 +222,7 @@ class Migrator:
         is_whole = self._options.is_whole and all(draft.is_written for draft in drafts)
         if is_whole and not imports_of_others(module, self._options):
             return WholeImports(module)
-        gone = [one.reference for one in drafts if one.is_written and not one.stays]
+        gone = [one.reference for one in drafts if one.is_gone]
         return Imports(module, gone, self._counterpart)
 
 
@@ -250,7 +251,8 @@ def _fault(module: ParsedModule, edits: Sequence[Edit]) -> str | None:
 
 def _leave_faulty(module: ParsedModule, drafts: Sequence[Draft]) -> bool:
     """Leave the sites that do not compile where they stand; say whether there are such."""
-    written = [one for one in drafts if one.is_written and one.site.after is not None]
+    own = (one for one in drafts if one.kept is None)
+    written = [one for one in own if one.is_written and one.site.after is not None]
     found = False
     for draft in written[:MOST_TRIED]:
         edit = Edit(module.start(draft.node), module.end(draft.node), draft.site.after or "")

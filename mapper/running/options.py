@@ -20,6 +20,7 @@ def options_of(config: Config) -> Options:
         settings.device,
         settings.recipe,
         settings.unsafe,
+        settings.partial,
         select=settings.select,
         ignore=settings.ignore,
         per_file_ignores=tuple(settings.per_file_ignores.items()),
@@ -27,6 +28,8 @@ def options_of(config: Config) -> Options:
     )
     for key in _NAMING:
         _check_names(config, key)
+    if settings.partial and not options.is_whole:
+        raise ConfigError("--partial is about classes, and only convolutions are selected")
     if settings.require and not options.is_whole:
         words = "--require whole asks for more than the convolutions that are selected"
         raise ConfigError(words)

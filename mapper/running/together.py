@@ -26,14 +26,23 @@ class Outline:
     hindrances: Sequence[tuple[Unit, Hindrance]]
     links: Links
 
-    def decide(self, others: Others) -> dict[Unit, Hindrance]:
-        """Return what stays torch's in this file, given what stays so in others."""
-        hindrances = [*self.hindrances, *self.links.hindrances(others)]
+    def decide(self, others: Others, wanted: Collection[str]) -> dict[Unit, Hindrance]:
+        """Return what stays torch's in this file, given what stays so in others.
+
+        `wanted` are the names that models of others use.
+        """
+        models = self.units.of_models
+        own = [
+            (unit, one)
+            for unit, one in self.hindrances
+            if not (one.can_raise and (unit in models or not unit.binds.isdisjoint(wanted)))
+        ]
+        hindrances = [*own, *self.links.hindrances(others)]
         return self.units.settle(hindrances, self.links.asking(others))
 
-    def staying(self, others: Others) -> Staying:
+    def staying(self, others: Others, wanted: Collection[str]) -> Staying:
         """Return what other files have to know of it."""
-        return Staying.of(self.decide(others), self.links.asking(others))
+        return Staying.of(self.decide(others, wanted), self.links.asking(others))
 
 
 class Together:
@@ -45,10 +54,13 @@ class Together:
     def __init__(self, outline: Callable[[Path], Outline | None]) -> None:
         self._outline = outline
         self._staying: dict[Path, Staying] = {}
+        self._wanted: dict[Path, set[str]] = {}
+        """The names of a file that models of other files use, as far as something may raise."""
 
     def forget(self) -> None:
         """Forget all files, which may have changed."""
         self._staying.clear()
+        self._wanted.clear()
 
     def staying(self, file: Path) -> Staying:
         """Return what stays torch's in a file that was decided, or is tied to one that was."""
@@ -60,8 +72,10 @@ class Together:
         `path` is its absolute path, None for what is no file of a project.
         """
         if path is None or path not in self._staying:
-            self._settle(self._reached(path, outline))
-        found = outline.decide(self.staying)
+            reached = self._reached(path, outline)
+            self._want(path, reached, outline)
+            self._settle(reached)
+        found = outline.decide(self.staying, self._wanted.get(path, ()) if path else ())
         if path is not None:
             self._staying[path] = Staying.of(found, outline.links.asking(self.staying))
         return found
@@ -87,6 +101,24 @@ class Together:
                 waiting += sorted(other.links.files - seen)
         return found
 
+    def _want(self, path: Path | None, outlines: Mapping[Path, Outline], first: Outline) -> None:
+        """Note what models use of other files, and what that uses: it may raise as they may."""
+        files = [(path, first), *outlines.items()]
+        if not any(why.can_raise for _, one in files for _, why in one.hindrances):
+            return
+        waiting = [(file, one, unit) for file, one in files for unit in one.units.of_models]
+        seen = {unit for _, _, unit in waiting}
+        for file, outline, unit in waiting:  # grows meanwhile
+            used = [(file, outline, one) for one in unit.uses]
+            for use in (use for user, use in outline.links.uses if user is unit):
+                if (other := outlines.get(use.file)) is not None:
+                    used += [(use.file, other, one) for one in other.units.binding(use.name)]
+            for place, around, one in used:
+                if one not in seen and place is not None:
+                    seen.add(one)
+                    waiting.append((place, around, one))
+                    self._wanted.setdefault(place, set()).update(one.binds)
+
     def _settle(self, outlines: Mapping[Path, Outline]) -> None:
         """Decide files in rounds: each asks what the last round found in those it is tied to.
 
@@ -99,7 +131,10 @@ class Together:
         self._staying.update(dict.fromkeys(outlines, _NOTHING))
         waiting = set(outlines)
         while waiting:
-            found = {one: outlines[one].staying(self.staying) for one in sorted(waiting)}
+            found = {
+                one: outlines[one].staying(self.staying, self._wanted.get(one, ()))
+                for one in sorted(waiting)
+            }
             grown = {one for one, new in found.items() if self._is_more(one, new)}
             self._staying.update({one: found[one] for one in grown})
             waiting = {user for one in grown for user in users.get(one, ()) if user in outlines}

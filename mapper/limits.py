@@ -68,6 +68,15 @@ PROGRAMS = 8
 KINDS_FILES = 40
 """Files of a project that one file's kinds of value may lead to."""
 
+KINDS_DEEP = 40
+"""Files that are analysed one inside the other: each takes a score of Python's frames."""
+
+KINDS_ROUNDS = 3
+"""Rounds over files that import each other; what they say of each other settles in two."""
+
+KINDS_CHARACTERS = 4_000_000
+"""Characters of the files whose kinds a process keeps: they take fifty times as many bytes."""
+
 KINDS_LONGEST = 400_000
 """Bytes of another file that is looked into for them: model files have a tenth of that."""
 

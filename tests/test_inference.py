@@ -9,7 +9,8 @@ from textwrap import dedent
 import pytest
 
 from mapper.analysis.aliasing import Aliases
-from mapper.analysis.inference import Inference, Project
+from mapper.analysis.inference import Inference
+from mapper.analysis.kinds_of_files import Project
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.resolve import Names
 from mapper.files.source import LineIndex

@@ -100,13 +100,18 @@ class ClassInfo:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Cells:
-    """The cells of one file and the functions that are still to be run."""
+    """The cells of one file and the functions that are still to be run.
+
+    `others` are the cells of the files that were analysed, and `beyond` is what the files that this
+    one imports say of cells which are not their own.
+    """
 
     scopes: Scopes
     path: Path | None
     imported: Callable[[str], Kind]
     starred: Callable[[str, str], Kind]
-    shared: dict[Hashable, Kind] = field(default_factory=dict)
+    others: dict[Hashable, Kind] = field(default_factory=dict)
+    beyond: dict[Hashable, Kind] = field(default_factory=dict)
     is_done: bool = False
     is_open: bool = False
     asked: dict[Function, None] = field(default_factory=dict)
@@ -141,8 +146,12 @@ class Cells:
         """Return what is known of a cell so far."""
         if reader is not None:
             self._readers.setdefault(key, set()).add(reader)
-        found = self._values.get(key)
-        return found if found is not None else self.shared.get(key, NEVER)
+        found = self._values.get(key, NEVER)
+        if (other := self.others.get(key)) is not None and other is not found:
+            found = join((found, other))
+        if (other := self.beyond.get(key)) is not None and other is not found:
+            found = join((found, other))
+        return found
 
     def nothing(self, reader: Function) -> Kind:
         """Return the kind of something that the file has said nothing about so far.
@@ -162,10 +171,33 @@ class Cells:
             self.enqueue(function)
         self.asked.clear()
 
-    def finish(self) -> None:
-        """Make the results final, for the other files of the project."""
-        self.shared.update(self._values)
+    def publish(self) -> None:
+        """Show the results to the files that import this one."""
+        for key, kind in self._values.items():
+            if self._is_own(key):
+                self.others[key] = kind
+            else:
+                self.beyond[key] = join((self.beyond.get(key, NEVER), kind))
         self.is_done = True
+
+    def shown(self) -> dict[Hashable, Kind]:
+        """Return what is found of the file's own definitions."""
+        return {key: kind for key, kind in self._values.items() if self._is_own(key)}
+
+    def withdraw(self) -> dict[Hashable, Kind]:
+        """Take the results back, to find them anew; return them."""
+        return {key: self.others.pop(key) for key in self.shown()}
+
+    def _is_own(self, key: Any) -> bool:
+        """Say whether a cell is of a definition of this file: other files may widen it, too."""
+        match key[1]:
+            case Function(cells=cells) | ClassInfo(cells=cells):
+                return cells is self
+            case Scope() as scope:
+                return scope.module() is self.scopes.module
+            case ast.AST() as node:
+                return node in self.kinds or node in self.classes
+        return False
 
     def widen(self, key: Hashable, kind: Kind) -> None:
         """Add a kind to a cell."""

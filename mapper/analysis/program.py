@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mapper import limits
 from mapper.analysis.cells import ClassInfo
-from mapper.analysis.inference import File, Project
 from mapper.analysis.kinds import Kind
+from mapper.analysis.kinds_of_files import File, project
 from mapper.analysis.layer_use_sites import LayerUse, may_use, uses_of
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import Parsed, entries, find, parse, per_run, root_of
@@ -38,7 +38,6 @@ class Program:
         self.files = files
         self._searches: dict[bool, Search] = {}
         self._apis: dict[LayerUse, frozenset[str] | None] = {}
-        self._kinds = Project()
         self._inferred: dict[Path | None, File] = {}
 
     @cached_property
@@ -95,7 +94,8 @@ class Program:
 
     def _file(self, path: Path | None) -> File:
         if path not in self._inferred:
-            self._inferred[path] = self._kinds.add(path, self.files[path].tree)
+            file = self.files[path]
+            self._inferred[path] = project().add(path, file.tree, file.text)
         return self._inferred[path]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mapper.analysis.kinds_of_files import project
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import parse
 from mapper.analysis.resolve import Reference, read_names, wanted_lines
@@ -171,7 +172,7 @@ class Migrator:
     def _parse(self, text: str, newline: str, path: Path | None) -> ParsedModule:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # warnings about the migrated code are not reported
-            tree = ast.parse(text)
+            tree = _known(text, path) or ast.parse(text)
         names = read_names(tree, text, self._canonical, self._words, path)
         return ParsedModule(text, tree, names, LineIndex(text), newline, path)
 
@@ -224,6 +225,17 @@ class Migrator:
             return WholeImports(module)
         gone = [one.reference for one in drafts if one.is_gone]
         return Imports(module, gone, self._counterpart)
+
+
+def _known(text: str, path: Path | None) -> ast.Module | None:
+    """Return the tree by which a file is known to others, so that it is analysed only once."""
+    place = path.resolve() if path is not None else None
+    if place is None or place.suffix == ".ipynb":
+        return None
+    if (tree := project().tree(place, text)) is not None:
+        return tree
+    parsed = parse(place)
+    return parsed.tree if parsed is not None and parsed.text == text else None
 
 
 def _notes(off: Suppressions | None) -> tuple[Note, ...]:

@@ -35,6 +35,9 @@ PROJECT_FILES = 20_000
 PROJECT_DIRECTORIES = 20_000
 """Directories of a project that are listed, for trees that are deep and empty."""
 
+PROJECT_CONTENTS = 1_000
+"""Files whose words a process keeps: they take four times as many bytes as the text."""
+
 PROJECT_LEVELS = 8
 """Directories above a file that may belong to its project where no repository says so."""
 

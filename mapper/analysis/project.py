@@ -26,6 +26,7 @@ from mapper.analysis.project_files import (
     may_take,
     parse,
     per_run,
+    per_run_of,
     root_of,
 )
 from mapper.analysis.project_uses import Facts, Module, Read, Uses, dotted, facts_of, uses_of
@@ -339,10 +340,16 @@ def _taking(path: Path, name: str) -> Iterator[Taker] | None:
     files = entries(root_of(path.parent))
     if files is None:
         return None
-    near = sorted(files, key=lambda entry: entry.path.parent != path.parent)
     module = _module(path)
-    found = (_taker(entry, module, name) for entry in near if entry.path != path)
+    found = (_taker(entry, module, name) for entry in _nearest(path.parent) if entry.path != path)
     return filter(None, found)
+
+
+@per_run_of(8)  # files come in the order of their directories
+def _nearest(directory: Path) -> list[Entry]:
+    """Return the files of a project, those of a directory first."""
+    files = entries(root_of(directory)) or ()
+    return sorted(files, key=lambda entry: entry.path.parent != directory)
 
 
 def _taker(entry: Entry, module: Module, name: str) -> Taker | None:

@@ -50,6 +50,7 @@ _IMPORT = re.compile(
     rb"|\((?:[\w\s.,*\\\x80-\xff]++|#[^\r\n]*+)*+)*+)"
 )
 _FROM = re.compile(rb"from((?:[\w \t\f.\x80-\xff]++|\\\r?+\n|\\\r)++)")
+_ONE_WORD = re.compile(rb"[\w\x80-\xff]+")
 _WORD = re.compile(rb"[\w\x80-\xff]+|\*")
 _LOADER = (
     rb"import_module|__import__|run_path|run_module|load_source|builtins"
@@ -97,6 +98,17 @@ def per_run(function: Callable[_P, _R]) -> Callable[_P, _R]:
     cached = cache(function)
     _forgotten.append(cached.cache_clear)
     return cached  # type: ignore[return-value]
+
+
+def per_run_of(most: int) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Keep so many results of a function that looks at files, until `forget` is called."""
+
+    def keep(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        cached = lru_cache(most)(function)
+        _forgotten.append(cached.cache_clear)
+        return cached  # type: ignore[return-value]
+
+    return keep
 
 
 def forget() -> None:
@@ -162,8 +174,8 @@ def _listed(directory: Path) -> list[tuple[str, bool]]:
 
 def _reaches_into(file: Path, folder: str) -> bool:
     """Say whether a file imports from a folder, or names it in a string that may be a path."""
-    text = plain_text(file)
-    if text is None or not _has(text, folder) or (parsed := parse(file)) is None:
+    contents = _contents(file)
+    if contents is None or not contents.has(folder) or (parsed := parse(file)) is None:
         return False
     for node in ast.walk(parsed.tree):
         match node:
@@ -171,7 +183,9 @@ def _reaches_into(file: Path, folder: str) -> bool:
                 return True
             case ast.ImportFrom(module=str(module), level=0) if module.split(".")[0] == folder:
                 return True
-            case ast.Constant(value=str(value)) if len(value) < _LONGEST and b"sys.path" in text:
+            case ast.Constant(value=str(value)) if (
+                len(value) < _LONGEST and b"sys.path" in contents.text
+            ):
                 if folder in re.split(r"[/\\]", value):
                     return True
     return False
@@ -231,28 +245,41 @@ def may_take(entry: Entry, names: tuple[str, ...], name: str) -> bool:
     is_named = module in entry.words
     if not (is_named or entry.by_text or not entry.words.isdisjoint((*packages, "*"))):
         return False
-    text = plain_text(entry.path)
-    if text is None:
+    contents = _contents(entry.path)
+    if contents is None:
         return True
-    has_name = _has(text, name)
-    if not is_named and not _has(text, module):
-        return entry.by_text and has_name and _LOADERS.search(text) is not None
-    return has_name or "*" in entry.words or _holds(text, _READS)
+    has_name = contents.has(name)
+    if not is_named and not contents.has(module):
+        return entry.by_text and has_name and contents.may_load
+    return has_name or "*" in entry.words or contents.may_read
+
+
+@record(frozen=True, slots=True)
+class _Contents:
+    """The words of a file; whether it may read a name, or load a file, that a string says."""
+
+    text: bytes
+    words: frozenset[bytes]
+    may_read: bool
+    may_load: bool
+
+    def has(self, word: str) -> bool:
+        """Say whether a word stands anywhere in the file, as Python compares names."""
+        found = unicodedata.normalize("NFKC", word).encode("utf-8", "replace")
+        return found in self.words or (not _ONE_WORD.fullmatch(found) and found in self.text)
+
+
+@per_run_of(limits.PROJECT_CONTENTS)
+def _contents(file: Path) -> _Contents | None:
+    text = plain_text(file)
+    if text is None:
+        return None
+    may_load = _LOADERS.search(text) is not None
+    return _Contents(text, frozenset(_ONE_WORD.findall(text)), _holds(text, _READS), may_load)
 
 
 def _holds(text: bytes, words: tuple[bytes, ...]) -> bool:
     return any(word in text for word in words)
-
-
-def _has(text: bytes, word: str) -> bool:
-    found, whole = _pattern(word)
-    return found in text and whole.search(text) is not None
-
-
-@lru_cache(limits.PARSED_FILES)
-def _pattern(word: str) -> tuple[bytes, re.Pattern[bytes]]:
-    found = unicodedata.normalize("NFKC", word).encode("utf-8", "replace")
-    return found, re.compile(rb"(?<![\w\x80-\xff])%s(?![\w\x80-\xff])" % re.escape(found))
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -68,6 +68,9 @@ class Facts:
     written: Counter[str] = field(default_factory=Counter)
     """How often a name stands there as a name or attribute, and in imports."""
     parents: dict[ast.AST, ast.AST] = field(default_factory=dict)
+    attributes: set[str] = field(default_factory=set)
+    loads: list[ast.Call] = field(default_factory=list)
+    """Calls that import what an expression names."""
 
     def around(self, chain: Chain, level: int) -> ast.AST:
         """Return the node around one level of a chain."""
@@ -180,6 +183,7 @@ def _entered(facts: Facts, node: ast.AST) -> list[ast.AST]:
                 facts.parents[levels[-1].value] = levels[-1]
                 levels.append(levels[-1].value)
             root = levels[-1]
+            facts.attributes.update(one.attr for one in levels if isinstance(one, ast.Attribute))
             if not isinstance(root, ast.Name):
                 return _entered(facts, root)
             chain = Chain(tuple(reversed(levels)))
@@ -189,6 +193,10 @@ def _entered(facts: Facts, node: ast.AST) -> list[ast.AST]:
         case ast.Constant(value=str(value)):
             facts.strings.append((value, node.lineno))
             return []
+        case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=[first, *_]) if (
+            called in _LOADERS and not isinstance(first, ast.Constant)
+        ):
+            facts.loads.append(node)
         case ast.Import(names=names):
             facts.imports += [
                 Import(one.name, None, one.asname or one.name.partition(".")[0],
@@ -217,9 +225,10 @@ def dotted(module: str, name: str) -> str:
 
 def uses_of(parsed: Parsed, module: Module, name: str, by_text: bool) -> Uses:
     """Return how a file uses one name of a module of the project."""
-    facts, uses = facts_of(parsed.tree), Uses()
-    handles = _handles(facts, parsed.path, module, name, uses)
-    for local, ways in _followed(facts, handles).items():
+    facts = facts_of(parsed.tree)
+    ways_to = _ways_to(facts, parsed.path, module)
+    uses = Uses([*ways_to.imported.get(name, ())], [*ways_to.stars])
+    for local, ways in ways_to.handles.items():
         for chain in facts.chains.get(local, ()):
             if chain.is_loaded:
                 for way in ways:
@@ -235,15 +244,27 @@ _Ways = dict[str, set[tuple[str, ...]]]
 """From a local name to the attributes that lead from it to the module."""
 
 
-def _handles(facts: Facts, file: Path, module: Module, name: str, uses: Uses) -> _Ways:
-    handles: _Ways = defaultdict(set)
+@record(frozen=True, slots=True)
+class _WaysTo:
+    """How a file comes to a module: by names for it, by names from it, and by stars (lines)."""
+
+    handles: _Ways
+    imported: dict[str, list[tuple[str, int]]]
+    stars: list[int]
+
+
+@lru_cache(limits.PARSED_FILES * 16)
+def _ways_to(facts: Facts, file: Path, module: Module) -> _WaysTo:
+    """Return how a file comes to a module; asked again for each name of the module."""
+    found = _WaysTo(defaultdict(set), defaultdict(list), [])
+    handles = found.handles
     for one in facts.imports:
         for way in module.from_here(one.module, file):
             if one.name is None:
                 inner = () if one.is_renamed else tuple(one.module.split("."))[1:]
                 handles[one.local].add((*inner, *way))
-            elif not way and one.name == name:
-                uses.imported.append((one.local, one.line))
+            elif not way:
+                found.imported[one.name].append((one.local, one.line))
         if one.name is None and not one.is_renamed and "." in one.module:
             for way in module.from_here(one.local, file):  # `import a.b` makes `a.c` reachable, too
                 handles[one.local].add(way)
@@ -255,11 +276,12 @@ def _handles(facts: Facts, file: Path, module: Module, name: str, uses: Uses) ->
             if way:
                 handles[way[0]].add(way[1:])
             else:
-                uses.stars.append(line)
-    return handles
+                found.stars.append(line)
+    _follow(facts, handles)
+    return found
 
 
-def _followed(facts: Facts, handles: _Ways) -> _Ways:
+def _follow(facts: Facts, handles: _Ways) -> None:
     """Add the names that modules are assigned to: `lib = layers`."""
     todo = list(handles)
     while todo:
@@ -275,7 +297,6 @@ def _followed(facts: Facts, handles: _Ways) -> _Ways:
                 if not ways <= handles.get(alias, set()):
                     handles[alias] |= ways
                     todo.append(alias)
-    return handles
 
 
 def _enter_chain(facts: Facts, chain: Chain, way: tuple[str, ...], name: str, uses: Uses) -> None:
@@ -346,21 +367,5 @@ def _enter_strings(facts: Facts, module: Module, name: str, uses: Uses) -> None:
         for at, part in enumerate(parts):
             if part == module.names[-1] and (parts[at + 1 :] or [name])[0] in (name, "py", "*"):
                 uses.unclear.append(line)
-    if any(name == text for text, _ in facts.strings) or _is_attribute(facts, name):
-        uses.unclear += [node.lineno for node in _loads_unknown(facts)]
-
-
-def _is_attribute(facts: Facts, name: str) -> bool:
-    return any(isinstance(node, ast.Attribute) and node.attr == name for node in facts.parents)
-
-
-def _loads_unknown(facts: Facts) -> list[ast.Call]:
-    """Return the calls that import what an expression names."""
-    found = list[ast.Call]()
-    for node in facts.parents:
-        match node:
-            case ast.Call(
-                func=ast.Name(id=called) | ast.Attribute(attr=called), args=[first, *_]
-            ) if called in _LOADERS and not isinstance(first, ast.Constant):
-                found.append(node)
-    return found
+    if facts.loads and (name in facts.attributes or any(name == text for text, _ in facts.strings)):
+        uses.unclear += [node.lineno for node in facts.loads]

@@ -114,14 +114,20 @@ def _by_file(
         near = _near_stores(entry.path) if names is not None else None
         if names is not None and near is not None and near.isdisjoint(names):
             continue
-        text = plain_text(entry.path)
-        if text is None or not _may_set(text, words):
-            continue
-        parsed = parse(entry.path)
-        settings = tuple(_settings(parsed.tree, entry.path)) if parsed else ()
-        if settings:
+        if names is None:
+            text = plain_text(entry.path)
+            if text is None or not _may_set(text, words):
+                continue
+        if settings := _settings_of(entry.path):
             found[entry.path] = settings
     return found
+
+
+@per_run
+def _settings_of(path: Path) -> tuple[Setting, ...]:
+    """Return all places of a file that set names of torch's."""
+    parsed = parse(path)
+    return tuple(_settings(parsed.tree, path)) if parsed else ()
 
 
 @per_run

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 
+from mapper import limits
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.program import program_of
 from mapper.analysis.scopes import FUNCTIONS
 from mapper.analysis.walk import walk
+from mapper.model.record import record
 from mapper.planning.forms.class_checks import Problem
 
 _NAME = "forward"
@@ -28,18 +31,35 @@ def of_set_methods(module: ParsedModule, classes: Sequence[ast.ClassDef]) -> Ite
     for path, file in program_of(module).files.items() if classes else ():
         if _NAME not in file.text:
             continue
-        tree = module.tree if path == own else file.tree
-        around = {
-            id(node): one.name
-            for one in walk(tree)
-            if isinstance(one, ast.ClassDef)
-            for node in walk(one)
-        }
-        for target in _targets(tree):
-            name = around.get(id(target)) if target_name(target) == "self" else target_name(target)
-            where = f"line {target.lineno}" + (f" of {path.name}" if path and path != own else "")
-            for one in _meant(name, classes, {*around.values()}):
+        places = _places(module.tree if path == own else file.tree)
+        for line, name in places.targets:
+            where = f"line {line}" + (f" of {path.name}" if path and path != own else "")
+            for one in _meant(name, classes, places.classes):
                 yield one.lineno, f"{where} sets `{_NAME}`, which MindSpore does not call"
+
+
+@record(frozen=True, slots=True)
+class _Places:
+    """Where a file sets `forward`: lines and names of the classes; `classes` are all it has."""
+
+    targets: tuple[tuple[int, str | None], ...]
+    classes: frozenset[str]
+
+
+@lru_cache(limits.PARSED_FILES)
+def _places(tree: ast.Module) -> _Places:
+    """Return where a file sets `forward`, which is asked for every file of its program."""
+    around = {
+        id(node): one.name
+        for one in walk(tree)
+        if isinstance(one, ast.ClassDef)
+        for node in walk(one)
+    }
+    targets = [
+        (one.lineno, around.get(id(one)) if target_name(one) == "self" else target_name(one))
+        for one in _targets(tree)
+    ]
+    return _Places(tuple(targets), frozenset(around.values()))
 
 
 def target_name(target: ast.expr) -> str | None:

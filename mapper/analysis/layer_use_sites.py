@@ -14,7 +14,7 @@ from typing import Any
 
 from mapper.analysis.reach import Place
 from mapper.analysis.scopes import FUNCTIONS
-from mapper.analysis.walk import children
+from mapper.analysis.walk import children, walk
 
 _ARITHMETIC = ("add_", "sub_", "mul_", "div_")
 _WRAPPERS = frozenset(
@@ -113,7 +113,7 @@ def uses_of(path: Path | None, tree: ast.Module) -> Iterator[LayerUse]:
             around = next(place.function(), tree)
             strings = frozenset(
                 one.value
-                for one in ast.walk(around)
+                for one in walk(around)
                 if isinstance(one, ast.Constant) and isinstance(one.value, str)
             )
             assert isinstance(node, ast.expr)
@@ -135,7 +135,7 @@ def _lists(tree: ast.Module) -> Iterator[ast.Call]:
     It does not where a loop has nothing but tests of what it finds, and lets the names be.
     """
     harmless = set[ast.AST]()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.For(target=target, iter=found, body=body):
                 is_tested = all(isinstance(one, ast.If) for one in body)
@@ -163,7 +163,7 @@ def _lists(tree: ast.Module) -> Iterator[ast.Call]:
         is_parameters = isinstance(found, ast.Call) and _last(found.func) == "named_parameters"
         if not is_read and (is_tested or is_parameters):
             harmless.add(found)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(attr=attr)) if attr in _LISTING:
                 if node not in harmless:
@@ -203,7 +203,7 @@ def _strings(nodes: Iterable[ast.expr]) -> frozenset[str]:
     """Return the texts that `classname.find("Conv") != -1` and its like look for."""
     found = set[str]()
     for node in nodes:
-        for part in ast.walk(node):
+        for part in walk(node):
             match part:
                 case ast.Call(func=ast.Attribute(attr="find"), args=[ast.Constant(value=text)]):
                     found.add(str(text))
@@ -232,21 +232,19 @@ def _is_module(node: ast.expr, place: Place) -> bool:
         case _:
             return False
     if function is None or any(
-        arg.arg == name for arg in ast.walk(function) if isinstance(arg, ast.arg)
+        arg.arg == name for arg in walk(function) if isinstance(arg, ast.arg)
     ):
         return False
     stored = [
-        one for one in ast.walk(function)
+        one for one in walk(function)
         if isinstance(one, ast.Name) and one.id == name and not isinstance(one.ctx, ast.Load)
     ]  # fmt: skip
     values = [
-        one.value for one in ast.walk(function)
+        one.value for one in walk(function)
         if isinstance(one, ast.Assign) and one.targets[0] in stored
     ]  # fmt: skip
     is_borrowed = any(
-        name in one.names
-        for one in ast.walk(function)
-        if isinstance(one, ast.Global | ast.Nonlocal)
+        name in one.names for one in walk(function) if isinstance(one, ast.Global | ast.Nonlocal)
     )
     are_modules = all(not isinstance(one, ast.Name) and _is_module(one, place) for one in values)
     return bool(values) and len(values) == len(stored) and are_modules and not is_borrowed
@@ -258,7 +256,7 @@ def _trains(tree: ast.Module) -> bool:
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "backward"
-        for node in ast.walk(tree)
+        for node in walk(tree)
     )
 
 
@@ -336,7 +334,7 @@ def _last(node: ast.expr) -> str:
 def _wrappers(tree: ast.Module) -> frozenset[str]:
     """Return the names that a file has for the functions that wrap a layer."""
     found = set(_WRAPPERS)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.alias(name=name, asname=str(other)) if name.rpartition(".")[2] in _WRAPPERS:
                 found.add(other)

@@ -341,7 +341,7 @@ def _taking(path: Path, name: str) -> Iterator[Taker] | None:
     if files is None:
         return None
     module = _module(path)
-    found = (_taker(entry, module, name) for entry in _nearest(path.parent) if entry.path != path)
+    found = (_taker(entry, module, name) for entry in _nearest(path.parent))
     return filter(None, found)
 
 
@@ -353,7 +353,7 @@ def _nearest(directory: Path) -> list[Entry]:
 
 
 def _taker(entry: Entry, module: Module, name: str) -> Taker | None:
-    if not may_take(entry, module.names, name):
+    if not may_take(entry, module.names, name) or entry.path == module.path:
         return None
     parsed = parse(entry.path)
     uses = uses_of(parsed, module, name, entry.by_text) if parsed else Uses(unclear=[1])

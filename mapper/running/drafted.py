@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 from mapper.analysis.module import ParsedModule
@@ -13,8 +12,6 @@ from mapper.files.suppressions import Suppressions
 from mapper.limits import LARGEST_NOTEBOOK, LARGEST_SOURCE
 from mapper.model.record import record
 from mapper.running.models import Models
-
-_COLLECTED = 16
 
 
 @record(frozen=True, slots=True)
@@ -65,7 +62,6 @@ class Kept:
     def __init__(self, most: int) -> None:
         self._most = most
         self._files: dict[Path, Drafted] = {}
-        self._added = 0
 
     def clear(self) -> None:
         """Give all of them up."""
@@ -74,9 +70,6 @@ class Kept:
     def add(self, file: Path, drafted: Drafted) -> None:
         """Keep a file, if there is room for it and for those that come before it."""
         self._files[file] = drafted
-        self._added += 1
-        if self._added % _COLLECTED == 0:  # drafting leaves many cycles
-            gc.collect()
         while sum(len(one.module.text) for one in self._files.values()) > self._most:
             del self._files[max(self._files)]
 

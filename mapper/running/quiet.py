@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from mapper.analysis.scopes import FUNCTIONS
 from mapper.analysis.torch_results import MODULE_METHODS
+from mapper.analysis.walk import walk
 from mapper.model.record import record
 from mapper.planning.forms.scaffold import SEQUENTIAL, ModuleClass
 from mapper.planning.forms.type_test import is_type_test
@@ -56,13 +57,11 @@ def find_quiet(
         node.name
         for node in tree.body
         if isinstance(node, FUNCTIONS)
-        and any(id(one) in tests for one in ast.walk(node))
+        and any(id(one) in tests for one in walk(node))
         and not _reaches(node.body, operators, ())
     }
     for one in classes:
-        is_open = _holds_given(one, classes) or any(
-            id(node) in tests for node in ast.walk(one.node)
-        )
+        is_open = _holds_given(one, classes) or any(id(node) in tests for node in walk(one.node))
         if is_open and not _is_loud(one, operators, layers):
             found.add(one.node.name)
     concrete = (one for one in classes if not _has_to_be_derived(one))
@@ -96,7 +95,7 @@ def _holds_given(module: ModuleClass, classes: Sequence[ModuleClass]) -> bool:
     called = set[str]()
     for method in methods:
         given = set(_unclear(method.args))
-        for one in ast.walk(method):
+        for one in walk(method):
             match one:
                 case ast.Assign(targets=targets, value=ast.Name(id=name)) if name in given:
                     if any(isinstance(one, ast.Attribute) for one in targets):
@@ -108,7 +107,7 @@ def _holds_given(module: ModuleClass, classes: Sequence[ModuleClass]) -> bool:
 
 def _set_in(node: ast.ClassDef) -> Iterator[str]:
     """Yield the methods of a class, and the attributes that it sets."""
-    for one in ast.walk(node):
+    for one in walk(node):
         if isinstance(one, FUNCTIONS):
             yield one.name
         elif isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store):
@@ -173,5 +172,5 @@ def _always(body: _Body) -> Iterator[ast.AST]:
             node = stack.pop()
             yield node
             stack += [one for one in ast.iter_child_nodes(node) if not isinstance(one, _PERHAPS)]
-        if any(isinstance(node, ast.Return) for node in ast.walk(statement)):
+        if any(isinstance(node, ast.Return) for node in walk(statement)):
             return

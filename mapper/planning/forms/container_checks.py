@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from mapper.analysis.cells import ClassInfo
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import Kind
+from mapper.analysis.walk import walk
 from mapper.planning.forms.class_checks import Problem
 
 # MindSpore builds the names of parameters from those of children, and takes these characters only;
@@ -34,7 +35,7 @@ def of_containers(
     The classes that derive from Sequential are looked at with their methods (`class_checks`);
     `gathered` are the calls that become items of an OrderedDict.
     """
-    for node in ast.walk(tree):
+    for node in walk(tree):
         name: ast.expr | None = None
         match node:
             case ast.Call(
@@ -79,7 +80,7 @@ def _named(node: ast.stmt | ast.expr, name: ast.expr) -> Iterator[Problem]:
     """Yield that a child's name is none that MindSpore takes for a parameter."""
     text = "".join(
         part.value
-        for part in ast.walk(name)
+        for part in walk(name)
         if isinstance(part, ast.Constant) and isinstance(part.value, str)
     )
     if found := _ILLEGAL.search(text):

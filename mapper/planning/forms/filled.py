@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mapper.analysis.inference import Inference
 from mapper.analysis.module import ParsedModule
@@ -82,8 +83,12 @@ class _Search:
         self._module = module
         self._inference = inference
         self._function = function
-        self._taken = {node.id for node in walk(module.tree) if isinstance(node, ast.Name)}
-        self._taken |= {node.arg for node in walk(function) if isinstance(node, ast.arg)}
+
+    @cached_property
+    def _taken(self) -> set[str]:
+        """The names that the file uses."""
+        names = {node.id for node in walk(self._module.tree) if isinstance(node, ast.Name)}
+        return names | {node.arg for node in walk(self._function) if isinstance(node, ast.arg)}
 
     def found(self) -> list[Filled]:
         """Return the containers that the function makes and fills."""

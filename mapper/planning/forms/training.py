@@ -15,6 +15,7 @@ from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import Kind
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.scopes import Scope
+from mapper.analysis.walk import walk
 
 _MODES = ("train", "eval")
 _TRAINED = ("Dropout", "BatchNorm", "InstanceNorm", "SyncBatchNorm", "AlphaDropout", "Transformer",
@@ -27,7 +28,7 @@ def find_constructions(
     module: ParsedModule, inference: Inference, models: Collection[ast.ClassDef]
 ) -> Iterator[tuple[ast.Call, Scope]]:
     """Yield the calls that build a model which is then called or trained in the same function."""
-    inside = {id(node) for model in models for node in ast.walk(model)}
+    inside = {id(node) for model in models for node in walk(model)}
     for statement, scope in module.names.scopes.home.items():
         if id(statement) in inside:
             continue
@@ -35,7 +36,7 @@ def find_constructions(
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call):
                 if _builds(inference, call) and _is_run(name, scope.node, statement):
                     yield call, scope
-        for node in ast.walk(statement) if _is_simple(statement) else ():
+        for node in walk(statement) if _is_simple(statement) else ():
             match node:
                 case ast.Call(func=ast.Call() as call) if _builds(inference, call):
                     yield call, scope
@@ -66,7 +67,7 @@ def _is_simple(statement: ast.AST) -> bool:
 def _is_run(name: str, around: ast.AST, statement: ast.stmt) -> bool:
     """Say whether a name is called or handed on after a statement, and its mode never set."""
     is_run = False
-    for parent in ast.walk(around):
+    for parent in walk(around):
         for child in ast.iter_child_nodes(parent):
             if not isinstance(child, ast.Name) or child.id != name:
                 continue

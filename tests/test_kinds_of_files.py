@@ -37,7 +37,8 @@ PROJECTS = {
     },
     "a file that sets an attribute of a class of another one": {
         "a.py": "from b import Net\nnet = Net()\nnet.scale = torch.ones(1)\nx = net.scale\n",
-        "b.py": "class Net(nn.Module):\n    def forward(self, x):\n        return x\nx = Net().scale\n",
+        "b.py": "class Net(nn.Module):\n    def forward(self, y):\n        return y\n"
+        "x = Net().scale\n",
         "c.py": "from b import Net\nx = Net().scale\n",
         "d.py": "import a\nfrom b import Net\nfrom a import net\nx = Net().scale\n",
     },

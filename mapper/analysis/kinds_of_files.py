@@ -1,9 +1,9 @@
 """Analyses the files of a run for kinds of value, each once for all files that import it.
 
-What is found about a file depends on it and on what it imports, not on who imports it (but in a
-chain of imports that is deeper than `KINDS_DEEP`, where its end is unknown to who asks first). Files
-that import each other are analysed one inside the other with what is known so far, and then again
-until what they say of each other changes no more.
+What is found about a file depends on it and on what it imports, not on who imports it; only in a
+chain of more than `KINDS_DEEP` imports its end is unknown to who asks first. Files that import each
+other are analysed one inside the other with what is known so far, and then again until what they
+say of each other changes no more.
 """
 
 from __future__ import annotations

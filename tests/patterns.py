@@ -9,6 +9,14 @@ import numpy as np
 
 CASES: Mapping[str, tuple[str, str, tuple[int, ...], Mapping[str, int], str | None]] = {
     "nothing changes": ("rearrange", "a b -> a b", (2, 3), {}, None),
+    "an axis of one goes": ("rearrange", "b n 1 -> b n", (2, 3, 1), {}, None),
+    "an axis of one goes, and others move": (
+        "rearrange",
+        "1 b n 1 -> n 1 b",
+        (1, 2, 3, 1),
+        {},
+        None,
+    ),
     "axes change places": ("rearrange", "b c h w -> b h w c", (2, 3, 4, 5), {}, None),
     "heads are split off": ("rearrange", "b n (h d) -> b h n d", (2, 3, 8), {"h": 2}, None),
     "the other size is given": ("rearrange", "b n (h d) -> b h n d", (2, 3, 8), {"d": 2}, None),

@@ -37,8 +37,50 @@ WRITTEN = {
         "def f(self, x):\n    return ops.stop_gradient(self.fc(x))",
     ),
     "several values": (
+        "@torch.no_grad()\ndef f(self, x):\n    return self.fc(x), x + 1",
+        "def f(self, x):\n    return ops.stop_gradient((self.fc(x), x + 1))",
+    ),
+    "what is given, which keeps its gradients": (
         "@torch.no_grad()\ndef f(self, x):\n    return self.fc(x), x",
-        "def f(self, x):\n    return ops.stop_gradient((self.fc(x), x))",
+        "def f(self, x):\n    return ops.stop_gradient(self.fc(x)), x",
+    ),
+    "what is given alone": (
+        "@torch.no_grad()\ndef f(self, x):\n    self.kept.append(self.fc(x))\n    return x",
+        "def f(self, x):\n    self.kept.append(ops.stop_gradient(self.fc(x)))\n    return x",
+    ),
+    "values that a name gets one after the other": (
+        "@torch.no_grad()\ndef f(self, x):\n    y = self.fc(x)\n    if y.sum() > 0:\n"
+        "        y = -y\n    return {'y': y if self.training else y[0], 'z': [y]}",
+        "def f(self, x):\n    y = self.fc(x)\n    if y.sum() > 0:\n        y = -y\n"
+        "    return ops.stop_gradient({'y': y if self.training else y[0], 'z': [y]})",
+    ),
+    "parts of what is computed": (
+        "@torch.no_grad()\ndef f(self, x: torch.Tensor):\n    y, z = self.fc(x), x[0]\n"
+        "    return y.to(x.dtype), [one * 2 for one in (y, z)], y or z",
+        "def f(self, x: ms.Tensor):\n    y, z = self.fc(x), x[0]\n"
+        "    return ops.stop_gradient((y.to(x.dtype), [one * 2 for one in (y, z)], y or z))",
+    ),
+    "a block in the forward of a model": (
+        "def forward(self, x):\n    with torch.no_grad():\n        y = self.fc(x)\n"
+        "    return x + y",
+        "def construct(self, x):\n    y = ops.stop_gradient(self.fc(x))\n    return x + y",
+    ),
+    "a block of several statements": (
+        "def forward(self, x):\n    if self.training:\n        with torch.no_grad():\n"
+        "            # once\n            y = self.fc(\n                x,\n            )\n\n"
+        "            if y is None:\n                y = x + 1\n        x = x + y\n    return x",
+        "def construct(self, x):\n    if self.training:\n        # once\n"
+        "        y = ops.stop_gradient(self.fc(\n            x,\n        ))\n\n"
+        "        if y is None:\n            y = ops.stop_gradient(x + 1)\n"
+        "        x = x + y\n    return x",
+    ),
+    "what a method of MindSpore's gives": (
+        "@torch.no_grad()\ndef f(self, x):\n    return self.fc(x).sin()",
+        "def f(self, x):\n    return ops.stop_gradient(self.fc(x).sin())",
+    ),
+    "the forward of a model": (
+        "@torch.no_grad()\ndef forward(self, x):\n    return self.fc(x)",
+        "def construct(self, x):\n    return ops.stop_gradient(self.fc(x))",
     ),
     "what is no Tensor": (
         "@torch.no_grad()\ndef f(self, x):\n    if x is None:\n        return None\n"
@@ -86,8 +128,32 @@ WRITTEN = {
 }
 
 LEFT = {
-    "in the forward of a model": (
-        "def forward(self, x):\n    with torch.no_grad():\n        y = self.fc(x)\n    return x + y"
+    "in the forward of a model, with another block": (
+        "def forward(self, x):\n    with torch.no_grad(), open('x'):\n        y = self.fc(x)\n"
+        "    return x + y"
+    ),
+    "in the forward of a model, in parentheses": (
+        "def forward(self, x):\n    with (torch.no_grad()):\n        y = self.fc(x)\n    return y"
+    ),
+    "in the forward of a model, with a text of several lines": (
+        'def forward(self, x):\n    with torch.no_grad():\n        """a\n        b"""\n'
+        "        y = self.fc(x)\n    return y"
+    ),
+    "in the forward of a model, on one line": (
+        "def forward(self, x):\n    with torch.no_grad(): y = self.fc(x)\n    return y"
+    ),
+    "another name for what is given": (
+        "@torch.no_grad()\ndef f(self, x):\n    y = x\n    return y"
+    ),
+    "perhaps what is given": (
+        "@torch.no_grad()\ndef f(self, x):\n    if self.training:\n        x = self.fc(x)\n"
+        "    return x"
+    ),
+    "what a method may hand on": "@torch.no_grad()\ndef f(self, x):\n    return x.to(x.dtype)",
+    "what is held": "@torch.no_grad()\ndef f(self, x):\n    return x['out']",
+    "a name's own former value": (
+        "@torch.no_grad()\ndef f(self, x):\n    y = self.fc(x)\n    for y in x:\n        pass\n"
+        "    return y"
     ),
     "a sum of Tensors": (
         "def f(self, x):\n    total = x\n    with torch.no_grad():\n        total += self.fc(x)\n"

@@ -197,9 +197,9 @@ UNKNOWN = {
     "a result of another package": "import torch.nn as nn\nfrom other import thing\n\n\n"
     "class A(nn.Module):\n    def forward(self, x):\n        y = thing(x)\n"
     "        return y.std(1)\n",
-    "a transposition": "import torch.nn as nn\nfrom other import thing\n\n\n"
+    "a transposition that is handed on": "import torch.nn as nn\nfrom other import thing\n\n\n"
     "class A(nn.Module):\n    def forward(self, x):\n"
-    "        return thing(x).transpose(0, 1)\n",
+    "        return map(thing(x).transpose, x)\n",
     "the largest and where it is": "import torch.nn as nn\n\n\nclass A(nn.Module):\n"
     "    def forward(self, x):\n        for part in x:\n            y = part.max(1)[0]\n"
     "        return y\n",

@@ -17,7 +17,13 @@ from mapper.analysis.layer_order import LayerOrder, listed
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.scopes import BODIES, COMPREHENSIONS, DEFINITIONS, FUNCTIONS
 from mapper.analysis.torch_names import is_torch
-from mapper.analysis.torch_results import ATTRIBUTES, TENSOR_METHODS, in_place_at, is_in_place
+from mapper.analysis.torch_results import (
+    ATTRIBUTES,
+    IN_PLACE_FUNCTIONS,
+    TENSOR_METHODS,
+    in_place_at,
+    is_in_place,
+)
 from mapper.analysis.walk import children, walk
 
 _REPEATING = (ast.For, ast.AsyncFor, ast.While, ast.Lambda, *COMPREHENSIONS)
@@ -50,11 +56,13 @@ _FRESH_METHODS = frozenset(
     words(
         """
         add sub mul div matmul bmm mm exp log sqrt rsqrt pow abs sigmoid tanh softmax log_softmax
-        sum mean clone repeat masked_fill new_zeros new_ones new_full std var prod cumsum gather
-        index_select relu clamp norm argmax neg square sin cos flip roll tile
+        sum mean clone repeat masked_fill new_zeros new_ones new_full new_empty std var prod
+        cumsum gather index_select relu clamp norm argmax neg square sin cos flip roll tile
         """
     )
 )
+_LEGACY = frozenset(("Tensor", "FloatTensor", "LongTensor"))
+"""Classes whose calls make a Tensor of sizes, of numbers or of another Tensor."""
 _VIEWS = frozenset(
     words(
         """
@@ -254,6 +262,8 @@ class Aliases:
         match callee.of:
             case str(name) if is_torch(name):
                 word = name.rpartition(".")[2]
+                if word in _LEGACY:  # what it is given alone may be a Tensor
+                    return len(node.args) > 1 or isinstance(first, ast.List | ast.Constant)
                 if word in _VIEWS:
                     return first is not None and self.is_fresh(first, depth - 1)
                 return word in _FRESH_FUNCTIONS
@@ -393,6 +403,8 @@ def works_in_place(call: ast.Call, callee: Kind) -> bool:
         if keyword.arg == "inplace":
             return not (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
     is_function = callee.name == "function" and isinstance(callee.of, str)
+    if is_function and str(callee.of) in IN_PLACE_FUNCTIONS:
+        return True
     place = in_place_at(str(callee.of)) if is_function else None
     if place is None:
         return False

@@ -111,6 +111,9 @@ OF_MODULES = frozenset(
 SHARED = frozenset(("max", "min", "repeat", "sort"))
 """Methods that others have too, and that compute something else there when they get arguments."""
 
+OF_UNKNOWN = {f"{TENSOR}.{name}": f"{TENSOR}.{name}_of_unknown" for name in ("repeat", "transpose")}
+"""Methods with a function of MindSpore's that refuses all but Tensors, and the rule for it."""
+
 PARAMETER = "torch.nn.Parameter"
 PARAMETER_ATTRIBUTES = frozenset(
     (
@@ -209,10 +212,15 @@ def find_methods(module: ParsedModule, inference: Inference) -> Iterator[Referen
                 owners = iter((MODULE,))
             if is_unknown and _is_silent(node, parents[0]):
                 owners = iter((TENSOR,))
+                is_called = isinstance(parents[0], ast.Call) and parents[0].func is node
                 problem = (
-                    f"what `{ast.unparse(node.value)}` is cannot be told, and a Tensor's "
-                    f"`{node.attr}` computes something else in MindSpore: "
-                    "annotate it, or write it by hand"
+                    None
+                    if is_called and f"{TENSOR}.{node.attr}" in OF_UNKNOWN
+                    else (
+                        f"what `{ast.unparse(node.value)}` is cannot be told, and a Tensor's "
+                        f"`{node.attr}` computes something else in MindSpore: "
+                        "annotate it, or write it by hand"
+                    )
                 )
             for owner in owners:
                 above = parents[0]

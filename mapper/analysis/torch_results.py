@@ -367,6 +367,10 @@ _IN_PLACE_AT = {
 }  # fmt: skip
 
 
+IN_PLACE_FUNCTIONS = frozenset(("torch.relu_", "torch.nn.functional.relu_"))
+"""Functions that always change what they are given, and return it."""
+
+
 def in_place_at(name: str) -> int | None:
     """Return where `inplace` stands among the arguments of a layer or function that has it."""
     head, _, last = name.rpartition(".")

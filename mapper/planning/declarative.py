@@ -266,6 +266,8 @@ def _chosen(call: BoundCall, values: Mapping[str, object], plan: Plan) -> Write 
         holds = write.when.holds({**shapes, **values} if is_of_kind else values, call.rank)
         if holds is None:
             name = write.when.tests_for_none()
+            if name is None and (open_ := [one for one in call.rule.write if one.undecided]):
+                return open_[0]
             if name is None:
                 raise ManualError(
                     f"what this becomes depends on `{write.when.text}`, which is not known here: "

@@ -340,6 +340,36 @@ def {name}():
     return {ms}.get_context('device_target') == 'GPU'
 '''
 
+_REPEATED = '''\
+def {name}(x, n):
+    """Return a tuple: what is given, or n times the one value that is given."""
+    return tuple(x) if hasattr(x, '__iter__') else (x,) * n
+'''
+
+_FINFO = '''\
+@{ms}.jit_class
+class {name}:
+    """The limits of a dtype of decimals, as torch.finfo has them."""
+
+    def __init__(self, dtype):
+        import numpy
+
+        found = numpy.finfo({ms}.dtype_to_nptype(dtype))
+        self.bits, self.max, self.min = int(found.bits), float(found.max), float(found.min)
+        self.eps, self.tiny = float(found.eps), float(found.tiny)
+        self.smallest_normal, self.resolution = self.tiny, 10.0 ** -int(found.precision)
+'''
+
+_FLOAT_TENSOR = '''\
+def {name}(data):
+    """Return a Tensor of float32 as torch.Tensor does: zeros of a size, or the numbers given."""
+    if isinstance(data, int):
+        return {ops}.zeros((data,), {ms}.float32)
+    if isinstance(data, tuple) or getattr(data, 'shape', None) == ():
+        raise TypeError('a size or numbers? write ops.zeros, or give a list')
+    return {ms}.Tensor(data, {ms}.float32)
+'''
+
 _NOT_MIGRATED = '''\
 def {name}(expression, reason):
     """Raise for an expression of torch's that has to be written for MindSpore by hand."""
@@ -409,6 +439,19 @@ HELPERS: Mapping[str, Helper] = {
         ),
         Helper("diag", _DIAG, (ParameterSpec("x", required=True),), ("mindspore.ops",)),
         Helper("is_on_gpu", _ON_GPU, (), ("mindspore", "mindspore.ops")),
+        Helper(
+            "ntuple",
+            _REPEATED,
+            (ParameterSpec("x", required=True), ParameterSpec("n", required=True)),
+            (),
+        ),
+        Helper("finfo", _FINFO, (ParameterSpec("dtype", required=True),), ("mindspore",)),
+        Helper(
+            "float_tensor",
+            _FLOAT_TENSOR,
+            (ParameterSpec("data", required=True),),
+            ("mindspore", "mindspore.ops"),
+        ),
         Helper(
             "not_migrated",
             _NOT_MIGRATED,

@@ -353,10 +353,14 @@ class Refusal:
 
 @record(frozen=True, slots=True)
 class Write:
-    """Source to write in place of a use, with `{name}` for operands; the first that holds."""
+    """Source to write in place of a use, with `{name}` for operands; the first that holds.
+
+    `undecided`: it is right whatever a condition above it would say, which is not known.
+    """
 
     text: str
     when: Condition = field(default_factory=lambda: Condition("always"))
+    undecided: bool = False
 
 
 @record(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mapper.analysis.bind import BindError, OpaqueError
+from mapper.analysis.find import OF_UNKNOWN
 from mapper.analysis.layer_uses import LayerUses
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.program import program_of
@@ -70,7 +71,8 @@ class Draft:
     """A site before the file's imports are settled; `text` writes it with the final names.
 
     `reference` is the torch reference behind it, `node` what is replaced. `stays`: the reference
-    is still there afterwards. `others` are written only together with it. `kept` is the site as it
+    is still there afterwards. `others` are written only together with it. `is_around`: it stands
+    around what is written for the same node. `kept` is the site as it
     was, its text and node, where it raises instead, or goes with one around it that does
     (`is_inside`).
     """
@@ -81,6 +83,7 @@ class Draft:
     text: Text | None = None
     stays: bool = False
     others: Sequence[Draft] = field(default_factory=list)
+    is_around: bool = False
     kept: tuple[Site, Text | None, ast.expr | ast.stmt] | None = None
     is_inside: bool = False
 
@@ -95,7 +98,7 @@ class Draft:
         return self.is_written and (not self.stays or self.kept is not None)
 
     @property
-    def order(self) -> tuple[int, int, bool, int, int]:
+    def order(self) -> tuple[int, int, bool, int, int, bool]:
         """Return the sort key: by where sites end, inner ones before those around them.
 
         What is empty, and only inserts, comes behind all that ends at its place.
@@ -103,7 +106,7 @@ class Draft:
         node = self.node
         end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         start = node.lineno, node.col_offset
-        return (*end, start == end, -start[0], -start[1])
+        return (*end, start == end, -start[0], -start[1], self.is_around)
 
     def uncover(self, message: str) -> None:
         """Leave the site torch's, because a rule is missing for it or for a site it depends on."""
@@ -458,16 +461,19 @@ class Drafter:
             )
         return draft
 
-    def method(self, reference: Reference, like: str | None = None) -> Draft:
+    def method(self, reference: Reference, like: str | None = None, is_set: bool = False) -> Draft:
         """Return the draft of a method or attribute of a Tensor, a layer or a size.
 
-        `like`: the API whose rule is followed, where that is another one's.
+        `like`: the API whose rule is followed, where that is another one's. `is_set`: it is
+        assigned to as in torch.
         """
         rule = self._rulebook.by_api(like or reference.api)
         call = reference.call if rule is not None and rule.kind is not Kind.ATTRIBUTE else None
         draft = self.new(reference, call or reference.node)
         if draft.site.status is Status.IGNORED:
             return draft
+        if rule is not None and like in OF_UNKNOWN.values():
+            draft.site = replace(draft.site, rule=rule.id)
         try:
             if reference.problem:
                 raise ManualError(reference.problem)
@@ -476,7 +482,7 @@ class Drafter:
                     raise ManualError(f"{one.file} sets `{one.api}` (line {one.line})")
             if rule is None:
                 draft.uncover(_no_rule(reference.api))
-            elif not _is_read(reference, rule):
+            elif not (is_set or _is_read(reference, rule)):
                 raise ManualError(f"`{draft.site.before}` is assigned to: write it by hand")
             elif rule.kind is Kind.MANUAL and only_drops_counts(reference.scope.node):
                 words = "nobody calls it in MindSpore, and the counts that it drops are not there"

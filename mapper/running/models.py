@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mapper.analysis.cells import Cells, ClassInfo
-from mapper.analysis.find import counts_statistics, find_methods
+from mapper.analysis.find import OF_UNKNOWN, counts_statistics, find_methods
 from mapper.analysis.half_bound import half_bound
 from mapper.analysis.inference import Inference
 from mapper.analysis.kinds import NUMBERS, WEIGHT_NORMED, Kind
@@ -81,12 +81,15 @@ class Models:
             elif (cast := _cast(module, reference, inference)) is not None:
                 drafts.append(_casting(drafter, reference, *cast))
                 stopped(drafts[-1])
+            elif (changed := _changed_data(drafter, reference)) is not None:
+                drafts.append(changed)
             elif counts_statistics(reference):
                 drafts.append(_parameters(drafter, reference))
             elif drafter.is_in_place(reference):
                 drafts.append(in_place.draft(reference))
             else:
-                drafts.append(drafter.method(reference, _placement(reference, inference)))
+                is_tied = _is_tied(reference, inference)
+                drafts.append(drafter.method(reference, _like(reference, inference), is_tied))
                 stopped(drafts[-1])
         for draft in drafts:
             if draft.is_written and (found := _built_elsewhere(draft.reference, inference)):
@@ -232,15 +235,68 @@ def _may_be_tensor(kind: Kind) -> bool:
 
 def _assignment(module: ParsedModule, name: str, operator: str, value: ast.expr) -> Text:
     """Return what writes `x += y` as `x = x + y`."""
-    is_loose = not isinstance(
-        value, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant
-    )
 
     def text(final: Imports | WholeImports, edited: EditedText) -> str:
-        right = edited.source(value)
-        return f"{name} = {name} {operator} " + (f"({right})" if is_loose else right)
+        return f"{name} = {name} {operator} {_factor(value, edited)}"
 
     return text
+
+
+def _factor(value: ast.expr, edited: EditedText) -> str:
+    """Return an operand as text, in parentheses where it is computed."""
+    right = edited.source(value)
+    tight = ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant
+    return right if isinstance(value, tight) else f"({right})"
+
+
+def _changed_data(drafter: Drafter, reference: Reference) -> Draft | None:
+    """Return the draft of `p.data *= x` for a Parameter, which becomes `p.set_data(p * x)`."""
+    match reference.parents, reference.node:
+        case (ast.AugAssign(target=target, op=op, value=value) as statement,), ast.Attribute(
+            value=parameter
+        ) if reference.api == "torch.nn.Parameter.data" and target is reference.node:
+            pass
+        case _:
+            return None
+    draft = drafter.new(reference, statement)
+    if type(op) not in _OPERATORS or not _is_chain(parameter) or reference.problem:
+        draft.leave(f"`{draft.site.before}`: write it by set_data")
+    elif draft.site.status is not Status.IGNORED:
+
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
+            name = edited.source(parameter)
+            return f"{name}.set_data({name} {_OPERATORS[type(op)]} {_factor(value, edited)})"
+
+        drafter.put(draft, text)
+    return draft
+
+
+def _is_chain(node: ast.expr) -> bool:
+    """Say whether an expression is a name or attributes of one: twice it is the same."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+_TIED = ("torch.nn.Linear", "torch.nn.Embedding")
+"""Layers whose weights have torch's shape in MindSpore, so that one may be another's."""
+
+
+def _is_tied(reference: Reference, inference: Inference) -> bool:
+    """Say whether a layer is given another one's weight: `self.head.weight = self.emb.weight`."""
+    match reference.parents:
+        case (ast.Assign(targets=[target], value=ast.Attribute(value=other, attr="weight")),):
+            is_layer = reference.api in [f"{one}.weight" for one in _TIED]
+            return target is reference.node and is_layer and inference.kind(other).of in _TIED
+    return False
+
+
+def _like(reference: Reference, inference: Inference) -> str | None:
+    """Return the API whose rule a method follows, where that is another one's."""
+    assert isinstance(reference.node, ast.Attribute)
+    if reference.api in OF_UNKNOWN and not inference.kind(reference.node.value).is_known:
+        return OF_UNKNOWN[reference.api]
+    return _placement(reference, inference)
 
 
 def _placement(reference: Reference, inference: Inference) -> str | None:

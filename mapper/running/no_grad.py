@@ -8,6 +8,8 @@ whatever it is given.
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -36,6 +38,10 @@ _PLAIN = NUMBERS | {
     "layer",
 }
 _FILLING = ("append", "add", "extend", "insert", "update", "setdefault", "put")
+_HANDING_ON = frozenset(
+    ("to", "contiguous", "cuda", "cpu", "float", "double", "half", "type", "type_as", "get", "pop")
+)
+"""Methods that may give what they are called on, or what it holds."""
 _STOP = "mindspore.ops.stop_gradient"
 _GONE = "nothing of MindSpore's records gradients here; what leaves it is cut off from them"
 
@@ -59,15 +65,18 @@ class NoGradients:
             case ast.withitem(optional_vars=None):
                 statement = around[1]
                 assert isinstance(statement, ast.With)
-                made = [self._with(reference, used)]
                 body, function = statement.body, reference.scope.node
+                if getattr(function, "name", "") == "forward":
+                    made = self._block(reference, statement)
+                else:
+                    made = [self._with(reference, used)]
             case ast.FunctionDef() as function if used in function.decorator_list:
                 made = [self._decorator(reference, used, function)]
                 body = function.body
             case _:
                 return []
-        if getattr(function, "name", "") == "forward":
-            return []  # GRAPH_MODE compiles no `with`, and a model's own gradients are meant
+        if not made:
+            return []
         try:
             leaving = list(self._leaving(body, function))
         except ManualError:
@@ -92,6 +101,32 @@ class NoGradients:
 
         return self._put(draft, text, _GONE)
 
+    def _block(self, reference: Reference, statement: ast.With) -> list[Draft]:
+        """Return the draft that writes a block of a forward without its `with`.
+
+        GRAPH_MODE compiles none, and binds no name in what may not be reached.
+        """
+        module, first = self._drafter.module, statement.body[0]
+        item = statement.items[0].context_expr
+        behind = module.text[module.end(item) : module.start(first)]
+        above, below = (module.text[: module.start(one)].rpartition("\n")[2]
+                        for one in (statement, first))  # fmt: skip
+        header, newline, _ = behind.partition("\n")
+        is_plain = len(statement.items) == 1 and header.strip() == ":" and newline
+        if not is_plain or not (below.startswith(above) and below.isspace()) or _is_long(statement):
+            return []
+        draft = self._drafter.new(reference, reference.call or reference.node)
+        draft.node, draft.is_around = statement, True
+
+        def text(final: Imports | WholeImports, edited: EditedText) -> str:
+            whole, at = edited.source(statement), edited.offsets(statement)
+            inside = whole[
+                whole.index("\n", at(item.end_lineno or 0, item.end_col_offset or 0)) + 1 :
+            ]
+            return re.sub(rf"^{below}", above, inside, flags=re.MULTILINE).removeprefix(above)
+
+        return [self._put(draft, text, _GONE)]
+
     def _decorator(self, reference: Reference, used: ast.expr, function: ast.FunctionDef) -> Draft:
         draft = self._drafter.new(reference, used)
         span = decorated_span(used, function)
@@ -106,6 +141,7 @@ class NoGradients:
     def _cut(self, reference: Reference, value: ast.expr) -> Draft:
         at = replace(reference, node=value, call=None)
         draft = self._drafter.new(at, value)
+        draft.is_around = True
 
         def text(final: Imports | WholeImports, edited: EditedText) -> str:
             given = edited.source(value)
@@ -130,6 +166,7 @@ class NoGradients:
             ManualError: some leave in another way.
         """
         inside = [part for statement in body for part in walk(statement)]
+        self._made = _Made(body, inside, self._inference)
         own = _bound(inside) - _read_outside(function, set(map(id, inside)))
         if isinstance(function, ast.Module):
             own = {name for name in own if not self._drafter.module.names.is_taken(name)}
@@ -163,10 +200,19 @@ class NoGradients:
                     raise ManualError("a definition inside is called at another time")
 
     def _tensor(self, value: ast.expr) -> Iterator[ast.expr]:
-        if not self._is_plain(value):
-            if isinstance(value, ast.Starred):
-                raise ManualError("what is given is not written out")
-            yield value
+        if self._is_plain(value) or self._made.is_from_outside(value):
+            return
+        if isinstance(value, ast.Starred):
+            raise ManualError("what is given is not written out")
+        if isinstance(value, ast.Tuple | ast.List) and any(
+            self._made.is_from_outside(one) for one in value.elts
+        ):
+            for one in value.elts:
+                yield from self._tensor(one)
+            return
+        if not self._made.is_made(value):
+            raise ManualError("it may be what is there before, which keeps its gradients")
+        yield value
 
     def _is_plain(self, value: ast.expr) -> bool:
         """Say whether a value is surely no Tensor, and holds none."""
@@ -174,9 +220,87 @@ class NoGradients:
         return kind.name != "unknown" and all(one.name in _PLAIN for one in kind.alternatives())
 
 
+class _Made:
+    """What a body under no_grad computes; a value that it only hands on keeps its gradients."""
+
+    def __init__(
+        self, body: Sequence[ast.stmt], inside: Sequence[ast.AST], inference: Inference
+    ) -> None:
+        self._inference = inference
+        counts = _counts(inside)
+        self._values: dict[str, list[ast.expr | None]] = {name: [] for name in counts}
+        self._surely: set[str] = set()
+        for part in inside:
+            match part:
+                case ast.Assign(targets=targets, value=value):
+                    for name, one in ((n, o) for t in targets for n, o in _assigned(t, value)):
+                        self._values[name].append(one)
+                        self._surely |= {name} if part in body else set()
+        for name, count in counts.items():
+            self._values[name] += [None] * (count - len(self._values[name]))
+
+    def is_from_outside(self, value: ast.expr) -> bool:
+        """Say whether a value is a name that the body does not bind."""
+        return isinstance(value, ast.Name) and value.id not in self._values
+
+    def is_made(self, value: ast.expr | None) -> bool:
+        """Say whether a value is surely computed in the body, or no Tensor."""
+        match value:
+            case ast.Call(func=ast.Attribute(value=held, attr=attr)) if attr in _HANDING_ON:
+                return self.is_made(held)
+            case ast.Call() | ast.BinOp() | ast.UnaryOp() | ast.Compare() | ast.Constant():
+                return True
+            case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.BoolOp(values=parts):
+                return all(map(self.is_made, parts))
+            case ast.IfExp(body=body, orelse=orelse):
+                return self.is_made(body) and self.is_made(orelse)
+            case ast.Dict(values=parts):
+                return all(map(self.is_made, parts))
+            case ast.ListComp(elt=element):
+                return self.is_made(element)
+            case ast.Subscript(value=held):
+                return self.is_made(held) or self._inference.kind(held).is_tensor
+            case ast.Attribute(value=held):
+                return self.is_made(held)
+            case ast.Name(id=name) if name in self._surely:
+                known = self._values[name]
+                self._surely.discard(name)  # the answer while it is asked again
+                found = all(map(self.is_made, known))
+                self._surely.add(name)
+                return found
+        return False
+
+
+def _is_long(statement: ast.stmt) -> bool:
+    """Say whether a text of several lines stands in a statement."""
+    return any(
+        isinstance(one, ast.Constant | ast.JoinedStr)
+        and isinstance(getattr(one, "value", ""), str | bytes)
+        and one.lineno != one.end_lineno
+        for one in walk(statement)
+    )
+
+
+def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the names that an assignment binds, each with its value or what that is part of."""
+    if isinstance(target, ast.Name):
+        yield target.id, value
+    elif isinstance(target, ast.Tuple | ast.List):
+        values = [value] * len(target.elts)
+        if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(values):
+            values = value.elts
+        for one, part in zip(target.elts, values, strict=True):
+            yield from _assigned(one, part)
+
+
+def _counts(inside: Sequence[ast.AST]) -> Counter[str]:
+    """Return how often each name is bound."""
+    return Counter(one.id for one in inside if isinstance(one, ast.Name)
+                   and not isinstance(one.ctx, ast.Load))  # fmt: skip
+
+
 def _bound(inside: Sequence[ast.AST]) -> set[str]:
-    return {one.id for one in inside if isinstance(one, ast.Name)
-            and not isinstance(one.ctx, ast.Load)}  # fmt: skip
+    return set(_counts(inside))
 
 
 def _read_outside(function: ast.AST, inside: set[int]) -> set[str]:

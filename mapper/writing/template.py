@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 
 from mapper.model.plan import Api, Operand, Template
@@ -49,7 +50,7 @@ def stands_in_parentheses(template: Template, name: str) -> bool:
     """Say whether an operand alone stands in parentheses of its own, and not in those of a call."""
     texts = ["" if isinstance(part, Operand) else str(part) for part in template.parts]
     return any(
-        part.name == name and before.endswith("((") and after.startswith(")")
+        part.name == name and re.search(r"[(, ]\($", before) and after.startswith(")")
         for before, part, after in zip(["", *texts], template.parts, [*texts[1:], ""], strict=False)
         if isinstance(part, Operand)
     )

@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from mapper.analysis.aliasing import Aliases
 from mapper.analysis.cells import Cells
 from mapper.analysis.expectations import NO_TENSOR
+from mapper.analysis.kinds import PARAMETER, Kind
 from mapper.analysis.walk import walk
 
 Problem = tuple[int, str]
+
+
+def _is_parameter(kind: Kind) -> bool:
+    return kind.without("None") == PARAMETER
 
 
 class AssignmentChecks:
@@ -44,6 +49,8 @@ class AssignmentChecks:
                         f"name, which MindSpore does not: write `{name} = {name} …` where no "
                         "other name is meant to change",
                     )
+            case ast.Attribute(value=owner, attr="data") if _is_parameter(self._kind(owner)):
+                return  # which is set by set_data, and keeps all its names
             case ast.Attribute() if self._kind(target).is_tensor:
                 yield (
                     statement.lineno,

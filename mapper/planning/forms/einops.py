@@ -117,17 +117,19 @@ def written_once(
     pattern: Pattern, operand: str, sizes: Mapping[str, str], reduction: str | None
 ) -> str | None:
     """Return an expression in which the operand stands once, None where its shape is needed."""
-    if pattern.has_rest or any(len(group) != 1 for group in pattern.left):
+    if pattern.has_rest or any(len(group) > 1 for group in pattern.left):
         return None
     axes = dict(sizes) | dict.fromkeys(pattern.given, "-1")
-    text = operand + _moved(pattern, axes, reduction)
+    ones = [index for index, group in enumerate(pattern.left) if not group]
+    text = operand + "".join(f".squeeze({index})" for index in reversed(ones))
+    text += _moved(pattern, axes, reduction)
     start = len(pattern.wanted)
     for group in reversed(pattern.right):
         end, start = start - 1, start - len(group)
         if len(group) > 1:
             is_last = end == len(pattern.wanted) - 1
             text += f".flatten({start})" if is_last else f".flatten({start}, {end})"
-    ones = (index for index, group in enumerate(pattern.right) if not group)
+    ones = [index for index, group in enumerate(pattern.right) if not group]
     return text + "".join(f".expand_dims({index})" for index in ones)
 
 

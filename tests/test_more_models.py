@@ -1,0 +1,118 @@
+"""What models do beside layers: weights that are tied or scaled, limits, values of open kinds."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from mapper import migrate_source
+from mapper.model.results import Status
+
+NET = """\
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from einops import rearrange
+from torch.nn import init
+from torch.nn.modules.utils import _pair
+
+
+class Net(nn.Module):
+    def __init__(self, n, mean):
+        super().__init__()
+        self.emb = nn.Embedding(7, 3)
+        self.fc = nn.Linear(3, 7)
+        self.weird = nn.LayerNorm(3)
+{init}
+
+    def forward(self, x, xs):
+        y = self.fc(x)
+{body}
+        return y
+"""
+DONE = {
+    "tied weights": (
+        "self.fc.weight = self.emb.weight",
+        "self.fc.weight = self.emb.embedding_table",
+    ),
+    "data that is scaled": (
+        "self.fc.weight.data *= n + 1",
+        "self.fc.weight.set_data(self.fc.weight * (n + 1))",
+    ),
+    "data that is divided": (
+        "self.fc.bias.data /= 2",
+        "self.fc.bias.set_data(self.fc.bias / 2)",
+    ),
+    "a gain that is not known": (
+        "init.xavier_normal_(self.fc.weight, gain=n)",
+        "self.fc.weight.set_data(initializer(XavierNormal(n), self.fc.weight.shape, "
+        "self.fc.weight.dtype))",
+    ),
+    "a pair": ("self.size = _pair(n)", "self.size = ntuple(n, 2)"),
+    "a Tensor of what may be a size": (
+        "self.mean = torch.Tensor(mean).view(-1)",
+        "self.mean = float_tensor(mean).view(-1)",
+    ),
+    "a FloatTensor of what may be a size": (
+        "self.mean = torch.FloatTensor(mean)",
+        "self.mean = float_tensor(mean)",
+    ),
+}
+COMPUTED = {
+    "a relu in place": ("y = F.relu_(y)", "y = ops.relu(y)"),
+    "a limit of a dtype": (
+        "y = y - torch.finfo(y.dtype).max",
+        "y = y - finfo(y.dtype).max",
+    ),
+    "a Tensor of sizes that is filled": (
+        "y = y + torch.Tensor(3, 7).fill_(1 / 2)",
+        "y = y + ops.full_like(ops.zeros((3, 7)), 1 / 2)",
+    ),
+    "a size in a list": (
+        "y = F.interpolate(y, size=[x.size(2), 4])",
+        "y = ops.interpolate(y, size=tuple([x.shape[2], 4]))",
+    ),
+    "a transpose of something": ("z = xs[0].transpose(0, 1)", "z = ops.swapaxes(xs[0], 0, 1)"),
+    "a repeat of something": ("z = xs[0].repeat(2, 1)", "z = ops.tile(xs[0], (2, 1))"),
+    "a repeat by a list": ("z = xs[0].repeat(*xs[1])", "z = ops.tile(xs[0], (*xs[1],))"),
+    "an axis of one of what is computed": (
+        "y = rearrange(self.fc(x), 'b 1 n -> b n')",
+        "y = self.fc(x).squeeze(1)",
+    ),
+    "a forward with more arguments": ("y = self.forward(**xs)", "y = self.construct(**xs)"),
+    "a stack of four axes": (
+        "z = torch.stack((y[:, :, :, 0::2].sin(), y[:, :, :, 1::2].cos()), dim=4)",
+        "z = ops.stack((y[:, :, :, 0::2].sin(), y[:, :, :, 1::2].cos()), axis=4)",
+    ),
+}
+LEFT = {
+    "a weight of another layout": "self.fc.weight = self.weird.weight",
+    "a weight among others": "self.fc.weight, self.a = self.emb.weight, 1",
+    "data of what is computed": "[self.fc][0].weight.data *= 2",
+    "data that is shifted": "self.fc.weight.data <<= 2",
+    "a relu in place of what is still read": "F.relu_(y)\ny = y + F.relu_(x)",
+    "a Tensor of a Tensor that is filled": "y = torch.Tensor(y).fill_(1)",
+}
+
+
+@pytest.mark.parametrize(("before", "after"), DONE.values(), ids=DONE)
+def test_what_is_done_to_layers_becomes_mindspores(before: str, after: str) -> None:
+    _check(NET.format(init=textwrap.indent(before, " " * 8), body=""), after)
+
+
+@pytest.mark.parametrize(("before", "after"), COMPUTED.values(), ids=COMPUTED)
+def test_what_is_computed_becomes_mindspores(before: str, after: str) -> None:
+    _check(NET.format(init="", body=textwrap.indent(before, " " * 8)), after)
+
+
+def _check(text: str, after: str) -> None:
+    result = migrate_source(text)
+    assert [one.message for one in result.sites if one.status is not Status.MIGRATED] == []
+    assert f"        {after}\n" in str(result.after) and result.whole
+
+
+@pytest.mark.parametrize("line", LEFT.values(), ids=LEFT)
+def test_what_would_differ_stays_torchs(line: str) -> None:
+    result = migrate_source(NET.format(init="", body=textwrap.indent(line, " " * 8)))
+    assert "class Net(nn.Module)" in str(result.after)

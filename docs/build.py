@@ -29,7 +29,8 @@ SCHEMAS = """## From schema 1 to schema 2
 now. New in schema 2:
 
 - `summary`: `whole`, the files with sites in which no torch is left; `uncovered`.
-- files: `whole` (`null` where `--select` names convolutions only).
+- files: `whole` (`null` where `--select` names convolutions only); `definitions`, which say what \
+the attributes of classes may hold: `tm2ms checkpoint --report` holds a checkpoint against them.
 - sites: `class` and `attribute`, for a call that builds a layer of a class (`Net`, `stem`); \
 `body.0` is a layer in its place in a Sequential.
 - the status `uncovered`, with the rule `TM000` and as `target` the counterpart that MindSpore's \

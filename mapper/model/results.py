@@ -125,6 +125,40 @@ class Note:
     is_error: bool = False
 
 
+Held = str | tuple["Held", ...]
+"""What an attribute may be: torch's class in full, another class or `self.other` by its name, a
+tuple of the elements of a list of layers, `""` for what is no layer, or `UNKNOWN`. A tuple that
+starts with `ANY` says what the elements may be, but not where."""
+UNKNOWN = "?"
+BUFFER = "torch.Tensor"
+ANY = "*"
+"""The part of an attribute's name that is computed, or places in a list that are not known."""
+POSITIONS = "[0-9]*"
+"""The names of layers in a list."""
+
+
+@record(frozen=True, slots=True)
+class Definition:
+    """A class, function or variable of a file, as far as it says what a checkpoint holds.
+
+    `uses` are the other definitions, here or elsewhere, that it mentions. A class `holds` in each
+    attribute one of some values, and sets those in `always` whenever it is built; what a method
+    returns is held under its name with `()`. A function `returns` one of some values. What it
+    `sets` are attributes of something else than `self`. The name of a statement alone is empty.
+    """
+
+    name: str
+    line: int
+    end_line: int
+    is_class: bool
+    uses: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+    holds: Mapping[str, tuple[Held, ...]] = field(default_factory=dict)
+    always: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    returns: tuple[Held, ...] = ()
+
+
 @record(frozen=True, slots=True)
 class FileResult:
     """One file after the run.
@@ -147,6 +181,7 @@ class FileResult:
     whole: bool | None = None
     line: int = 0
     column: int = 0
+    definitions: tuple[Definition, ...] = ()
 
     @property
     def reason(self) -> str:

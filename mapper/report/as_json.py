@@ -10,7 +10,7 @@ from mapper.report.view import PLAIN, View
 from mapper.report.visible import json_text, posix
 
 if TYPE_CHECKING:
-    from mapper.model.results import FileResult, Note, Parameter, Proof, Run, Site
+    from mapper.model.results import Definition, FileResult, Note, Parameter, Proof, Run, Site
 
 SCHEMA = 2
 
@@ -40,7 +40,23 @@ def _file(file: FileResult) -> dict[str, Any]:
         "message": file.message and file.reason,
         "notes": [_note(note) for note in file.notes],
         "sites": [site_values(site) for site in file.sites],
+        "definitions": [_definition(one) for one in file.definitions],
     }
+
+
+def _definition(one: Definition) -> dict[str, Any]:
+    found = {
+        "name": one.name,
+        "line": one.line,
+        "end_line": one.end_line,
+        "kind": "class" if one.is_class else "other",
+        "uses": list(one.uses),
+        "sets": list(one.sets),
+    }
+    if not one.is_class:
+        return {**found, "returns": list(one.returns)}
+    holds = {name: list(values) for name, values in one.holds.items()}
+    return {**found, "bases": list(one.bases), "holds": holds, "always": list(one.always)}
 
 
 def _note(note: Note) -> dict[str, Any]:

@@ -169,6 +169,7 @@ def _result(task: Task, source: Source, after: str, found: Migration) -> FileRes
         mark + after,
         source.encoding,
         found.whole,
+        definitions=found.definitions,
     )
 
 
@@ -179,7 +180,8 @@ def _notebook(task: Task, options: Options) -> FileResult:
     found = migrator(options).migrate(book.text, book.newline, off, _place(task))
     notes = (*book.notes, *map(book.moved_note, found.notes))
     after = book.apply(found.edits)
-    moved = replace(found, sites=tuple(map(book.moved_site, found.sites)), notes=notes)
+    sites = tuple(map(book.moved_site, found.sites))
+    moved = replace(found, sites=sites, notes=notes, definitions=())  # their lines are of no cell
     return _result(task, source, after, moved)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mapper.analysis.definitions import definitions
 from mapper.analysis.kinds_of_files import project
 from mapper.analysis.module import ParsedModule
 from mapper.analysis.project_files import parse
@@ -18,7 +19,7 @@ from mapper.limits import DRAFTED_CHARACTERS, MOST_TRIED
 from mapper.model.conv_names import AFTER_FIRST_LETTER
 from mapper.model.options import Options
 from mapper.model.record import record
-from mapper.model.results import Note, Site, Status
+from mapper.model.results import Definition, Note, Site, Status
 from mapper.planning.units import Hindrance, Unit
 from mapper.rulebook.loader import Rulebook
 from mapper.rulebook.schema import Kind
@@ -51,6 +52,7 @@ class Migration:
     unasked: tuple[str, ...] = ()
     """Names that other files may take from it, which could not be looked at."""
     whole: bool | None = None
+    definitions: tuple[Definition, ...] = ()
 
 
 class InternalError(Exception):
@@ -115,7 +117,10 @@ class Migrator:
         whole = is_gone and all(draft.is_written for draft in models.drafts)
         unasked = _unasked(module, edits)
         notes = self._together.notes(models.outline, stays) if edits else ()
-        return Migration(tuple(sites), tuple(edits), (*_notes(off), *notes), unasked, whole)
+        imported = {name: binding.target or "" for _, name, binding in module.names.imports()}
+        defined = definitions(module.tree, imported)
+        notes = (*_notes(off), *notes)
+        return Migration(tuple(sites), tuple(edits), notes, unasked, whole, defined)
 
     def _written(
         self, module: ParsedModule, drafts: Sequence[Draft], settle: Callable[[], None]

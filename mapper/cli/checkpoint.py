@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mapper.comparing.states import States
     from mapper.weights.convert import Array, Conversion
+    from mapper.weights.definitions import Definitions
     from mapper.weights.networks import Network, Shape
     from mapper.weights.sites import Built
     from mapper.weights.weight_norm import Parts
@@ -30,8 +31,8 @@ Examples:
 
 With --model the migrated model is built in a process of its own, which runs your code, and every
 name and shape of both sides is accounted for. It is looked for in the working directory. With
---report nothing is run; which layers a class builds under certain conditions only, and sizes that
-are computed, are then not known. On the way back (--reverse) both may be given: the report decides
+--report nothing is run: the names are held against the classes as the report describes them, and
+what these do not explain is listed; sizes that are computed are not known. On the way back (--reverse) both may be given: the report decides
 whether a layer around a convolution is torch's or the migration's.
 
 Files of torch (.pth, .pt, .bin) and MindSpore (.ckpt) are read and written by the framework in its
@@ -141,9 +142,9 @@ def _there(
     from mapper.weights.static import match_report
 
     if model is None:
-        sites = _sites(report)
+        sites, known = _reported(report)
         state = without_prefix(values, (f"{one.attribute}." for one in sites))
-        return convert(state, match_report(_shapes(state), sites))
+        return convert(state, match_report(_shapes(state), sites, known))
     migrated = files.model(model)
     state = without_prefix(values, migrated.entry)
     joined = _joined(state, migrated, files)
@@ -172,12 +173,12 @@ def _back(
     from mapper.weights.reverse import match_back, match_report_back
 
     if model is None:
-        names = match_report_back(_shapes(values), _sites(report))
+        names = match_report_back(_shapes(values), *_reported(report))
         return convert(values, names, reverse=True)
     idle = {name for name, value in values.items()
             if (last := name.rpartition(".")[2]) in NEUTRAL and value.dtype.kind == "f"
             and bool((value == NEUTRAL[last]).all())}  # fmt: skip
-    names = match_back(files.model(model), _sites(report), frozenset(idle), values)
+    names = match_back(files.model(model), _reported(report)[0], frozenset(idle), values)
     return convert(values, names, reverse=True)
 
 
@@ -185,14 +186,17 @@ def _shapes(state: Mapping[str, Array]) -> dict[str, Shape]:
     return {name: value.shape for name, value in state.items()}
 
 
-def _sites(report: Path | None) -> tuple[Built, ...]:
+def _reported(report: Path | None) -> tuple[tuple[Built, ...], Definitions | None]:
+    """Return the layers that a report says are built, and the classes that hold them."""
     from mapper.comparing.request import InputError
+    from mapper.weights.definitions import definitions
     from mapper.weights.sites import sites
 
     if report is None:
-        return ()
+        return (), None
     try:
-        return sites(json.loads(report.read_bytes()))
+        found = json.loads(report.read_bytes())
+        return sites(found), definitions(found)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{report} is not a JSON report of tm2ms migrate: {error}") from error
 

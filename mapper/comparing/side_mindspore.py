@@ -52,6 +52,7 @@ class MindSpore:
                     "source": sources.of(path, classes),
                     "training": cells[path].training,
                     "by_batch": getattr(cells[path], "use_batch_statistics", None) is True,
+                    "is_flat": getattr(cells[path], "is_flat", None) is True,
                 }
                 for path, cls in classes.items()
             ]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from mapper.weights import weight_norm
 from mapper.weights.namemap import Drop, Fill, NameMap, Pair, Problem, Trouble, nearest
 from mapper.weights.names import (
     AFFINE,
@@ -118,7 +119,7 @@ class _Matching:
         return found
 
     def _pair(self, entry: Entry, place: Entry, api: str) -> None:
-        is_wider = api in WIDER or entry.last in ("weight_g", "weight_v")  # of weight_norm
+        is_wider = api in WIDER or entry.last in weight_norm.PARTS
         axis = added_axis(entry.shape, place.shape) if is_wider else None
         if axis is None and entry.shape != place.shape:
             message = f"has shape {entry.shape} in torch, {place.shape} in MindSpore"

@@ -17,7 +17,8 @@ class Layer:
     `cls` is its own class; `api` the first class of the framework among its ancestors, which is
     its own for a layer of the framework and `torch.nn.Module` for a network. `source` is
     `file:line` of the assignment that made it. `training` is its mode when it was built.
-    `by_batch`: a normalisation of MindSpore's that keeps statistics and never uses them.
+    `by_batch`: a normalisation of MindSpore's that keeps statistics and never uses them. `is_flat`:
+    a Cell that the migration inserted, around a convolution of one dimension.
     """
 
     path: str
@@ -26,6 +27,7 @@ class Layer:
     source: str | None = None
     training: bool | None = None
     by_batch: bool = False
+    is_flat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

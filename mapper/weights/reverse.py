@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from mapper.weights import weight_norm
 from mapper.weights.checkpoint import TORCH, renamed
+from mapper.weights.definitions import Definitions
 from mapper.weights.exact import is_idle
 from mapper.weights.namemap import Drop, Fill, NameMap, Pair, Problem, Trouble
 from mapper.weights.names import BUILT_IN, NEUTRAL, STATISTICS, WIDER, added_axis
@@ -98,7 +100,10 @@ def _pair(entry: Entry, name: str, mindspore: Network) -> Pair:
     """Return both names of a parameter, with torch's shape."""
     axis = None
     shape = entry.shape
-    if _torch_api(mindspore, entry.owner) in WIDER and entry.last == "weight" and len(shape) == 4:
+    is_wider = _torch_api(mindspore, entry.owner) in WIDER and entry.last == "weight"
+    layer = mindspore.layer.get(entry.owner)
+    is_part = layer is not None and layer.is_flat and entry.last in weight_norm.PARTS
+    if (is_wider or is_part) and len(shape) == 4:
         axis = 2
         shape = (*shape[:2], *shape[3:])
     return Pair(name, entry.name, shape, entry.shape, axis)
@@ -147,10 +152,13 @@ def _may_be_put_around(path: str, owner: str, mindspore: Network) -> bool:
     return is_conv and bool(others) and all(o == "Cell" or o.startswith(PADS) for o in others)
 
 
-def match_report_back(shapes: Mapping[str, Shape], built: Iterable[Built]) -> NameMap:
+def match_report_back(
+    shapes: Mapping[str, Shape], built: Iterable[Built], known: Definitions | None = None
+) -> NameMap:
     """Return the map for a state with these names of MindSpore's, by a report alone.
 
-    What the report says of the names found must lead forward to the same names, or they are listed.
+    `known` is as for `match_report`. What the report says of the names found must lead forward to
+    the same names, or they are listed.
     """
     sites = tuple(built)
     found: dict[str, set[tuple[str, int | None]]] = {}
@@ -163,7 +171,7 @@ def match_report_back(shapes: Mapping[str, Shape], built: Iterable[Built]) -> Na
                 drops[count] = Drop(count)
     problems = []
     narrow: dict[str, Shape] = {}
-    known: dict[str, str] = {}
+    origin: dict[str, str] = {}
     for name, shape in shapes.items():
         places = found.get(name, set())
         if len(places) != 1:
@@ -174,12 +182,12 @@ def match_report_back(shapes: Mapping[str, Shape], built: Iterable[Built]) -> Na
             continue
         (torch, axis), = places  # fmt: skip
         narrow[torch] = shape if axis is None else (*shape[:axis], *shape[axis + 1 :])
-        known[torch] = name
-    forward = match_report(narrow, sites)
-    pairs = tuple(pair for pair in forward.pairs if known[pair.torch] == pair.mindspore)
+        origin[torch] = name
+    forward = match_report(narrow, sites, known)
+    pairs = tuple(pair for pair in forward.pairs if origin[pair.torch] == pair.mindspore)
     sure = {pair.torch for pair in pairs}
     message = "the report leads to another name from there"
-    unsure = (Problem(Trouble.AMBIGUOUS, known[one], (one,), message)
+    unsure = (Problem(Trouble.AMBIGUOUS, origin[one], (one,), message)
               for one in narrow if one not in sure)  # fmt: skip
     kept = tuple(one for one in drops.values() if one.torch.removesuffix(COUNT) in
                  {name.rpartition(".")[0] + "." for name in sure})  # fmt: skip
@@ -194,7 +202,9 @@ def _by_report(
         owner, below = ".".join(parts[:cut]), ".".join(parts[cut:])
         named = _at(sites, owner) or _listed(sites, owner)
         if any(one.api in KEPT and not one.parameters for one in named):
-            yield _Place(owner, below), None, False
+            is_part = below in weight_norm.PARTS and len(shape) == 4
+            is_wider = is_part and any(one.api in WIDER for one in named)
+            yield _Place(owner, below), 2 if is_wider else None, False
         if cut == len(parts) - 1 and any(
             one.api in PLAIN and one.attribute == below for one in sites
         ):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mapper.weights.extents import Extent, extent_of
 from mapper.weights.names import BUILT_IN, WIDER, is_normalisation
 from mapper.weights.networks import Shape
 
@@ -35,9 +36,10 @@ SIZES = {
 PLACES = {"Conv": ("in_channels", "out_channels", "kernel_size"),
           "Linear": ("in_features", "out_features"),
           "Embedding": ("num_embeddings", "embedding_dim")}  # fmt: skip
-KEPT = frozenset(
+NORMED = "torch.nn.utils.weight_norm"
+KEPT = {NORMED} | frozenset(
     f"torch.nn.{name}" for name in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell",
-                                    "MultiheadAttention", "utils.weight_norm")
+                                    "MultiheadAttention")
 )  # fmt: skip
 """What has parameters of many numbers and names that are called alike on both sides."""
 
@@ -49,7 +51,8 @@ class Built:
     `parameters`: torch's name -> (name below the attribute in MindSpore, torch's shape, MindSpore's
     shape). The shapes are `exact`, or those of one sample. `sure`: no argument that is a name
     decides which parameters there are. `fixed` are the axes of the weight whose sizes are written
-    out.
+    out. `home` is the class or function that the site is in, "" where that is not known. `extent`
+    is the shape of a parameter that a class keeps itself, as far as it is written out.
     """
 
     cls: str | None
@@ -59,6 +62,8 @@ class Built:
     exact: bool = False
     sure: bool = False
     fixed: frozenset[int] = frozenset()
+    home: str = ""
+    extent: Extent | None = None
 
     @property
     def kind(self) -> str:
@@ -119,12 +124,26 @@ def sites(report: Mapping[str, Any]) -> tuple[Built, ...]:
             if not parameters and kind in ("exact", "sampled") and not _call(site):
                 parameters = _handed(site["api"])
             where = site.get("class"), site.get("attribute") or _registered(site)
-            is_kept = site["api"] in KEPT and ("before" not in site or _call(site) is not None)
+            is_kept = site["api"] in KEPT and _is_built(site)
             if parameters or site["api"] in PLAIN or is_kept:
                 fixed = _fixed(site, parameters)
-                built = Built(*where, site["api"], parameters, exact, _is_sure(site), fixed)
+                sure, home = _is_sure(site), _home(site, file.get("definitions", ()))
+                extent = extent_of(_call(site)) if site["api"] in PLAIN else None
+                built = Built(*where, site["api"], parameters, exact, sure, fixed, home, extent)
                 found.append(built)
     return tuple(found)
+
+
+def _home(site: Mapping[str, Any], definitions: Iterable[Mapping[str, Any]]) -> str:
+    """Return the definition that a site is in."""
+    line = site.get("line", 0)
+    return next((one["name"] for one in definitions if one["line"] <= line <= one["end_line"]), "")
+
+
+def _is_built(site: Mapping[str, Any]) -> bool:
+    """Say whether a site builds a layer, and is no import, nor a statement that is dropped."""
+    is_dropped = (site.get("after") or "").startswith("pass")
+    return "before" not in site or (_call(site) is not None and not is_dropped)
 
 
 def _fixed(
@@ -133,13 +152,14 @@ def _fixed(
     """Return the axes of a weight whose sizes are written out in its call."""
     kind, call = site["api"].rpartition(".")[2], _call(site)
     sizes = next((names for name, names in SIZES.items() if kind.startswith(name)), ())
-    if call is None or not sizes or "weight" not in parameters or not _is_plain(call, kind):
+    if call is None or not sizes or "weight" not in parameters or not _is_named(call, kind):
         return frozenset()
     places = next(names for name, names in PLACES.items() if kind.startswith(name))
-    given = dict(zip(places, call.args, strict=False))
+    given = dict(zip(places, call.args, strict=False)) if _is_plain(call, kind) else {}
     given |= {one.arg: one.value for one in call.keywords if one.arg}
     written = {name for name, value in given.items() if _is_written(value)}
-    if {"groups"} & given.keys() - written or len(call.args) > len(places) + 3:  # by place, too
+    is_sure = _is_plain(call, kind) and len(call.args) <= len(places) + 3
+    if {"groups"} & given.keys() - written or not is_sure:  # it may be given by its place, too
         written -= {sizes[1]}
     axes = range(len(parameters["weight"][1]))
     return frozenset(axis for axis in axes if sizes[min(axis, len(sizes) - 1)] in written)
@@ -151,13 +171,14 @@ def _is_written(value: ast.expr) -> bool:
 
 
 def _is_plain(call: ast.Call, kind: str) -> bool:
-    """Say whether a call names the layer's class, and has no `*` or `**`.
-
-    Behind another name may be a `partial` with arguments of its own.
-    """
-    is_named = ast.unparse(call.func).rpartition(".")[2] == kind
+    """Say whether a call names the layer's class, and has no `*` or `**`."""
     is_starred = any(isinstance(one, ast.Starred) for one in call.args)
-    return is_named and not is_starred and all(one.arg for one in call.keywords)
+    return _is_named(call, kind) and not is_starred and all(one.arg for one in call.keywords)
+
+
+def _is_named(call: ast.Call, kind: str) -> bool:
+    """Say whether a call names the layer's class: another name may be a `partial` of it."""
+    return ast.unparse(call.func).rpartition(".")[2] == kind
 
 
 def _handed(api: str) -> Mapping[str, tuple[str, Shape, Shape]]:

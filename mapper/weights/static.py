@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mapper.weights import weight_norm
+from mapper.weights.definitions import Definitions
+from mapper.weights.extents import agree, may_be
 from mapper.weights.namemap import CANDIDATES, Drop, NameMap, Pair, Problem, Trouble
-from mapper.weights.names import BUILT_IN, WIDER, Renames, added_axis, rename
+from mapper.weights.names import BUILT_IN, added_axis
 from mapper.weights.networks import Shape
-from mapper.weights.sites import KEPT, PLAIN, Built
+from mapper.weights.sites import KEPT, NORMED, PLAIN, Built
+from mapper.weights.structure import Structure
 
 Shapes = Mapping[str, Shape]
 PARAMETERS = frozenset({"weight", "bias", "running_mean", "running_var"})
@@ -21,19 +24,17 @@ PARTED = (
 
 
 def match_report(
-    shapes: Shapes,
-    built: Iterable[Built],
-    classes: Mapping[str, str] | None = None,
-    renames: Renames | None = None,
+    shapes: Shapes, built: Iterable[Built], known: Definitions | None = None
 ) -> NameMap:
     """Return the map for a checkpoint with these names and shapes.
 
-    `classes` are the classes of the model's modules by their paths, as far as they are known
-    (`layer1.0` -> `BasicBlock`, `layer1.0.bn1` -> `torch.nn.BatchNorm2d`): they decide between
-    classes that call different layers by the same attribute. A name is matched when all sites that
-    may have built its layer agree on what becomes of it; else it is listed with what they say.
+    `known` is what the report says of classes: a name that none of them holds at its place is
+    listed, and they decide between layers that several classes call alike. A name is matched when
+    all sites that may have built its layer agree on what becomes of it; else it is listed with what
+    they say.
     """
-    return _Matching(shapes, tuple(built), classes or {}, renames or {}).result()
+    known = known or Definitions({}, {}, {}, frozenset())
+    return _Matching(shapes, tuple(built), known).result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,9 @@ class _Outcome:
 
 
 class _Matching:
-    def __init__(
-        self,
-        shapes: Shapes,
-        built: tuple[Built, ...],
-        classes: Mapping[str, str],
-        renames: Renames,
-    ) -> None:
+    def __init__(self, shapes: Shapes, built: tuple[Built, ...], known: Definitions) -> None:
         self.shapes, self.built = shapes, built
-        self.classes, self.renames = classes, renames
+        self.tree = Structure(known, frozenset(shapes), built)
         self.beside: dict[str, set[str]] = {}
         self.found: dict[str, list[Built]] = {}
         for name in shapes:
@@ -70,9 +65,13 @@ class _Matching:
         problems: list[Problem] = []
         parted = {name for one in weight_norm.parts(self.shapes, ())
                   for name in (one.magnitude, one.direction)}  # fmt: skip
+        wrong = {one.name: one.message for one in self.tree.faults if not one.is_absent}
         for name in self.shapes:
-            outcomes = self._outcomes(name)
-            if not outcomes:
+            said = next((wrong[path] for path in _above(name) if path in wrong), None)
+            outcomes = self._outcomes(name) if said is None else set()
+            if said is not None:
+                problems.append(Problem(Trouble.MISSING, name, (), said))
+            elif not outcomes:
                 message = PARTED if name in parted else "no site of the report builds its layer"
                 problems.append(Problem(Trouble.MISSING, name, (), message))
             elif len(outcomes) > 1:
@@ -84,9 +83,17 @@ class _Matching:
             else:
                 pairs.append(self._pair(name, outcome))
         kept, shared = _without_shared(pairs)
-        absent = (*self._absent(), *self._absent_layers())
+        problems += [*shared, *self._absent(), *self._absent_layers(), *self._absent_by_class()]
+        kept, torn = _without_torn(kept, {one.name for one in problems})
+        found = {one.name: one for one in (*problems, *torn)}  # one of several for each name
         elsewhere = tuple(self._elsewhere())
-        return NameMap(kept, tuple(drops), (), (*problems, *shared, *absent), elsewhere)
+        return NameMap(kept, tuple(drops), (), tuple(found.values()), elsewhere)
+
+    def _absent_by_class(self) -> Iterator[Problem]:
+        """Yield what the state lacks of what classes always have."""
+        for one in self.tree.faults:
+            if one.is_absent:
+                yield Problem(Trouble.MISSING, one.name, (), one.message)
 
     def _absent(self) -> Iterator[Problem]:
         """Yield what the state lacks of layers that are there: what each of their sites builds."""
@@ -155,21 +162,35 @@ class _Matching:
 
     def _outcomes(self, name: str) -> set[_Outcome]:
         owner, _, last = name.rpartition(".")
-        known = self.classes.get(owner, "")
-        if known in BUILT_IN or known in self.renames or known in WIDER:
-            axis = 2 if known in WIDER and last == "weight" else None
-            return {_Outcome(rename(known, last, self.renames), axis)}
-        sites = [site for site in self._layers(owner) if self._may_be(site, owner)]
+        sites = [site for site in self._layers(self._first(owner)) if self._may_be(site, owner)]
         if sites:
             self.found[owner] = sites
-            return {self._outcome(site, last) for site in sites}
+            outcomes = {self._outcome(site, last) for site in sites}
+            there = (site for site in sites if not site.home or site.home in self.tree.reached)
+            return outcomes if len(outcomes) < 2 else {self._outcome(site, last) for site in there}
         parent, _, child = owner.rpartition(".")
         inner = parent if child == "out_proj" else owner  # the one layer inside of an attention
-        kept = [site for site in self._layers(inner) if site.api in KEPT and not site.parameters]
+        kept = [site for site in self._layers(self._first(inner))
+                if site.api in KEPT and not site.parameters]  # fmt: skip
         is_alone = len({site.attribute for site in kept}) == 1
         if kept and is_alone:
-            return {_Outcome(last, None)}
+            shapes = {one: self.shapes[f"{owner}.{one}"] for one in self.beside[owner]}
+            is_one = any(one.api == NORMED for one in kept) or agree(shapes)
+            return {_Outcome(last, self._part_axis(name, kept))} if is_one else set()
         return {_Outcome(last, None)} if self._are_kept_by_a_class(owner) else set()
+
+    def _first(self, owner: str) -> str:
+        """Return the path at which a layer has its first name."""
+        seen = {owner}
+        while (found := self.tree.same.get(owner, owner)) not in seen:
+            seen.add(owner := found)
+        return owner
+
+    def _part_axis(self, name: str, sites: list[Built]) -> int | None:
+        """Return the axis that a part of a weight gets, as weight_norm keeps it."""
+        is_part = name.rpartition(".")[2] in weight_norm.PARTS
+        is_flat = len(self.shapes[name]) == 3  # of a convolution of one dimension, which has four
+        return 2 if is_part and is_flat and all(one.api == NORMED for one in sites) else None
 
     def _layers(self, owner: str) -> list[Built]:
         """Return the sites that may have built the layer at a path, by the most exact match."""
@@ -177,16 +198,18 @@ class _Matching:
         if not owner or parts[-1] in PARAMETERS or self._is_in_a_layer(parts):
             return []
         tails = [".".join(parts[i:]) for i in range(len(parts))]
-        heads = {tail: self.classes.get(".".join(parts[: i - 1]) if i > 1 else "", "")
-                 for i, tail in enumerate(tails, 1)}  # fmt: skip
-        named = [s for s in self.built if s.attribute in heads and self._agrees(s, heads)]
-        if named and self.classes.get(".".join(parts[:-1])):
+        heads = {tail: self.tree.classes.get(".".join(parts[:i])) for i, tail in enumerate(tails)}
+        named = [s for s in self.built if s.attribute in heads and _agrees(s, heads[s.attribute])]
+        kinds = self.tree.kinds.get(owner)
+        if named and kinds:
             return named
-        nameless = [s for s in self.built if s.attribute is None]
+        nameless = [s for s in self.built if s.attribute is None and (
+            kinds is None or s.kind in kinds)]  # fmt: skip
         if named:
             return [*named, *nameless]
         # a layer of a Sequential: the site may name the Sequential, without the position
-        listed = [s for s in self.built if s.attribute in parts[:-1]]
+        listed = [s for s in self.built if s.attribute in parts[:-1]
+                  and (kinds is None or s.kind in kinds)]  # fmt: skip
         return [*listed, *nameless]
 
     def _is_in_a_layer(self, parts: list[str]) -> bool:
@@ -198,11 +221,6 @@ class _Matching:
             if self.beside.get(one, set()) & PARAMETERS
         )
 
-    @staticmethod
-    def _agrees(site: Built, heads: Mapping[str, str]) -> bool:
-        cls = heads[site.attribute or ""].rpartition(".")[2]
-        return not cls or site.cls is None or cls == site.cls.rpartition(".")[2]
-
     def _may_be(self, site: Built, owner: str) -> bool:
         """Say whether a site has all the names that a layer has, and their shapes."""
         if not self.beside[owner] <= self._names(site):
@@ -211,11 +229,8 @@ class _Matching:
         return site.fits({one: self.shapes[_joined(f"{owner}.", one)] for one in names})
 
     def _names(self, site: Built) -> set[str]:
-        dropped = {n for n, new in self._renames_of(site.api).items() if not new}
+        dropped = {n for n, new in BUILT_IN.get(site.api, {}).items() if not new}
         return {*site.names(), *dropped}
-
-    def _renames_of(self, api: str) -> Mapping[str, str]:
-        return {**BUILT_IN.get(api, {}), **self.renames.get(api, {})}
 
     def _outcome(self, site: Built, last: str) -> _Outcome:
         if last not in site.names():
@@ -225,17 +240,44 @@ class _Matching:
 
     def _are_kept_by_a_class(self, owner: str) -> bool:
         """Say whether one class itself holds all the names at a path, which keep them then."""
-        known = self.classes.get(owner, "").rpartition(".")[2]
-        held = [self._classes_with(name) for name in self.beside[owner]]
-        sure = [one - {None} for one in held if None not in one]
-        if known and not all(known in one or None in one for one in held):
+        if owner in self.tree.kinds:
             return False
+        known = self.tree.classes.get(owner)
+        held = [self._classes_with(name, self.shapes[f"{owner}.{name}".removeprefix(".")])
+                for name in self.beside[owner]]  # fmt: skip
+        if known is not None and not all(one & {None, *known} for one in held):
+            return False
+        sure = [one - {None} for one in held if None not in one]
         return all(held) and (not sure or bool(set.intersection(*sure)))
 
-    def _classes_with(self, name: str) -> set[str | None]:
+    def _classes_with(self, name: str, shape: Shape) -> set[str | None]:
         """Return the classes that keep a parameter or buffer of this name; None is any class."""
-        found = [one.cls for one in self.built if one.api in PLAIN and one.attribute == name]
+        found = [one.cls for one in self.built if one.api in PLAIN and one.attribute == name
+                 and may_be(shape, one.extent)]  # fmt: skip
         return {cls and cls.rpartition(".")[2] for cls in found}
+
+
+def _agrees(site: Built, classes: frozenset[str] | None) -> bool:
+    """Say whether the class of a site is one of those that may be there."""
+    cls = (site.cls or "").rpartition(".")[2]
+    return classes is None or not cls or cls in classes
+
+
+def _above(name: str) -> Iterator[str]:
+    """Yield the paths above a name, and the name."""
+    parts = name.split(".")
+    yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+def _without_torn(
+    pairs: tuple[Pair, ...], listed: Iterable[str]
+) -> tuple[tuple[Pair, ...], tuple[Problem, ...]]:
+    """Take out what is beside a name that is listed: the report decides on layers as a whole."""
+    owners = {name.rpartition(".")[0] for name in listed} - {""}
+    kept = tuple(one for one in pairs if one.torch.rpartition(".")[0] not in owners)
+    message = "a name beside it is listed"
+    torn = {one.torch for one in pairs} - {one.torch for one in kept}
+    return kept, tuple(Problem(Trouble.MISSING, name, (), message) for name in sorted(torn))
 
 
 def _few(names: list[str]) -> str:

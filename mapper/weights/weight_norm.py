@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from mapper.weights.networks import Entry, Network, Shape
 
 Array = NDArray[Any]
+PARTS = ("weight_g", "weight_v")
+"""How both frameworks' layers call the parts; MindSpore's is inserted by the migration."""
 _PARAMETRIZED = re.compile(r"(?P<owner>(?:.+\.)?)parametrizations\.(?P<name>\w+)\.original1")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from mapper.weights.convert import Array, Conversion, convert
 from mapper.weights.namemap import Trouble
-from mapper.weights.networks import Entry, Layer, Network
+from mapper.weights.networks import Entry, Layer, Network, Shape
 from mapper.weights.reverse import match_back, match_report_back
 from mapper.weights.sites import Built, sites
 from mapper.weights.static import match_report
@@ -122,8 +122,9 @@ STATE = {
     "conv.weight": np.ones((8, 3, 3, 3)), "conv.bias": np.zeros(8),
     **{f"bn.{name}": np.full(8, 2.0) for name in NORM}, "bn.num_batches_tracked": np.array(0),
     "blocks.1.wide.weight": np.ones((4, 3, 5)), "scale": np.ones(3),
-    "rnn.weight_ih_l0": np.ones((8, 2)), "attn.in_proj_bias": np.ones(12),
-    "attn.out_proj.bias": np.zeros(4), "mask": np.ones(5), "heads.a.weight": np.ones((2, 3)),
+    "rnn.weight_ih_l0": np.ones((8, 2)), "rnn.weight_hh_l0": np.ones((8, 2)),
+    "attn.in_proj_weight": np.ones((12, 4)), "attn.out_proj.weight": np.zeros((4, 4)),
+    "mask": np.ones(5), "heads.a.weight": np.ones((2, 3)),
 }  # fmt: skip
 
 
@@ -150,3 +151,25 @@ def test_a_name_the_report_does_not_lead_back_from_is_listed(
 ) -> None:
     names = match_report_back({name: (8, 3, 3, 3)}, built(*found))
     assert names.pairs == () and [one.trouble for one in names.problems] == [trouble]
+
+
+@pytest.mark.parametrize(("is_flat", "shape"), [(True, (8, 4, 3)), (False, (8, 4, 1, 3))])
+def test_the_parts_of_a_one_dimensional_kernel_lose_their_axis(is_flat: bool, shape: Shape) -> None:
+    layer = Layer("conv", "net.WeightNorm", "mindspore.nn.Cell", is_flat=is_flat)
+    parts = (Entry("conv.weight_g", (8, 1, 1, 1)), Entry("conv.weight_v", (8, 4, 1, 3)),
+             Entry("conv.bias", (8,)))  # fmt: skip
+    values = {one.name: np.ones(one.shape) for one in parts}
+    back = convert(values, match_back(Network((layer,), parts)), reverse=True)
+    assert back.is_complete and back.values["conv.weight_v"].shape == shape
+    assert back.values["conv.weight_g"].ndim == len(shape) and back.values["conv.bias"].ndim == 1
+
+
+def test_a_report_leads_the_parts_of_a_weight_there_and_back() -> None:
+    state = {"conv.weight_g": np.ones((4, 1, 1)), "conv.weight_v": np.ones((4, 3, 5)),
+             "conv.bias": np.ones(4)}  # fmt: skip
+    found = built(site("Net.conv", "utils.weight_norm", {}, "rule"),
+                  site("Net.conv", "Conv1d", {**WIDE, "bias": ("bias", [4], [4])}))  # fmt: skip
+    there = convert(state, match_report({n: v.shape for n, v in state.items()}, found))
+    assert there.values["conv.weight_v"].shape == (4, 3, 1, 5)
+    shapes = {name: value.shape for name, value in there.values.items()}
+    assert same(convert(there.values, match_report_back(shapes, found), reverse=True), state)

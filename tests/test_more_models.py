@@ -86,7 +86,31 @@ COMPUTED = {
         "z = ops.stack((y[:, :, :, 0::2].sin(), y[:, :, :, 1::2].cos()), axis=4)",
     ),
 }
+STANDING = {
+    "a table that is shifted": (
+        "t = torch.flatten(torch.zeros(2, 3), 1)\nt = t[:, :, None] - t[:, None, :]\n"
+        "t = t.permute(1, 2, 0).contiguous()\nt[:, :, 0] += 1\ny = y + t.sum()"
+    ),
+    "a table of sines": (
+        "t = torch.FloatTensor([[1, 2], [3, 4]])\nt[:, 0::2] = torch.sin(t[:, 0::2])\n"
+        "t[:, 1::2] = t[:, 1::2] * 2\ny = y + t"
+    ),
+    "a mask that is looked at": (
+        "t = torch.zeros(3) < y.sum()\nif all(t):\n    t[0] = False\ny = y * t"
+    ),
+    "more arguments where torch knows no others": (
+        "self.act = nn.Softmax(dim=1, **xs)\ny = self.act(y)"
+    ),
+    "a divergence": "y = F.kl_div(y, x, reduction='batchmean')",
+}
 LEFT = {
+    "a view of a table that is handed on": (
+        "t = torch.zeros(3, 3)\nself.part = t[0]\nt[0] += 1\ny = y + t"
+    ),
+    "arguments that torch may know": "self.act = nn.Softmax(**xs)\ny = self.act(y)",
+    "one's own function that keeps": (
+        "def all(t):\n    self.kept = t\n\nt = torch.zeros(3)\nall(t)\nt[0] = 1\ny = y + t"
+    ),
     "a weight of another layout": "self.fc.weight = self.weird.weight",
     "a weight among others": "self.fc.weight, self.a = self.emb.weight, 1",
     "data of what is computed": "[self.fc][0].weight.data *= 2",
@@ -110,6 +134,13 @@ def _check(text: str, after: str) -> None:
     result = migrate_source(text)
     assert [one.message for one in result.sites if one.status is not Status.MIGRATED] == []
     assert f"        {after}\n" in str(result.after) and result.whole
+
+
+@pytest.mark.parametrize("body", STANDING.values(), ids=STANDING)
+def test_what_nothing_else_holds_is_changed_in_place(body: str) -> None:
+    result = migrate_source(NET.format(init="", body=textwrap.indent(body, " " * 8)))
+    assert [one.message for one in result.sites if one.status is not Status.MIGRATED] == []
+    assert result.whole
 
 
 @pytest.mark.parametrize("line", LEFT.values(), ids=LEFT)

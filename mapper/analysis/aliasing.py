@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from mapper.analysis.callers import Caller, passed, visible_calls
-from mapper.analysis.cells import Cells, ClassInfo
+from mapper.analysis.cells import Cells, ClassInfo, Function
 from mapper.analysis.kinds import NUMBERS, Kind, words
 from mapper.analysis.layer_order import LayerOrder, listed
 from mapper.analysis.module import ParsedModule
@@ -43,7 +43,8 @@ _FRESH_FUNCTIONS = frozenset(
     words(
         """
         cat stack add sub mul div matmul bmm mm einsum exp log sqrt rsqrt pow abs sigmoid tanh
-        softmax log_softmax sum mean max_pool2d avg_pool2d conv1d conv2d conv3d linear batch_norm
+        sin cos softmax log_softmax sum mean max_pool2d avg_pool2d conv1d conv2d conv3d linear
+        batch_norm
         layer_norm group_norm interpolate zeros ones randn rand full zeros_like ones_like
         randn_like rand_like relu leaky_relu gelu silu elu softplus adaptive_avg_pool2d
         adaptive_max_pool2d max_pool1d max_pool3d avg_pool1d avg_pool3d clone arange linspace eye
@@ -61,6 +62,8 @@ _FRESH_METHODS = frozenset(
         """
     )
 )
+_ASKING = frozenset(("all", "any", "bool", "float", "int", "len", "print"))
+"""Functions of Python's that keep nothing of what they are given."""
 _LEGACY = frozenset(("Tensor", "FloatTensor", "LongTensor"))
 """Classes whose calls make a Tensor of sizes, of numbers or of another Tensor."""
 _VIEWS = frozenset(
@@ -229,6 +232,11 @@ class Aliases:
 
     def _gives_nothing(self, statement: ast.stmt, name: str) -> bool:
         """Say whether a statement neither passes the name's Tensor on nor rebinds the name."""
+        value = _assigned(statement, name)
+        if value is not None and self._keeps(value, name):
+            reads = [one for one, *_ in _uses(statement, name) if isinstance(one.ctx, ast.Load)]
+            if len(reads) == 1:
+                return True
         for part in walk(statement):
             if isinstance(part, ast.NamedExpr | ast.For | ast.With | ast.Global | ast.Nonlocal):
                 bound = [one for one in walk(part) if isinstance(one, ast.Name)
@@ -347,6 +355,10 @@ class Aliases:
         match value:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=found), attr=attr)) if found == name:
                 return attr in _VIEWS or is_in_place(attr)
+            case ast.Call(func=ast.Attribute(value=ast.Call() as inner, attr=attr)) if (
+                attr in _VIEWS
+            ):
+                return self._keeps(inner, name)
             case ast.Call(func=func, args=[ast.Name(id=found), *_]) if found == name:
                 callee = self._cells.kind(func)
                 if isinstance(callee.of, str) and callee.name == "function":
@@ -368,7 +380,14 @@ class Aliases:
             case ast.Expr():
                 return True
             case ast.Subscript(value=value) if value is node:
-                return not isinstance(parent.ctx, ast.Load)  # else it is a view
+                if not isinstance(parent.ctx, ast.Load):
+                    return True
+                match above:  # it is a view, from which something new may be computed at once
+                    case ast.BinOp() | ast.UnaryOp() | ast.Compare():
+                        return True
+                    case ast.Call(args=args):
+                        return parent in args and self._is_fresh_call(above, 2)
+                return False
             case ast.Attribute(attr=attr):
                 if attr in ATTRIBUTES and attr not in (
                     "data",
@@ -387,6 +406,8 @@ class Aliases:
                 if is_in_place(attr) and isinstance(outermost, ast.Expr):
                     return True
                 return attr in TENSOR_METHODS and _assigns(outermost, name)
+            case ast.Call(func=ast.Name(id=function)) if function in _ASKING:
+                return not isinstance(self._cells.kind(parent.func).of, Function)
             case ast.Call() if parent.func is not node:
                 given = [argument for argument in parent.args if argument is node]
                 if not given:

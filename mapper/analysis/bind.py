@@ -107,6 +107,8 @@ def _keywords(
             yield keyword.arg, Argument(keyword.value, index)
             continue
         held = unpack(keyword.value)
+        if held is None and not _names_hidden(call, parameters, ()):
+            continue  # it can only be empty: torch knows no other parameter
         if held is None:
             hidden = _hidden(call, parameters, same, keyword.value)
             raise OpaqueError(f"{hidden}: write these arguments out")
@@ -127,13 +129,19 @@ def _hidden(
     call: ast.Call, parameters: Sequence[ParameterSpec], same: Container[str], unpacked: ast.expr
 ) -> str:
     """Say what an unpacked argument may hold that would be wrong as it is."""
-    given = {keyword.arg for keyword in call.keywords}
-    is_certain = not any(isinstance(argument, ast.Starred) for argument in call.args)
-    if is_certain:
-        given.update(p.name for p, _ in zip(parameters, call.args, strict=False))
-    names = [p.name for p in parameters if not p.required and p.name not in given]
-    hidden = ", ".join(name for name in names if name not in same)
+    hidden = ", ".join(_names_hidden(call, parameters, same))
     return (
         f"`**{ast.unparse(unpacked)}` may hold {hidden}, which MindSpore spells or counts "
         "differently"
     )
+
+
+def _names_hidden(
+    call: ast.Call, parameters: Sequence[ParameterSpec], same: Container[str]
+) -> list[str]:
+    """Return the parameters that an unpacked argument may set, but for the same ones."""
+    given = {keyword.arg for keyword in call.keywords}
+    if not any(isinstance(argument, ast.Starred) for argument in call.args):
+        given.update(p.name for p, _ in zip(parameters, call.args, strict=False))
+    names = [p.name for p in parameters if not p.required and p.name not in given]
+    return [name for name in names if name not in same]

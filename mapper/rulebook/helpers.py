@@ -370,6 +370,17 @@ def {name}(data):
     return {ms}.Tensor(data, {ms}.float32)
 '''
 
+_KL_DIV = '''\
+def {name}(input, target, reduction='mean'):
+    """Return kl_div with a gradient for the target, which MindSpore's has not."""
+    loss = {ops}.where(target == 0, target, target * {ops}.log(target)) - target * input
+    if reduction == 'batchmean':
+        return loss.sum() / input.shape[0]
+    if reduction == 'sum':
+        return loss.sum()
+    return loss.mean() if reduction == 'mean' else loss
+'''
+
 _NOT_MIGRATED = '''\
 def {name}(expression, reason):
     """Raise for an expression of torch's that has to be written for MindSpore by hand."""
@@ -451,6 +462,16 @@ HELPERS: Mapping[str, Helper] = {
             _FLOAT_TENSOR,
             (ParameterSpec("data", required=True),),
             ("mindspore", "mindspore.ops"),
+        ),
+        Helper(
+            "kl_div",
+            _KL_DIV,
+            (
+                ParameterSpec("input", required=True),
+                ParameterSpec("target", required=True),
+                ParameterSpec("reduction", default="mean"),
+            ),
+            ("mindspore.ops",),
         ),
         Helper(
             "not_migrated",

@@ -295,6 +295,7 @@ class CallRewriter:
                 name = rule.torch.api.rpartition(".")[2]
                 before.func = ast.Attribute(way.receiver, name, ast.Load())
         after = text if fixed is None else as_one(fixed, text, ast.unparse(call.func))
+        after = _without_empty(after, call, bound)
         if isinstance(call.func, ast.Subscript) and not is_method:  # out of a table
             named = _Operands([call.func])
             before, after = named.replaced(before), named.replaced_in(after)
@@ -385,6 +386,19 @@ def _written_out(call: ast.Call, bound: BoundCall, receiver: ast.expr | None) ->
     elif several is not None:
         args.append(several)
     return ast.Call(call.func, args, [ast.keyword(name, value) for name, value in own.items()])
+
+
+def _without_empty(text: str, call: ast.Call, bound: BoundCall) -> str:
+    """Return a text without the `**params` of its call, where they can only be empty."""
+    if any(one.unpacked for one in bound.arguments.values()):
+        return text
+    empty = [ast.unparse(one.value) for one in call.keywords if one.arg is None]
+    tree = _parsed(text) if empty else None
+    if not isinstance(tree, ast.Call):
+        return text
+    tree.keywords = [one for one in tree.keywords
+                     if one.arg is not None or ast.unparse(one.value) not in empty]  # fmt: skip
+    return ast.unparse(tree)
 
 
 class _Operands(ast.NodeTransformer):

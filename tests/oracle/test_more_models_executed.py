@@ -51,6 +51,16 @@ class Net(nn.Module):
             y = y + other[0].repeat(1, 2, 1)
         if self.way == "squeezed":
             y = rearrange(y.mean(1, keepdim=True), "a 1 b -> b a")
+        if self.way == "divergence":
+            y = F.kl_div(y, other[0].abs().mean() + x.abs(), reduction="batchmean")
+            y = y + F.kl_div(x, (x * 0).detach(), reduction="none").sum()
+            y = y + F.kl_div(x, x * x + 1) + F.kl_div(y, x * x + 1, reduction="sum")
+        if self.way == "table":
+            t = (torch.stack([x[0], x[1]]) * 2).detach()
+            t = t.permute(1, 2, 0).contiguous()
+            t[:, :, 0] += 3
+            t[:, :, 1] = torch.sin(t[:, :, 1])
+            y = y * t.sum()
         if self.way == "block":
             with torch.no_grad():
                 t, u = self.fc(x + 1), x
@@ -89,8 +99,8 @@ class Student(nn.Module):
         y, (z,) = self.teacher(x)
         return x * y + z
 """
-WAYS = ["plain", "relu_", "limits", "size", "swapped", "repeated", "squeezed", "block", "given",
-        "tied", "scaled"]  # fmt: skip
+WAYS = ["plain", "relu_", "limits", "size", "swapped", "repeated", "squeezed", "block",
+        "divergence", "table", "given", "tied", "scaled"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +156,7 @@ def _same(theirs: Any, ours: Any, arrays: list[np.ndarray[Any, Any]], *more: Any
         np.testing.assert_allclose(value.asnumpy(), expected, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
 @pytest.mark.parametrize("way", WAYS)
 def test_values_and_gradients_are_torchs(way: str, modules: tuple[Any, Any], mode: int) -> None:
     random = np.random.default_rng(0)

@@ -32,8 +32,9 @@ Examples:
 With --model the migrated model is built in a process of its own, which runs your code, and every
 name and shape of both sides is accounted for. It is looked for in the working directory. With
 --report nothing is run: the names are held against the classes as the report describes them, and
-what these do not explain is listed; sizes that are computed are not known. On the way back (--reverse) both may be given: the report decides
-whether a layer around a convolution is torch's or the migration's.
+what these do not explain is listed; sizes that are computed are not known. On the way back
+(--reverse) both may be given: the report decides whether a layer around a convolution is torch's or
+the migration's.
 
 Files of torch (.pth, .pt, .bin) and MindSpore (.ckpt) are read and written by the framework in its
 own process; no pickled code is run. The new file is loaded with

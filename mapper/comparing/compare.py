@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mapper.comparing.judging import Judge, Models, Record
+from mapper.comparing.judging import Allowed, Judge, Models, Record
 from mapper.comparing.measure import Array
 from mapper.comparing.process import TIMEOUT, Side
 from mapper.comparing.request import InputError, Interpreters, Request, place
@@ -26,6 +26,7 @@ from mapper.comparing.rounding import (
     NUDGES,
     allowed,
     forced,
+    gradients_alone,
     is_rounding_perhaps,
     own_rounding,
     rounding,
@@ -252,6 +253,7 @@ class _RoundingCheck:
     ) -> None:
         self.torch, self.before, self.files, self.common = torch, before, files, common
         self.forced: Record | None = None
+        self.own: Allowed | None = None
 
     def judged(
         self, run: Run, judge: Judge, torch: Record, mindspore: Record, layers: Record | Failure
@@ -284,15 +286,24 @@ class _RoundingCheck:
     ) -> Run | None:
         """Return the run in which torch's layers start from MindSpore's values.
 
+        Gradients add up what each layer rounds all the same, so where one is beyond the tolerance,
+        torch's own from these values in float32 say how far it may be.
+
         GRAPH_MODE shows the values of no layer, so they are PyNative's there: where its own lie on
         another side of a kink, its gradients differ. None where PyNative cannot run.
         """
         if isinstance(layers, Failure) or "failure" in layers.answer:
             return None
+        given = forced(torch, layers, judge.models)
         if self.forced is None:
-            given = forced(torch, layers, judge.models)
             self.forced = self._run("steps", dtype="float64", forced=given)
-        return judge.run(self.forced, mindspore)
+        run = judge.run(self.forced, mindspore)
+        if run.first is None or not judge.train or judge.mode != "pynative":
+            return run
+        if self.own is None:
+            again = [self._run("steps", forced=given, nudge=draw) for draw in (0, 1)]
+            self.own = gradients_alone(allowed(own_rounding(self.forced, again)))
+        return judge.run(self.forced, mindspore, self.own)
 
     def _whole(self, torch: Record) -> tuple[Record, dict[tuple[Kind, str], float]]:
         """Return torch's run in float64, and how far its runs in float32 are from that."""

@@ -81,7 +81,7 @@ class _Written:
 
 def _carried(call: BoundCall, values: Mapping[str, object]) -> Plan:
     """Return the plan of a call whose arguments the rule carries over one by one."""
-    plan = Plan(call.rule.mindspore.api)
+    plan = Plan(call.rule.mindspore.api.removeprefix("inserted."))
     expressions = {new: parse_expression(text) for new, text in call.rule.arguments.items()}
     owners = {
         node.id: new for new, node in reversed(expressions.items()) if isinstance(node, ast.Name)

@@ -223,7 +223,8 @@ class Apis:
             is_attribute = rule.kind == "attribute"
             where = Where(rule.file, "torch")
             return api_of(rule.torch, rule.torch.api, where, None, is_attribute)
-        rule = self._rulebook.working_target(name)
+        is_inserted = "." not in name  # a function that a file gets inserted
+        rule = self._rulebook.working_target(f"inserted.{name}" if is_inserted else name)
         if rule is None:
             return None
         return api_of(rule.mindspore, name, Where(rule.file, "mindspore"), self._version)

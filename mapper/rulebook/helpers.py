@@ -333,6 +333,35 @@ def {name}(x):
     return {ops}.diag(x) if x.ndim == 1 else x.diagonal()
 '''
 
+_PAD = '''\
+def {name}(x, widths, mode='constant', value=None):
+    """torch.nn.functional.pad: what crops by a negative width is sliced, where MindSpore errs."""
+    for i in range(len(widths) // 2):
+        axis = x.ndim - 1 - i
+        start, end = max(0, -widths[2 * i]), max(0, -widths[2 * i + 1])
+        if start > 0 or end > 0:
+            x = x.narrow(axis, start, x.shape[axis] - start - end)
+    return {ops}.pad(x, tuple([max(0, one) for one in widths]), mode, value)
+'''
+
+_VAR = '''\
+def {name}(x, axis=None, ddof=1, keepdims=False):
+    """torch.var: its gradient is 0 where nothing varies, that of ops.var is not a number."""
+    mean = x.mean(axis, True)
+    total = {ops}.square(x - mean).sum(axis, keepdims=keepdims)
+    return total / (x.size // mean.size - ddof)
+'''
+
+_STD = '''\
+def {name}(x, axis=None, ddof=1, keepdims=False):
+    """torch.std: its gradient is 0 where nothing varies, that of ops.std is not a number."""
+    mean = x.mean(axis, True)
+    total = {ops}.square(x - mean).sum(axis, keepdims=keepdims)
+    var = total / (x.size // mean.size - ddof)
+    varies = var > 0
+    return {ops}.where(varies, {ops}.sqrt({ops}.where(varies, var, {ops}.ones_like(var))), var)
+'''
+
 _ON_GPU = '''\
 @{ops}.constexpr
 def {name}():
@@ -396,6 +425,13 @@ _FUNCTION = (
     *(ParameterSpec(name, default=1) for name in ("groups", "dilation")),
 )
 
+_SPREAD = (
+    ParameterSpec("x", required=True),
+    ParameterSpec("axis", default_none=True),
+    ParameterSpec("ddof", default=1),
+    ParameterSpec("keepdims", default=False),
+)
+
 HELPERS: Mapping[str, Helper] = {
     helper.name: helper
     for helper in (
@@ -449,6 +485,19 @@ HELPERS: Mapping[str, Helper] = {
             ("mindspore.nn",),
         ),
         Helper("diag", _DIAG, (ParameterSpec("x", required=True),), ("mindspore.ops",)),
+        Helper(
+            "pad",
+            _PAD,
+            (
+                ParameterSpec("x", required=True),
+                ParameterSpec("widths", required=True),
+                ParameterSpec("mode", default="constant"),
+                ParameterSpec("value", default_none=True),
+            ),
+            ("mindspore.ops",),
+        ),
+        Helper("std", _STD, _SPREAD, ("mindspore.ops",)),
+        Helper("var", _VAR, _SPREAD, ("mindspore.ops",)),
         Helper("is_on_gpu", _ON_GPU, (), ("mindspore", "mindspore.ops")),
         Helper(
             "ntuple",

@@ -79,7 +79,7 @@ def scan(text: str, path: Path) -> Iterator[Entry]:
         here = first if rank is None else _for_rank(first, rank)
         words: dict[str, str] = {}
         for key, word in _LINE.findall(here):
-            is_ours = key == "api" and f"{word}.".startswith("mindspore.")
+            is_ours = key == "api" and f"{word}.".startswith(("mindspore.", "inserted."))
             side = "mindspore" if is_ours else key
             words.setdefault(side, word)
         aliases = [n for block in _ALIASES.findall(here) for n in re.findall(r'"(.*?)"', block)]

@@ -197,3 +197,76 @@ def test_a_diagonal_is_torchs_with_its_gradient(
     assert np.array_equal(twice.asnumpy(), 2 * torch.diag(given).detach().numpy())
     assert once.dtype == mindspore.float32
     assert np.allclose(gradient.asnumpy(), given.grad.numpy())
+
+
+PADDED = [
+    ((-2, -1, -1, -2), "F.pad(x, self.given)"),
+    ((1, -2, 3, -3), "F.pad(x, self.given, value=1.5)"),
+    ((2, -1), "F.pad(x, (self.given[0], self.given[1]))"),
+    ((-1, 2, 1, -1), "F.pad(x, self.given, mode='reflect')"),
+    ((-1, 2, 1, -1), "F.pad(x, self.given, mode='replicate')"),
+    ((1, 2, 0, 1), "F.pad(x, self.given)"),
+]
+SPREAD = [
+    ((), "torch.var(x, dim=1)"),
+    ((), "torch.var(x, dim=(1, 2), keepdim=True, unbiased=False)"),
+    ((), "torch.var(x)"),
+    ((), "torch.std(x, dim=1)"),
+    ((), "torch.std(x, 1, keepdim=True, unbiased=False)"),
+    ((), "torch.std(x)"),
+    ((), "x.std(dim=-1)"),
+    ((), "x.std(dim=(1, 2), correction=0, keepdim=True)"),
+]
+
+
+@pytest.mark.parametrize("mode", [1, 0], ids=["pynative", "graph"])
+@pytest.mark.parametrize(
+    ("given", "call", "constant"),
+    [(*one, False) for one in (*PADDED, *SPREAD)] + [(*one, True) for one in SPREAD],
+    ids=lambda value: "constant" if value is True else None,
+)
+def test_what_crops_and_what_does_not_vary_has_torchs_values_and_gradients(
+    given: tuple[int, ...],
+    call: str,
+    constant: bool,
+    mode: int,
+    tmp_path: Path,
+    both_frameworks: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import mindspore
+    import torch
+
+    text = (
+        "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n\n\n"
+        "class Net(nn.Module):\n    def __init__(self, given):\n        super().__init__()\n"
+        f"        self.given = given\n\n    def forward(self, x):\n        return {call}\n"
+    )
+    after = migrate(text, Options()).after
+    assert after is not None
+    monkeypatch.syspath_prepend(str(tmp_path))  # GRAPH_MODE imports the module by its name
+    for name, source in (("spread_before", text), ("spread_after", after)):
+        (tmp_path / f"{name}.py").write_text(source)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    array = random_input((2, 4, 6)).astype(np.float32)
+    array = np.ones_like(array) if constant else array
+    x = torch.tensor(array, requires_grad=True)
+    wanted = __import__("spread_before").Net(given)(x)
+    factor = random_input(tuple(wanted.shape), 1).astype(np.float32)
+    (wanted * torch.from_numpy(factor)).sum().backward()
+    before = mindspore.get_context("mode")
+    mindspore.set_context(mode=mode)
+    try:
+        net, weight = __import__("spread_after").Net(given), mindspore.Tensor(factor)
+
+        def loss(x: mindspore.Tensor) -> mindspore.Tensor:
+            return (net(x) * weight).sum()
+
+        # the second call of mindspore.ops.pad is the one that is wrong
+        found = [net(mindspore.Tensor(array)).asnumpy() for _ in range(2)]
+        gradient = mindspore.grad(loss)(mindspore.Tensor(array)).asnumpy()
+    finally:
+        mindspore.set_context(mode=before)
+    for one in found:
+        np.testing.assert_allclose(one, wanted.detach().numpy(), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(gradient, x.grad.numpy(), rtol=1e-4, atol=1e-5)

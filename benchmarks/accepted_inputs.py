@@ -79,7 +79,10 @@ def shapes(model: Any, expression: str) -> Iterator[tuple[str, ...]]:
 
 def required(model: Any) -> int:
     """Return how many inputs a model needs."""
-    found = inspect.signature(model.forward).parameters.values()
+    try:
+        found = inspect.signature(model.forward).parameters.values()
+    except ValueError:  # it is compiled
+        return 1
     usual = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return max(1, sum(one.default is one.empty and one.kind in usual for one in found))
 

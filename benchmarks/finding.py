@@ -16,6 +16,7 @@ import inspect
 import itertools
 import json
 import os
+import resource
 import socket
 import sys
 import time
@@ -39,6 +40,7 @@ sys.path[:] = [one for one in sys.path if not Path(one).resolve().is_relative_to
 
 USUAL, LARGEST = 15_000_000, 60_000_000  # weights; larger ones take minutes on both sides
 IMPORT, SCRIPT, BUILD, CLASS = 30.0, 8.0, 15.0, 30.0  # seconds at most
+MEMORY = 8 * 2**30  # bytes; inputs that are too large raise
 CANDIDATES = 6  # ways to build a class that are tried
 
 STUB = '''\
@@ -340,6 +342,7 @@ def main() -> None:
     socket.socket.connect = _no_network
     socket.getaddrinfo = _no_network
     torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     tree, stubs = Path(request["tree"]), Path(request["stubs"])
     stubs.mkdir(parents=True, exist_ok=True)
     sys.path.append(str(stubs))

@@ -45,6 +45,8 @@ class Watch:
         self.seen[cls] = Seen()
         if expression is not None:
             self.names[cls] = expression
+        if issubclass(cls, torch.jit.ScriptModule):  # compiled: its methods are no functions
+            return
         old_init, old_forward = cls.__init__, cls.forward
 
         @functools.wraps(old_init)

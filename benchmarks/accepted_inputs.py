@@ -103,6 +103,8 @@ def by_layer(layer: Any, sizes: Sequence[int]) -> list[str]:
     if isinstance(layer, nn.Linear):
         size = layer.in_features
         sides = {channels: int((size / channels) ** 0.5) for channels in (1, 3)}
+        if type(layer).__name__ == "NonDynamicallyQuantizableLinear":  # of an attention
+            return [f"7,2,{size}", f"2,{size}"]
         images = [f"2,{channels},{n},{n}" for channels, n in sides.items()]
         return [f"2,{size}", f"2,7,{size}", f"2,3,5,{size}", f"2,{size},1,1", *images]
     if isinstance(layer, nn.Embedding):

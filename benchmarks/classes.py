@@ -269,18 +269,20 @@ PAGE = """\
 # Classes of public files, executed
 
 Written by `python benchmarks/classes.py TREE… --keep DIR --write docs/classes.md` ({date},
-{versions}). Each repository is migrated by one run of the tool and not touched by hand. Of the
-files that the report calls whole, every public class that derives from torch's Module is built with
-its defaults, with values read off its callers or off the models that build it, or with drawn ones,
-and is called with inputs that torch accepts. Both versions then run with the same weights, in
-evaluation and in one step of training, in {modes}: outputs, the outputs of all layers,
-running statistics and gradients of parameters are compared as `tm2ms compare` does.{graph}
+{versions}). Each repository is migrated by one run of the tool and
+not touched by hand. Of the files that the report calls whole, every public class that derives from
+torch's Module is built with its defaults, with values read off its callers or off the models that
+build it, or with drawn ones, and is called with inputs that torch accepts. Both versions then run
+with the same weights, in evaluation and in one step of training, in {modes}:
+outputs, the outputs of all layers, running statistics and gradients of parameters are compared as
+`tm2ms compare` does.{graph}
 
 `equal`: within 1e-5 in evaluation and 1e-4 in training. `rounding`: beyond that, and shown to be
-float32's own (`docs/compare.md`). `tanh`: the same once MindSpore's tanh on the CPU, which is an
-approximation, runs in float64. `random`: torch draws numbers that MindSpore cannot be given.
-`raises`: MindSpore refuses. `different`: none of these, which must be 0. *files run*: of which at
-least one class was run. Packages that are not installed are stubs on both sides: {stubs}.
+float32's own ([compare.md](compare.md)). `tanh`: the same once MindSpore's tanh on the CPU, which
+is an approximation, runs in float64. `random`: torch draws numbers that MindSpore cannot be given.
+`raises`: MindSpore refuses. `different`: none of these, which must be 0. *files whole*: those that
+define such a class; *files run*: of which at least one class was run. Packages that are not
+installed are stubs on both sides.
 
 {summary}
 
@@ -346,7 +348,6 @@ def _short(text: str) -> str:
 def page(trees: Sequence[Tree], modes: Sequence[str]) -> str:
     """Return the whole page."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "mindspore"))
-    stubs = {path.stem for tree in trees for path in tree.stubs.glob("*.py")} - {"exact_tanh"}
     named = {"pynative": "PyNative", "graph": "GRAPH_MODE"}
     known = [modes for tree in trees for modes in tree.known().values()]
     lacking = sum("graph" not in one for one in known)
@@ -355,7 +356,6 @@ def page(trees: Sequence[Tree], modes: Sequence[str]) -> str:
         date=date.today(),
         versions=versions,
         modes=" and ".join(named[one] for one in modes),
-        stubs=", ".join(f"`{one}`" for one in sorted(stubs)) or "none",
         summary=summary(trees),
         table=table(trees),
     )

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mapper import limits
-from mapper.analysis.project_files import Parsed, find
+from mapper.analysis.project_files import Parsed, find, per_run
 from mapper.analysis.scopes import DEFINITIONS
 from mapper.analysis.walk import children
 from mapper.model.record import record
@@ -146,7 +146,7 @@ class Module:
         level = len(module) - len(module.lstrip("."))
         parts = [part for part in module.lstrip(".").split(".") if part]
         if level:
-            meant = file.parent.joinpath(*[".."] * (level - 1), *parts).resolve()
+            meant = _relative(file.parent, level, tuple(parts))
             if self.place == meant or meant in self.place.parents:
                 return [self.place.relative_to(meant).parts]
             return []
@@ -155,6 +155,12 @@ class Module:
         found = [self.names[n + 1 :] for n, name in enumerate(self.names) if name == parts[-1]]
         met = find(module, file) if found and len(parts) > 1 else None
         return found if met is None or self._is_in(met) else []
+
+
+@per_run
+def _relative(directory: Path, level: int, parts: tuple[str, ...]) -> Path:
+    """Return where a relative import of a file in a directory leads."""
+    return directory.joinpath(*[".."] * (level - 1), *parts).resolve()
 
 
 @lru_cache(limits.PARSED_FILES)

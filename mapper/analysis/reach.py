@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mapper.analysis.scopes import FUNCTIONS
-from mapper.analysis.walk import children
+from mapper.analysis.walk import children, walk
 
 _INSIDE = frozenset(
     (
@@ -217,6 +217,8 @@ class Reach(_Names):
 
     def __init__(self, files: Iterable[FileNames]) -> None:
         super().__init__()
+        self._ways: dict[frozenset[str], Ways] = {}
+        self._given: dict[tuple[ast.AST, str], list[Value]] = {}
         for file in files:
             self.lambdas |= file.lambdas
             self.locals |= file.locals
@@ -232,7 +234,31 @@ class Reach(_Names):
             _extend(self.returned, file.returned)
             _extend(self.initialises, file.initialises)
 
-    def calls_of(self, function: ast.AST) -> Iterator[tuple[Value, bool]]:
+    def ways(self, past: frozenset[str]) -> Ways:
+        """Return what leads to what, with methods that are not followed."""
+        if past not in self._ways:
+            self._ways[past] = Ways(self, past)
+        return self._ways[past]
+
+    def given(self, function: ast.AST, name: str) -> list[Value]:
+        """Return what the calls of a function may give to one of its parameters."""
+        if (function, name) not in self._given:
+            positional = self.parameters[function]
+            self._given[function, name] = [
+                Value(one, call.place)
+                for call, is_handed in self._calls_of(function)
+                if not is_handed and isinstance(call.node, ast.Call)
+                for one in _given(call.node, positional, name)
+            ]
+        return self._given[function, name]
+
+    def handed_to(self, function: ast.AST) -> Iterator[tuple[ast.Call, Place]]:
+        """Yield the calls that a function is handed to, and where they stand."""
+        for call, is_handed in self._calls_of(function):
+            if is_handed and isinstance(call.node, ast.Call):
+                yield call.node, call.place
+
+    def _calls_of(self, function: ast.AST) -> Iterator[tuple[Value, bool]]:
         """Yield the calls that may be of a function, and whether it is only handed to them."""
         if isinstance(function, ast.Lambda):
             if function in self.lambdas:
@@ -248,7 +274,7 @@ class Reach(_Names):
     def is_called(self, function: ast.AST) -> bool:
         """Say whether anything may call a function; of methods, any call through `super()`."""
         name = getattr(function, "name", "")
-        return name in self.supers or any(True for _ in self.calls_of(function))
+        return name in self.supers or any(True for _ in self._calls_of(function))
 
     @cached_property
     def _supers_by_family(self) -> dict[tuple[str, str | None], list[Value]]:
@@ -303,36 +329,36 @@ class Search:
         self._program = program
         self._starts = starts
         self._past = past
-        self._values: dict[ast.AST, Value] = {}
-        self._next: dict[_State, list[_State]] = {}
-        self._led: list[_State] = []
-        self._open: dict[_State, ast.AST] = {}
+        self._ways = program.ways(past)
         self._sets = self._spread()
-        self._in_file: dict[Path | None, list[tuple[ast.expr, int]]] = {}
         self._leading: dict[ast.expr, int] = {}
 
     def leading_to(self, file: Path | None, node: ast.expr) -> int:
         """Return the starts that may stand for an expression of a file, or find it in theirs."""
         if node not in self._leading:
-            if file not in self._in_file:
-                self._in_file[file] = list(self._calls_in(file))
             found = 0
-            for outer, starts in self._in_file[file]:
+            for outer, starts in self._in_file.get(file, ()):
                 if starts | found != found and _spans(outer, node):
                     found |= starts
             self._leading[node] = found
         return self._leading[node]
 
-    def _calls_in(self, file: Path | None) -> Iterator[tuple[ast.expr, int]]:
-        """Yield the expressions of a file, and what bases of its classes are given, with starts."""
+    @cached_property
+    def _in_file(self) -> dict[Path | None, list[tuple[ast.expr, int]]]:
+        """Return by file the expressions, and what bases of its classes are given, with starts."""
+        inits: dict[ast.AST, list[ast.AST]] = {}
+        found: dict[Path | None, list[tuple[ast.expr, int]]] = defaultdict(list)
         for (item, _), starts in self._sets.items():
-            value = self._values.get(item) if isinstance(item, ast.AST) else None
-            if value is None or value.place.file != file:
+            value = self._ways.values.get(item) if isinstance(item, ast.AST) else None
+            if value is None:
                 continue
-            parts = ast.walk(value.node) if isinstance(value.node, ast.ClassDef) else ()
-            for one in (value.node, *(part for part in parts if _is_super_init(part))):
+            node = value.node
+            if isinstance(node, ast.ClassDef) and node not in inits:
+                inits[node] = [part for part in walk(node) if _is_super_init(part)]
+            for one in (node, *inits.get(node, ())):
                 if isinstance(one, ast.expr) and hasattr(one, "lineno"):
-                    yield one, starts
+                    found[value.place.file].append((one, starts))
+        return found
 
     def any_of(self, is_meant: Callable[[ast.AST], bool]) -> int:
         """Return the starts that may stand for an expression that is meant."""
@@ -350,14 +376,14 @@ class Search:
             for function in start.place.function():
                 inside[function] |= 1 << number
         found = 0
-        for state, function in self._open.items():
-            found |= self._sets[state] & inside.get(function, 0)
+        for state, function in self._ways.open.items():
+            found |= self._sets.get(state, 0) & inside.get(function, 0)
         return found
 
     def _spread(self) -> dict[_State, int]:
         sets: dict[_State, int] = {}
         for number, start in enumerate(self._starts):
-            self._values[start.node] = start
+            self._ways.values.setdefault(start.node, start)
             sets[start.node, False] = sets.get((start.node, False), 0) | 1 << number
         order = self._order(list(sets))
         has_grown = True
@@ -365,7 +391,7 @@ class Search:
             has_grown = False
             for state in order:
                 starts = sets.get(state, 0)
-                for other in self._next[state]:
+                for other in self._ways.after(state):
                     known = sets.get(other, 0)
                     if known | starts != known:
                         sets[other] = known | starts
@@ -379,21 +405,36 @@ class Search:
         """
         ended: list[_State] = []
         seen = set(first)
-        stack = [(state, iter(self._after(state))) for state in first]
+        stack = [(state, iter(self._ways.after(state))) for state in first]
         while stack:
             state, rest = stack[-1]
             for other in rest:
                 if other not in seen:
                     seen.add(other)
-                    stack.append((other, iter(self._after(other))))
+                    stack.append((other, iter(self._ways.after(other))))
                     break
             else:
                 ended.append(state)
                 stack.pop()
         return ended[::-1]
 
-    def _after(self, state: _State) -> list[_State]:
-        """Return what a state leads to directly."""
+
+class Ways:
+    """What each expression, name and class of a program leads to directly.
+
+    `open` are the parameters that were met of functions which nobody calls.
+    """
+
+    def __init__(self, program: Reach, past: frozenset[str]) -> None:
+        self._program = program
+        self._past = past
+        self.values: dict[ast.AST, Value] = {}
+        self.open: dict[_State, ast.AST] = {}
+        self._next: dict[_State, list[_State]] = {}
+        self._led: list[_State] = []
+
+    def after(self, state: _State) -> list[_State]:
+        """Return what a state leads to; an expression has to be among the values."""
         if state not in self._next:
             self._led = self._next[state] = []
             item, is_inside = state
@@ -404,11 +445,11 @@ class Search:
             elif isinstance(item, ast.ClassDef):
                 self._class(item, is_inside)
             else:
-                self._expression(item, self._values[item].place, is_inside)
+                self._expression(item, self.values[item].place, is_inside)
         return self._next[state]
 
     def _add(self, value: Value, is_inside: bool) -> None:
-        self._values.setdefault(value.node, value)
+        self.values.setdefault(value.node, value)
         self._led.append((value.node, is_inside))
 
     def _class(self, node: ast.ClassDef, is_inside: bool) -> None:
@@ -481,19 +522,15 @@ class Search:
     def _parameter(self, key: Key, function: ast.AST, is_inside: bool) -> None:
         """Follow a parameter to what callers give."""
         if not self._program.is_called(function):
-            self._open[key, is_inside] = function
-        positional = self._program.parameters[function]
-        for call, is_handed in self._program.calls_of(function):
-            assert isinstance(call.node, ast.Call)
-            if not is_handed:
-                for one in _given(call.node, positional, key[1]):
-                    self._add(Value(one, call.place), is_inside)
-            elif _last(call.node.func) not in self._past:
-                func = call.node.func
-                rest = [one for one in call.node.args if not isinstance(one, ast.Lambda)]
-                base = [func.value] if isinstance(func, ast.Attribute) else []
+            self.open[key, is_inside] = function
+        for value in self._program.given(function, key[1]):
+            self._add(value, is_inside)
+        for call, place in self._program.handed_to(function):
+            if _last(call.func) not in self._past:
+                rest = [one for one in call.args if not isinstance(one, ast.Lambda)]
+                base = [call.func.value] if isinstance(call.func, ast.Attribute) else []
                 for one in (*base, *rest):
-                    self._add(Value(one, call.place), is_inside=True)
+                    self._add(Value(one, place), is_inside=True)
 
 
 def _spans(outer: ast.expr, inner: ast.expr) -> bool:

@@ -77,6 +77,7 @@ def settings_here(
     return tuple(_settings(tree, path))
 
 
+@lru_cache(limits.PARSED_FILES)
 def settings_of_methods(tree: ast.Module, text: str, path: Path | None) -> tuple[Setting, ...]:
     """Return the places of a file that set methods of torch's Tensor and Module."""
     if not _METHOD_SET.search(text):

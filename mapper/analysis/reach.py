@@ -36,8 +36,6 @@ _Item = TypeVar("_Item")
 Key = tuple[ast.AST | None, str]
 """A local name with the function that binds it, or a name of modules and attributes with None."""
 _State = tuple[ast.AST | Key | str, bool]
-"""An expression or class, a local name, or a name of modules and attributes; and whether what is
-inside it counts, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -348,8 +346,8 @@ class Search:
         """Return by file the expressions, and what bases of its classes are given, with starts."""
         inits: dict[ast.AST, list[ast.AST]] = {}
         found: dict[Path | None, list[tuple[ast.expr, int]]] = defaultdict(list)
-        for (item, _), starts in self._sets.items():
-            value = self._ways.values.get(item) if isinstance(item, ast.AST) else None
+        for state, starts in self._sets.items():
+            value = self._ways.value(state)
             if value is None:
                 continue
             node = value.node
@@ -363,8 +361,9 @@ class Search:
     def any_of(self, is_meant: Callable[[ast.AST], bool]) -> int:
         """Return the starts that may stand for an expression that is meant."""
         found = 0
-        for (item, _), starts in self._sets.items():
-            if isinstance(item, ast.AST) and starts | found != found and is_meant(item):
+        for state, starts in self._sets.items():
+            value = self._ways.value(state) if starts | found != found else None
+            if value is not None and is_meant(value.node):
                 found |= starts
         return found
 
@@ -380,11 +379,12 @@ class Search:
             found |= self._sets.get(state, 0) & inside.get(function, 0)
         return found
 
-    def _spread(self) -> dict[_State, int]:
-        sets: dict[_State, int] = {}
+    def _spread(self) -> dict[int, int]:
+        """Return by state the starts that come to it."""
+        sets: dict[int, int] = {}
         for number, start in enumerate(self._starts):
-            self._ways.values.setdefault(start.node, start)
-            sets[start.node, False] = sets.get((start.node, False), 0) | 1 << number
+            state = self._ways.of_value(start, False)
+            sets[state] = sets.get(state, 0) | 1 << number
         order = self._order(list(sets))
         has_grown = True
         while has_grown:
@@ -398,12 +398,12 @@ class Search:
                         has_grown = True
         return sets
 
-    def _order(self, first: Sequence[_State]) -> list[_State]:
+    def _order(self, first: Sequence[int]) -> list[int]:
         """Return all states that some lead to, each before those that it leads to.
 
         But for circles, so that few rounds are enough.
         """
-        ended: list[_State] = []
+        ended: list[int] = []
         seen = set(first)
         stack = [(state, iter(self._ways.after(state))) for state in first]
         while stack:
@@ -422,35 +422,59 @@ class Search:
 class Ways:
     """What each expression, name and class of a program leads to directly.
 
-    `open` are the parameters that were met of functions which nobody calls.
+    A state is an expression or class, a local name, or a name of modules and attributes; and
+    whether what is inside it counts, too. States have numbers, since a program has very many.
+    `open` are those of parameters of functions which nobody calls.
     """
 
     def __init__(self, program: Reach, past: frozenset[str]) -> None:
         self._program = program
         self._past = past
-        self.values: dict[ast.AST, Value] = {}
-        self.open: dict[_State, ast.AST] = {}
-        self._next: dict[_State, list[_State]] = {}
-        self._led: list[_State] = []
+        self.open: dict[int, ast.AST] = {}
+        self._numbers: dict[_State, int] = {}
+        self._states: list[_State] = []
+        self._values: dict[int, Value] = {}
+        self._next: dict[int, list[int]] = {}
+        self._led: list[int] = []
 
-    def after(self, state: _State) -> list[_State]:
-        """Return what a state leads to; an expression has to be among the values."""
+    def value(self, state: int) -> Value | None:
+        """Return the expression or class of a state; None of a name."""
+        return self._values.get(state)
+
+    def of_value(self, value: Value, is_inside: bool) -> int:
+        """Return the state of an expression or class."""
+        state = self._state(value.node, is_inside)
+        self._values.setdefault(state, value)
+        return state
+
+    def _state(self, item: ast.AST | Key | str, is_inside: bool) -> int:
+        state = item, is_inside
+        number = self._numbers.get(state)
+        if number is None:
+            number = self._numbers[state] = len(self._states)
+            self._states.append(state)
+        return number
+
+    def after(self, state: int) -> list[int]:
+        """Return the states that a state leads to."""
         if state not in self._next:
             self._led = self._next[state] = []
-            item, is_inside = state
+            item, is_inside = self._states[state]
             if isinstance(item, str):
                 self._word(item, is_inside)
             elif isinstance(item, tuple):
-                self._local(item, is_inside)
+                self._local(item, state)
             elif isinstance(item, ast.ClassDef):
                 self._class(item, is_inside)
             else:
-                self._expression(item, self.values[item].place, is_inside)
+                self._expression(item, self._values[state].place, is_inside)
         return self._next[state]
 
     def _add(self, value: Value, is_inside: bool) -> None:
-        self.values.setdefault(value.node, value)
-        self._led.append((value.node, is_inside))
+        self._led.append(self.of_value(value, is_inside))
+
+    def _lead_to(self, name: Key | str, is_inside: bool) -> None:
+        self._led.append(self._state(name, is_inside))
 
     def _class(self, node: ast.ClassDef, is_inside: bool) -> None:
         """Go into an instance of a class: what its methods store, and its bases' and heirs'."""
@@ -458,7 +482,7 @@ class Ways:
             for value in self._program.stored.get(node, ()):
                 self._add(value, is_inside)
             for base in node.bases:
-                self._led.append((_last(base), is_inside))
+                self._lead_to(_last(base), is_inside)
             for heir in self._program.derived.get(node.name, ()):
                 self._add(heir, is_inside)
 
@@ -470,13 +494,13 @@ class Ways:
                 if attr in self._past:
                     return
                 if attr not in _INSIDE and self._program.is_bound(attr):
-                    self._led.append((attr, is_inside))
+                    self._lead_to(attr, is_inside)
                 else:
                     self._expression(base, place, is_inside=True)
             case ast.Call(
                 func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]
             ) if self._program.is_bound(name):
-                self._led.append((name, is_inside))
+                self._lead_to(name, is_inside)
             case ast.Call(func=ast.Name(id="getattr"), args=[base, *rest]):
                 self._expression(base, place, is_inside=True)
                 for one in rest[1:]:
@@ -501,7 +525,7 @@ class Ways:
             self._add(Value(owner, place), is_inside)
             return
         key = self._program.key(name, place)
-        self._led.append((name if key[0] is None else key, is_inside))
+        self._lead_to(name if key[0] is None else key, is_inside)
 
     def _word(self, name: str, is_inside: bool) -> None:
         for value in self._program.bound.get((None, name), ()):
@@ -512,18 +536,19 @@ class Ways:
             for one in self._program.returned.get(value.node, ()):
                 self._add(one, is_inside)
 
-    def _local(self, key: Key, is_inside: bool) -> None:
+    def _local(self, key: Key, state: int) -> None:
+        is_inside = self._states[state][1]
         for value in self._program.bound.get(key, ()):
             self._add(value, is_inside)
         function, name = key
         if function is not None and name in self._program.parameters.get(function, ()):
-            self._parameter(key, function, is_inside)
+            if not self._program.is_called(function):
+                self.open[state] = function
+            self._parameter(name, function, is_inside)
 
-    def _parameter(self, key: Key, function: ast.AST, is_inside: bool) -> None:
+    def _parameter(self, name: str, function: ast.AST, is_inside: bool) -> None:
         """Follow a parameter to what callers give."""
-        if not self._program.is_called(function):
-            self.open[key, is_inside] = function
-        for value in self._program.given(function, key[1]):
+        for value in self._program.given(function, name):
             self._add(value, is_inside)
         for call, place in self._program.handed_to(function):
             if _last(call.func) not in self._past:

@@ -9,6 +9,7 @@ say of each other changes no more.
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -86,6 +87,7 @@ class Project:
         """Forget all files where there are very many; what is asked afterwards is found anew."""
         if self._characters > KINDS_CHARACTERS:
             self.values, self._files, self._characters = {}, {}, 0
+            gc.collect()  # cells and the functions that they are of refer to each other
 
 
 @per_run

@@ -26,7 +26,7 @@ from mapper.model.options import Options
 from mapper.model.record import record
 from mapper.model.results import FileResult, FileStatus, Status
 from mapper.running.config import Config, Settings
-from mapper.running.file import Task, begin_run, failed, process
+from mapper.running.file import Task, begin_run, failed, process, without_collector
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -99,7 +99,7 @@ def migrate_files(
 
         found, mirror = planned(found, settings.output)
     begin_run()
-    with Changes() as changes:
+    with Changes() as changes, without_collector():
         done = _migrated(found, config, Process(options), executor, changes)
         results = list(watch(len(found), done) if watch else done)
         if changes:

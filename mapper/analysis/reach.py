@@ -34,7 +34,8 @@ _LAMBDAS = (*FUNCTIONS, ast.Lambda)
 _Key = TypeVar("_Key")
 _Item = TypeVar("_Item")
 Key = tuple[ast.AST | None, str]
-"""A local name with the function that binds it, or a name of modules and attributes with None."""
+"""A local name with the function that binds it, a definition with the only file that it can be of,
+or a name of modules and attributes with None."""
 _State = tuple[ast.AST | Key | str, bool]
 
 
@@ -108,10 +109,16 @@ class FileNames(_Names):
 
     def __init__(self, file: Path | None, tree: ast.Module) -> None:
         super().__init__()
+        self.file, self.tree = file, tree
+        self._elsewhere = set[str]()  # names of imports, methods and inner functions
         stack: list[tuple[ast.AST, Place]] = [(tree, Place(file))]
         while stack:
             node, place = stack.pop()
             inside = place
+            if isinstance(node, ast.alias):
+                self._elsewhere.add(node.asname or node.name)
+            elif isinstance(node, (*FUNCTIONS, ast.ClassDef)) and place.around:
+                self._elsewhere.add(node.name)
             if isinstance(node, (*_LAMBDAS, ast.ClassDef)):
                 inside = Place(file, (*place.around, node))
                 self._define(node, place)
@@ -120,6 +127,17 @@ class FileNames(_Names):
             else:
                 self._bind(node, place)
             stack.extend((child, inside) for child in children(node))
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Return the names that can only mean what the file defines at its top level."""
+        if "*" in self._elsewhere:
+            return frozenset()
+        return frozenset(
+            name
+            for name in self.definitions
+            if name not in self._elsewhere and (None, name) not in self.bound
+        )
 
     def _define(self, node: ast.AST, place: Place) -> None:
         if isinstance(node, ast.ClassDef):
@@ -217,20 +235,75 @@ class Reach(_Names):
         super().__init__()
         self._ways: dict[frozenset[str], Ways] = {}
         self._given: dict[tuple[ast.AST, str], list[Value]] = {}
-        for file in files:
+        self._own: dict[tuple[Path | None, str], ast.Module] = {}
+        self._own_calls: dict[Key, list[Value]] = defaultdict(list)
+        self._own_handed: dict[Key, list[Value]] = defaultdict(list)
+        every = list(files)
+        for file in every:
             self.lambdas |= file.lambdas
             self.locals |= file.locals
             self.owners |= file.owners
             self.parameters |= file.parameters
             _extend(self.bound, file.bound)
             _extend(self.definitions, file.definitions)
-            _extend(self.calls, file.calls)
             _extend(self.supers, file.supers)
-            _extend(self.handed, file.handed)
             _extend(self.derived, file.derived)
             _extend(self.stored, file.stored)
             _extend(self.returned, file.returned)
             _extend(self.initialises, file.initialises)
+        for file in every:
+            if file.file is not None:
+                names = (name for name in file.own if (None, name) not in self.bound)
+                self._own |= {(file.file, name): file.tree for name in names}
+        for file in every:
+            self._add_calls(file)
+
+    def _add_calls(self, file: FileNames) -> None:
+        """Add the calls of a file: those of its own functions and classes by their keys."""
+        for calls, added, by_key in (
+            (file.calls, self.calls, self._own_calls),
+            (file.handed, self.handed, self._own_handed),
+        ):
+            for name, values in calls.items():
+                if (file.file, name) not in self._own:
+                    added[name] += values
+                    continue
+                for value in values:
+                    key = self.key(name, value.place)
+                    is_own = isinstance(key[0], ast.Module) and _is_by_name(value.node, name)
+                    (by_key[key] if is_own else added[name]).append(value)
+
+    def key(self, name: str, place: Place) -> Key:
+        """Return what a name that is read at a place is known by: by its file, if only it has it.
+
+        Most packages have a `Block` in many files.
+        """
+        found = super().key(name, place)
+        if found[0] is None and place.file is not None and (place.file, name) in self._own:
+            return self._own[place.file, name], name
+        return found
+
+    def own(self, key: Key) -> list[Value]:
+        """Return what a file defines under a name that only means this."""
+        home, name = key
+        return [
+            one
+            for one in self.definitions.get(name, ())
+            if self._own.get((one.place.file, name)) is home
+        ]
+
+    def heirs(self, value: Value) -> Iterator[Value]:
+        """Yield the classes that may derive from a class."""
+        assert isinstance(value.node, ast.ClassDef)
+        name = value.node.name
+        for heir in self.derived.get(name, ()):
+            assert isinstance(heir.node, ast.ClassDef)
+            named = [base for base in heir.node.bases if _last(base) == name]
+            is_own = all(isinstance(base, ast.Name) for base in named) and isinstance(
+                self.key(name, heir.place)[0], ast.Module
+            )
+            if not is_own or heir.place.file == value.place.file:
+                yield heir
 
     def ways(self, past: frozenset[str]) -> Ways:
         """Return what leads to what, with methods that are not followed."""
@@ -266,8 +339,19 @@ class Reach(_Names):
         for one in (name, *self.initialises.get(function, ())):
             yield from ((call, False) for call in self.calls.get(one, ()))
             yield from ((call, True) for call in self.handed.get(one, ()))
+            key = self._own_key(function, one)
+            yield from ((call, False) for call in self._own_calls.get(key, ()))
+            yield from ((call, True) for call in self._own_handed.get(key, ()))
         family = self._family.get(self.owners.get(function))
         yield from ((call, False) for call in self._supers_by_family.get((name, family), ()))
+
+    def _own_key(self, function: ast.AST, name: str) -> Key:
+        """Return by what a function's own file calls it, or the class whose `__init__` it is."""
+        meant = self.owners.get(function, function)
+        for value in self.definitions.get(name, ()):
+            if value.node is meant:
+                return self.key(name, value.place)
+        return None, name
 
     def is_called(self, function: ast.AST) -> bool:
         """Say whether anything may call a function; of methods, any call through `super()`."""
@@ -308,6 +392,13 @@ class Reach(_Names):
     def is_bound(self, name: str) -> bool:
         """Say whether the program gives a name or attribute of that name to anything."""
         return (None, name) in self.bound or name in self.definitions
+
+
+def _is_by_name(call: ast.AST, name: str) -> bool:
+    """Say whether all that a call says of a name is the bare name."""
+    assert isinstance(call, ast.Call)
+    said = [call.func, *call.args, *(one.value for one in call.keywords)]
+    return all(isinstance(one, ast.Name) for one in said if _last(one) == name)
 
 
 def _extend(lists: dict[_Key, list[_Item]], more: Mapping[_Key, list[_Item]]) -> None:
@@ -465,7 +556,7 @@ class Ways:
             elif isinstance(item, tuple):
                 self._local(item, state)
             elif isinstance(item, ast.ClassDef):
-                self._class(item, is_inside)
+                self._class(item, self._values[state], is_inside)
             else:
                 self._expression(item, self._values[state].place, is_inside)
         return self._next[state]
@@ -476,14 +567,17 @@ class Ways:
     def _lead_to(self, name: Key | str, is_inside: bool) -> None:
         self._led.append(self._state(name, is_inside))
 
-    def _class(self, node: ast.ClassDef, is_inside: bool) -> None:
+    def _class(self, node: ast.ClassDef, value: Value, is_inside: bool) -> None:
         """Go into an instance of a class: what its methods store, and its bases' and heirs'."""
         if is_inside:
-            for value in self._program.stored.get(node, ()):
-                self._add(value, is_inside)
+            for one in self._program.stored.get(node, ()):
+                self._add(one, is_inside)
             for base in node.bases:
-                self._lead_to(_last(base), is_inside)
-            for heir in self._program.derived.get(node.name, ()):
+                name = _last(base)
+                key = self._program.key(name, value.place)
+                is_own = isinstance(key[0], ast.Module) and isinstance(base, ast.Name)
+                self._lead_to(key if is_own else name, is_inside)
+            for heir in self._program.heirs(value):
                 self._add(heir, is_inside)
 
     def _expression(self, node: ast.AST, place: Place, is_inside: bool) -> None:
@@ -531,13 +625,20 @@ class Ways:
         for value in self._program.bound.get((None, name), ()):
             self._add(value, is_inside)
         for value in self._program.definitions.get(name, ()):
-            if isinstance(value.node, ast.ClassDef):
-                self._add(value, is_inside)
-            for one in self._program.returned.get(value.node, ()):
-                self._add(one, is_inside)
+            self._definition(value, is_inside)
+
+    def _definition(self, value: Value, is_inside: bool) -> None:
+        if isinstance(value.node, ast.ClassDef):
+            self._add(value, is_inside)
+        for one in self._program.returned.get(value.node, ()):
+            self._add(one, is_inside)
 
     def _local(self, key: Key, state: int) -> None:
         is_inside = self._states[state][1]
+        if isinstance(key[0], ast.Module):
+            for value in self._program.own(key):
+                self._definition(value, is_inside)
+            return
         for value in self._program.bound.get(key, ()):
             self._add(value, is_inside)
         function, name = key

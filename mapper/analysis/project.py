@@ -23,6 +23,7 @@ from mapper.analysis.project_files import (
     Entry,
     entries,
     find,
+    may_reach,
     may_take,
     parse,
     per_run,
@@ -337,23 +338,23 @@ def _other_names(file: Path, names: set[str]) -> set[str]:
 
 def _taking(path: Path, name: str) -> Iterator[Taker] | None:
     """Yield the files that take a name, neighbours first; None where there are too many files."""
-    files = entries(root_of(path.parent))
-    if files is None:
+    if entries(root_of(path.parent)) is None:
         return None
     module = _module(path)
-    found = (_taker(entry, module, name) for entry in _nearest(path.parent))
+    found = (_taker(entry, module, name) for entry in _reaching(path))
     return filter(None, found)
 
 
-@per_run_of(8)  # files come in the order of their directories
-def _nearest(directory: Path) -> list[Entry]:
-    """Return the files of a project, those of a directory first."""
-    files = entries(root_of(directory)) or ()
-    return sorted(files, key=lambda entry: entry.path.parent != directory)
+@per_run_of(limits.PARSED_FILES)  # it is asked again for each name
+def _reaching(path: Path) -> list[Entry]:
+    """Return the files that may import a file, those beside it first."""
+    names, files = _module(path).names, entries(root_of(path.parent)) or ()
+    found = [one for one in files if one.path != path and may_reach(one, names)]
+    return sorted(found, key=lambda entry: entry.path.parent != path.parent)
 
 
 def _taker(entry: Entry, module: Module, name: str) -> Taker | None:
-    if not may_take(entry, module.names, name) or entry.path == module.path:
+    if not may_take(entry, module.names[-1], name):
         return None
     parsed = parse(entry.path)
     uses = uses_of(parsed, module, name, entry.by_text) if parsed else Uses(unclear=[1])

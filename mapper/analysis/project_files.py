@@ -236,8 +236,8 @@ def import_words(text: bytes) -> frozenset[str]:
     return frozenset(word.decode("utf-8", "replace") for word in _WORD.findall(inside))
 
 
-def may_take(entry: Entry, names: tuple[str, ...], name: str) -> bool:
-    """Say whether a file may take a name from a module: `names` are its directories' and its own.
+def may_reach(entry: Entry, names: tuple[str, ...]) -> bool:
+    """Say whether a file may import a module: `names` are its directories' and its own.
 
     Errs towards yes.
     """
@@ -246,12 +246,24 @@ def may_take(entry: Entry, names: tuple[str, ...], name: str) -> bool:
     if not (is_named or entry.by_text or not entry.words.isdisjoint((*packages, "*"))):
         return False
     contents = _contents(entry.path)
-    if contents is None:
+    return (
+        contents is None
+        or is_named
+        or contents.has(module)
+        or (entry.by_text and contents.may_load)
+    )
+
+
+def may_take(entry: Entry, module: str, name: str) -> bool:
+    """Say whether a file that may reach a module may take a name from it.
+
+    Errs towards yes.
+    """
+    contents = _contents(entry.path)
+    if contents is None or contents.has(name):
         return True
-    has_name = contents.has(name)
-    if not is_named and not contents.has(module):
-        return entry.by_text and has_name and contents.may_load
-    return has_name or "*" in entry.words or contents.may_read
+    is_named = module in entry.words or contents.has(module)
+    return is_named and ("*" in entry.words or contents.may_read)
 
 
 @record(frozen=True, slots=True)

@@ -487,7 +487,8 @@ class Search:
                     if known | starts != known:
                         sets[other] = known | starts
                         has_grown = True
-        return sets
+        same: dict[int, int] = {}  # most states have the starts of others: one int for all of them
+        return {state: same.setdefault(starts, starts) for state, starts in sets.items()}
 
     def _order(self, first: Sequence[int]) -> list[int]:
         """Return all states that some lead to, each before those that it leads to.

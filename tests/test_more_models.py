@@ -103,6 +103,31 @@ STANDING = {
     ),
     "a divergence": "y = F.kl_div(y, x, reduction='batchmean')",
 }
+NORM = "y / ops.norm(y, ord=2.0, dim=-1, keepdim=True).clamp(min=1e-12)"
+AROUND = {
+    "alone": ("z = {}", "z = {}"),
+    "as an argument": ("z = torch.square({})", "z = ops.square({})"),
+    "under a method": ("z = {}.sum(0)", "z = ({}).sum(0)"),
+    "under an attribute": ("z = {}.size(0)", "z = ({}).shape[0]"),
+    "with an index": ("z = {}[0]", "z = ({})[0]"),
+    "as an index": ("z = xs[{}]", "z = xs[{}]"),
+    "under a power": ("z = {} ** 2", "z = ({}) ** 2"),
+    "behind a division": ("z = 2 / {}", "z = 2 / ({})"),
+    "behind a sign": ("z = -{}", "z = -({})"),
+    "in a comparison": ("z = {} > 0", "z = ({}) > 0"),
+    "behind not": ("z = not {}", "z = not ({})"),
+    "in parentheses already": ("z = ({}).sum(0)", "z = (({})).sum(0)"),
+    "in a template": (
+        "z = F.interpolate({}, scale_factor=0.5)",
+        "z = ops.interpolate(({}).unsqueeze(2), scale_factor=(1.0, 0.5, 0.5), "
+        "mode='nearest').squeeze(2)",
+    ),
+    "in a pattern": ("z = rearrange({}, 'b 1 n -> b n')", "z = ({}).squeeze(1)"),
+    "in an equation": (
+        "z = torch.einsum('i,j->ij', {}, x)",
+        "z = ({}).expand_dims(-1) * x",
+    ),
+}
 LEFT = {
     "a view of a table that is handed on": (
         "t = torch.zeros(3, 3)\nself.part = t[0]\nt[0] += 1\ny = y + t"
@@ -134,6 +159,12 @@ def _check(text: str, after: str) -> None:
     result = migrate_source(text)
     assert [one.message for one in result.sites if one.status is not Status.MIGRATED] == []
     assert f"        {after}\n" in str(result.after) and result.whole
+
+
+@pytest.mark.parametrize(("before", "after"), AROUND.values(), ids=AROUND)
+def test_what_is_written_as_a_quotient_stays_one(before: str, after: str) -> None:
+    body = before.format("F.normalize(y, dim=-1)")
+    _check(NET.format(init="", body=textwrap.indent(body, " " * 8)), after.format(NORM))
 
 
 @pytest.mark.parametrize("body", STANDING.values(), ids=STANDING)

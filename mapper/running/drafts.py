@@ -7,6 +7,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from mapper.analysis.bind import BindError, OpaqueError
 from mapper.analysis.find import OF_UNKNOWN
@@ -107,6 +108,14 @@ class Draft:
         end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         start = node.lineno, node.col_offset
         return (*end, start == end, -start[0], -start[1], self.is_around)
+
+    def fitted(self, text: str) -> str:
+        """Return a text as it may stand where the site does, in parentheses where it must be."""
+        around = [self.reference.node, *self.reference.parents]
+        for node, above in pairwise(around):
+            if node is self.node:
+                return in_context(text, above, node)
+        return text
 
     def uncover(self, message: str) -> None:
         """Leave the site torch's, because a rule is missing for it or for a site it depends on."""
@@ -535,7 +544,7 @@ class Drafter:
             again = self._calls.again(
                 self.module, call, done, _spelling(final, reference), edited, way
             )
-            return in_context(again.text, reference.parents[call is reference.call], draft.node)
+            return again.text
 
         draft.text = text if draft.site.is_written(self.options.unsafe) else None
 

@@ -16,6 +16,7 @@ from mapper.running.drafts import Draft, Drafter, Text
 from mapper.running.einsum import einsum_text, einsum_words
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
+from mapper.writing.template import is_loose
 from mapper.writing.whole_imports import WholeImports
 
 _FUNCTIONS = {f"einops.{name}": name for name in ("rearrange", "repeat", "reduce")}
@@ -190,8 +191,7 @@ def _is_name(node: ast.expr) -> bool:
 def _tight(node: ast.expr, edited: EditedText) -> str:
     """Return an expression as text, in parentheses where it is computed."""
     text = edited.source(node)
-    is_tight = isinstance(node, ast.Name | ast.Attribute | ast.Constant | ast.Subscript | ast.Call)
-    return text if is_tight else f"({text})"
+    return f"({text})" if is_loose(text) or isinstance(node, ast.Tuple) else text
 
 
 def _names(

@@ -12,6 +12,7 @@ from mapper.planning.forms import einsum
 from mapper.running.drafts import Draft, Drafter, Text
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
+from mapper.writing.template import is_loose
 from mapper.writing.whole_imports import WholeImports
 
 API = "torch.einsum"
@@ -72,7 +73,7 @@ def einsum_text(reference: Reference, words: str, given: Sequence[ast.expr]) -> 
     stands_alone = _stands_alone(reference)
 
     def text(final: Imports | WholeImports, edited: EditedText) -> str:
-        operands = [einsum.Term(edited.source(one), (), _is_tight(one)) for one in given]
+        operands = [_operand(one, edited) for one in given]
         matmul = final.spell(_MATMUL, reference) if "matmul(" in tried.text else ""
         term = einsum.written(equation, operands, matmul)
         return term.text if stands_alone else term.tight
@@ -80,8 +81,10 @@ def einsum_text(reference: Reference, words: str, given: Sequence[ast.expr]) -> 
     return text
 
 
-def _is_tight(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+def _operand(node: ast.expr, edited: EditedText) -> einsum.Term:
+    text = edited.source(node)
+    is_tight = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+    return einsum.Term(text, (), is_tight and not is_loose(text))
 
 
 def _stands_alone(reference: Reference) -> bool:

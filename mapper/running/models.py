@@ -41,6 +41,7 @@ from mapper.running.raising import Raising
 from mapper.running.together import Outline
 from mapper.writing.edited_text import EditedText
 from mapper.writing.import_edits import Imports
+from mapper.writing.template import is_loose
 from mapper.writing.whole_imports import WholeImports
 
 
@@ -246,7 +247,7 @@ def _factor(value: ast.expr, edited: EditedText) -> str:
     """Return an operand as text, in parentheses where it is computed."""
     right = edited.source(value)
     tight = ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant
-    return right if isinstance(value, tight) else f"({right})"
+    return right if isinstance(value, tight) and not is_loose(right) else f"({right})"
 
 
 def _changed_data(drafter: Drafter, reference: Reference) -> Draft | None:

@@ -213,7 +213,7 @@ class Migrator:
             edited = EditedText(module)
             for draft, text in written:
                 try:
-                    after = text(imports, edited)
+                    after = draft.fitted(text(imports, edited))
                 except LEFT as error:  # it fails under the final names: start again without it
                     draft.leave(str(error))
                     break

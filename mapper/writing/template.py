@@ -14,6 +14,11 @@ _ATOMS = (
     ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict, ast.Set, ast.JoinedStr,
     ast.ListComp, ast.SetComp, ast.DictComp,
 )  # fmt: skip
+_BINDING = (
+    ast.Attribute, ast.Starred, ast.Await, ast.Subscript, ast.Call, ast.BinOp, ast.UnaryOp,
+    ast.Compare, ast.BoolOp, ast.IfExp,
+)  # fmt: skip
+"""What may bind a part of it tighter than the part's own operator."""
 _LOOSE = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Lambda, ast.Starred)
 
 
@@ -58,7 +63,8 @@ def stands_in_parentheses(template: Template, name: str) -> bool:
 
 def in_context(text: str, parent: ast.AST, node: ast.AST) -> str:
     """Return a text as it may stand in the place of `node`, in parentheses where it must be."""
-    body = ast.parse(f"({text}\n)", mode="eval").body
+    is_part = node not in (getattr(parent, "func", node), getattr(parent, "value", node))
+    body = _body(text) if isinstance(parent, _BINDING) and not is_part else None
     if not isinstance(body, _LOOSE):
         return text
     match parent:
@@ -75,6 +81,21 @@ def in_context(text: str, parent: ast.AST, node: ast.AST) -> str:
         case ast.IfExp() if isinstance(body, ast.IfExp | ast.Lambda):
             return f"({text})"
     return text
+
+
+def is_loose(text: str) -> bool:
+    """Say whether a text needs parentheses before a dot, or beside an operator."""
+    return not text.isidentifier() and isinstance(_body(text), _LOOSE)
+
+
+def _body(text: str) -> ast.expr:
+    """Return the expression of a text; a constant for a statement, or one in parentheses."""
+    try:
+        body = ast.parse(f"({text}\n)", mode="eval").body
+    except SyntaxError:
+        return ast.Constant(None)
+    is_wrapped = (body.lineno, body.col_offset) != (1, 1)
+    return ast.Constant(None) if is_wrapped else body
 
 
 def _tight_places(template: Template) -> tuple[set[int], set[int]]:
@@ -118,4 +139,4 @@ def _needs(node: ast.expr, text: str, is_dotted: bool) -> bool:
         return not text.startswith("(")
     if isinstance(node, ast.Constant):
         return is_dotted and isinstance(node.value, int | float | complex)
-    return not isinstance(node, _ATOMS)
+    return not isinstance(node, _ATOMS) or is_loose(text)

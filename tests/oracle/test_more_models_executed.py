@@ -51,6 +51,9 @@ class Net(nn.Module):
             y = y + other[0].repeat(1, 2, 1)
         if self.way == "squeezed":
             y = rearrange(y.mean(1, keepdim=True), "a 1 b -> b a")
+        if self.way == "quotients":
+            y = y @ F.normalize(y, dim=-1).transpose(-2, -1) + F.normalize(x, dim=-1)[0].sum()
+            y = 2 / (F.normalize(y, dim=-1) ** 2 + 1) - F.normalize(y, dim=0).sum(0)
         if self.way == "divergence":
             y = F.kl_div(y, other[0].abs().mean() + x.abs(), reduction="batchmean")
             y = y + F.kl_div(x, (x * 0).detach(), reduction="none").sum()
@@ -100,7 +103,7 @@ class Student(nn.Module):
         return x * y + z
 """
 WAYS = ["plain", "relu_", "limits", "size", "swapped", "repeated", "squeezed", "block",
-        "divergence", "table", "given", "tied", "scaled"]  # fmt: skip
+        "quotients", "divergence", "table", "given", "tied", "scaled"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

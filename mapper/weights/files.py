@@ -1,8 +1,10 @@
 """Files of weights that numpy alone can read and write: `.safetensors` and `.npz`.
 
 Values are read as they are needed and written piece by piece, and what was read is given back, so
-that a file may be larger than memory: the format's own library makes whole arrays. bfloat16 and
-numbers of eight bits, which numpy lacks, are carried as their bytes.
+that a file may be larger than memory. bfloat16 and numbers of eight bits, which numpy lacks, are
+carried as their bytes. The library of `.safetensors` cannot do either for numpy: its `safe_open`
+raises a TypeError for bfloat16 and makes whole arrays of the rest, and `save_file` keeps in memory
+what it has read. The oracle tests hold its reader and writer against those of this module.
 """
 
 from __future__ import annotations

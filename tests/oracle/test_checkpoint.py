@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,33 @@ def test_the_library_of_the_format_reads_what_is_written(tmp_path: Path) -> None
         assert {name: value.tolist() for name, value in found.items()} == {
             "a": [[0, 1, 2], [3, 4, 5]], "b": True,
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_numbers_that_numpy_lacks_are_the_same_to_the_library_of_the_format(
+    tmp_path: Path, torch: Any, dtype: str
+) -> None:
+    library = pytest.importorskip("safetensors.torch")
+    values = {"a": torch.arange(-3, 3).reshape(2, 3).to(getattr(torch, dtype))}
+    library.save_file(values, tmp_path / "theirs.safetensors")
+    carried = read(tmp_path / "theirs.safetensors")
+    assert carried["a"].dtype.names == (dtype,)
+    write(tmp_path / "ours.safetensors", carried)
+    found = library.load_file(tmp_path / "ours.safetensors")["a"]
+    assert found.dtype == values["a"].dtype
+    assert found.float().tolist() == values["a"].float().tolist()
+
+
+def test_the_library_of_the_format_reads_no_bfloat16_for_numpy(tmp_path: Path) -> None:
+    # why `mapper.weights.files` reads the format itself
+    pytest.importorskip("safetensors")
+    carried = np.zeros(3, "<u2").view(np.dtype([("bfloat16", "<u2")]))
+    write(tmp_path / "one.safetensors", {"a": carried})
+    text = "import sys, safetensors as s; s.safe_open(sys.argv[1], 'np').get_tensor('a')"
+    # in a process of its own: MindSpore brings a library that teaches numpy the dtype
+    done = subprocess.run([sys.executable, "-c", text, str(tmp_path / "one.safetensors")],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 1 and "TypeError: data type 'bfloat16'" in done.stderr
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path, torch: Any) -> None:

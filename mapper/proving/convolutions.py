@@ -28,7 +28,6 @@ from mapper.rulebook.schema import Kind, ParameterSpec, Rule, Strategy
 
 CASES = 8  # equal cases that a sampled proof wants
 DRAWS = 160  # trials that may be drawn to find them
-_REMEMBERED = 4_096  # results
 _UNCOMPUTED = ("device", "dtype", "weight_init", "bias_init", "data_format")
 _OPERANDS = ("input", "weight", "bias")  # of a function; what it computes on
 
@@ -40,7 +39,6 @@ class ConvolutionProver:
         self._rulebook = rulebook
         self._comparer = Comparer()
         self._proved: dict[object, _Proved] = {}
-        self._remembered: dict[object, _Remembered] = {}
 
     def prove(self, request: ProofRequest) -> ProofResult:
         """Compare both sides over every case that the arguments admit.
@@ -49,17 +47,7 @@ class ConvolutionProver:
             DisprovedError: they differ, MindSpore refuses, or nothing could be compared.
         """
         task = _Task.of(request)
-        key = _literally(task)
-        before = self._remembered.get(key)
-        if before is not None and before.holds(task.read):
-            return before.result
-        names = _ReadNames(task.read)
-        task = replace(task, read=names)
-        result = self._result(task, self._layers(task))
-        if len(self._remembered) >= _REMEMBERED:
-            self._remembered.clear()
-        self._remembered[key] = _Remembered(names.found, result)
-        return result
+        return self._result(task, self._layers(task))
 
     def _result(self, task: _Task, layers: Sequence[_Written]) -> ProofResult:
         if task.rule.kind is Kind.FUNCTION:
@@ -234,51 +222,6 @@ class _Task:
             request.reduce,
             request.input_size,
         )
-
-
-class _ReadNames:
-    """Reads names, and keeps what each of them meant."""
-
-    def __init__(self, read: Read) -> None:
-        self._read = read
-        self.found: list[tuple[ast.expr, str | None]] = []
-
-    def __call__(self, node: ast.expr) -> str | None:
-        """Return what the name means."""
-        meaning = self._read(node)
-        self.found.append((node, meaning))
-        return meaning
-
-
-@record(frozen=True, slots=True)
-class _Remembered:
-    """The result of a proof; it holds where the names in the written text mean the same."""
-
-    names: Sequence[tuple[ast.expr, str | None]]
-    result: ProofResult
-
-    def holds(self, read: Read) -> bool:
-        """Say whether the names mean the same."""
-        return all(read(node) == meaning for node, meaning in self.names)
-
-
-def _literally(task: _Task) -> object:
-    """Return the exact texts and settings that a result depends on, but not what names mean."""
-    arguments = [(name, *_letters(node)) for name, node in task.arguments.items()]
-    return (
-        task.rule.id, task.written, *arguments, task.version, repr(task.assumed),
-        repr([(name, *_in_order(seen)) for name, seen in task.seen.items()]),
-        task.shape_only, task.may_raise, task.reduce, task.input_size,
-    )  # fmt: skip
-
-
-def _letters(node: ast.expr) -> tuple[type, object]:
-    match node:
-        case ast.Constant(value=value):
-            return type(value), value
-        case ast.Name(id=name):
-            return ast.Name, name
-    return ast.Expr, ast.dump(node)
 
 
 @record(frozen=True, slots=True)

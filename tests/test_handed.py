@@ -365,3 +365,25 @@ def test_what_a_function_leaves_out_moves_no_argument_to_another_place() -> None
         assert positional == names[: len(positional)]
         assert len(choice) <= len(names)
     assert len(list(adapters.choices(rule))) > 1
+
+
+HEADS = {
+    "one import": "import torch.nn as nn\n",
+    "two imports, of which one goes": "import torch\nimport torch.nn as nn\n",
+    "three imports, of which two go": "import torch\nfrom torch import nn\nfrom torch import Tensor\n",
+    "another import behind": "import torch.nn as nn\nimport math\n",
+    "another import between": "import torch\nimport math\nimport torch.nn as nn\n",
+}
+
+
+@pytest.mark.parametrize("blank", [0, 1, 2, 3])
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_an_inserted_function_has_two_blank_lines_on_both_sides(head: str, blank: int) -> None:
+    body = "class Net(nn.Module):\n    def __init__(self, **k):\n        super().__init__()\n"
+    body += "        self.a = nn.Conv2d(3, 4, **k)\n"
+    result = process(Task("x.py", (head + "\n" * blank + body).encode()), Options())
+    assert result.after is not None
+    before, inserted = result.after.split("def TorchConv2d(")
+    after = inserted.partition("\nclass Net")[0]
+    assert before.endswith("\n\n\n") and not before.endswith("\n\n\n\n")
+    assert len(after) - len(after.rstrip("\n")) == max(2, blank)

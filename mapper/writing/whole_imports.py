@@ -280,6 +280,9 @@ class WholeImports:
             if behind is None:  # the file ends here, without a newline
                 return [Edit(at, at, f"{newline * 3}{block}")]
             at = behind.end()
+            gone = {edit.start: edit.end for edit in edits if not edit.text}
+            while at in gone:  # behind imports that go, too, whose blank lines stay
+                at = gone[at]
         blank = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*").match(module.text, at)
         found = len(re.findall(r"\r\n|\r|\n", blank.group())) if blank else 0
         missing = max(0, 2 - found) if module.text[at:].strip() else 0

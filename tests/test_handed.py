@@ -370,7 +370,7 @@ def test_what_a_function_leaves_out_moves_no_argument_to_another_place() -> None
 HEADS = {
     "one import": "import torch.nn as nn\n",
     "two imports, of which one goes": "import torch\nimport torch.nn as nn\n",
-    "three imports, of which two go": "import torch\nfrom torch import nn\nfrom torch import Tensor\n",
+    "three imports": "import torch\nfrom torch import nn\nfrom torch import Tensor\n",
     "another import behind": "import torch.nn as nn\nimport math\n",
     "another import between": "import torch\nimport math\nimport torch.nn as nn\n",
 }

@@ -121,6 +121,17 @@ ADAPTED = {
         block("self.one = nn.Conv2d(3, width, bias=False, **kwargs)", "**kwargs"),
         "TorchConv2d(3, width, bias=False, **kwargs)",
     ),
+    "padding that is a number for each axis": (
+        "def conv(**kwargs):\n    return nn.Conv2d(3, 4, **kwargs)\n\n\n"
+        + block("self.one = conv(kernel_size=(1, 7), padding=(0, 3))"),
+        "        padding=(\n            (padding[0], padding[0], padding[1], padding[1])\n"
+        "            if isinstance(padding, (tuple, list))\n            else padding\n        ),\n",
+    ),
+    "padding along one axis": (
+        "def conv(**kwargs):\n    return nn.Conv1d(3, 4, **kwargs)\n\n\n"
+        + block("self.one = conv(kernel_size=3, padding=1)"),
+        "pad_mode='pad', padding=padding,",
+    ),
     "it goes where nobody can follow": (
         block("self.one = make_somehow(norm, width)", "norm=nn.BatchNorm2d"), "norm=TorchBatch",
     ),

@@ -17,7 +17,7 @@ from mapper.model.plan import ManualError
 from mapper.model.record import record
 from mapper.proving.request import DisprovedError
 from mapper.rulebook.helpers import HELPERS, Helper
-from mapper.rulebook.schema import Kind, ParameterSpec, Rule
+from mapper.rulebook.schema import Kind, ParameterSpec, Rule, Strategy
 from mapper.running.calls import CallRewriter, Rewritten, Spelling
 
 _LEFT = (BindError, ManualError, DisprovedError)
@@ -91,7 +91,8 @@ class Adapters:
 
     def _rewritten(self, rule: Rule, specs: Sequence[ParameterSpec]) -> Rewritten:
         api = rule.torch.api
-        source = f"import torch\ndef made({_signature(specs)}):\n    return {_call(api, specs)}\n"
+        taken = [replace(one, annotation=_kinds(rule, one)) for one in specs]
+        source = f"import torch\ndef made({_signature(taken)}):\n    return {_call(api, specs)}\n"
         module = self._parse(source)
         call = next(node for node in ast.walk(module.tree) if isinstance(node, ast.Call))
         scope = module.names.scopes.around(call)
@@ -156,8 +157,19 @@ def _parameters(specs: Iterable[ParameterSpec]) -> list[str]:
         if one.keyword_only and not is_after_star:
             texts.append("*")
             is_after_star = True
-        texts.append(one.name if one.required else f"{one.name}={one.default_text}")
+        name = f"{one.name}: {one.annotation}" if one.annotation else one.name
+        texts.append(name if one.required else f"{name}={one.default_text}")
     return texts
+
+
+def _kinds(rule: Rule, parameter: ParameterSpec) -> str:
+    """Return what a parameter takes that is not written as it is in MindSpore for all of it.
+
+    A convolution's padding is a number for each axis in torch, and one for each side in MindSpore.
+    """
+    if rule.strategy is Strategy.CONV and parameter.name == "padding" and rule.torch.rank != 1:
+        return f"int | tuple[{', '.join(['int'] * rule.torch.rank)}]"
+    return ""
 
 
 def _call(api: str, specs: Iterable[ParameterSpec]) -> str:
@@ -202,7 +214,8 @@ def _helper(rule: Rule, specs: Sequence[ParameterSpec], done: Rewritten) -> Help
     body = done.text.replace("{", "{{").replace("}", "}}")
     for mark in _MODULES.values():
         body = body.replace(mark, "{" + mark.strip("_") + "}")
-    head = _filled("def {name}(", _parameters(specs), "):", "", len(name) - len("{name}"))
+    bare = [replace(one, annotation="") for one in specs]
+    head = _filled("def {name}(", _parameters(bare), "):", "", len(name) - len("{name}"))
     target = rule.mindspore.api.removeprefix("mindspore.")
     said = f"{target} for a caller that uses PyTorch's arguments" if target else "As in PyTorch"
     lines = [head, f'    """{said}."""', *_returned(body)]
@@ -222,7 +235,24 @@ def _returned(body: str) -> list[str]:
     offsets = [part.col_offset - 1 for part in parts]
     ends = [*(offset for offset in offsets[1:]), len(body) - 1]
     texts = [body[start:end].rstrip(", ") for start, end in zip(offsets, ends, strict=True)]
+    texts = [_over_lines(*one, body) for one in zip(texts, parts, strict=True)]
     return _filled(f"    return {body[: offsets[0]]}", texts, ")", "    ").split("\n")
+
+
+def _over_lines(text: str, part: ast.expr | ast.keyword, body: str) -> str:
+    """Return an argument over several lines where it is a condition that does not fit on one."""
+    if len(text) + 8 <= _WIDTH:
+        return text
+    match part:
+        case ast.keyword(arg=str(name), value=ast.IfExp() as value):
+            whole, first, test, other = (
+                body[one.col_offset - 1 : (one.end_col_offset or 0) - 1]
+                for one in (value, value.body, value.test, value.orelse)
+            )
+            if whole == f"{first} if {test} else {other}":  # no parentheses around a part
+                lines = [f"{name}=(", f"    {first}", f"    if {test}", f"    else {other}", ")"]
+                return "\n        ".join(lines)
+    return text
 
 
 def _filled(head: str, texts: Sequence[str], tail: str, indent: str, longer: int = 0) -> str:
@@ -232,7 +262,8 @@ def _filled(head: str, texts: Sequence[str], tail: str, indent: str, longer: int
         return one
     lines, current = [head], f"{indent}    "
     for text in texts:
-        if len(current) + len(text) + 2 > _WIDTH and current.strip():
+        is_long = "\n" in text or len(current) + len(text) + 2 > _WIDTH
+        if is_long and current.strip():
             lines.append(current.rstrip())
             current = f"{indent}    "
         current += f"{text}, "

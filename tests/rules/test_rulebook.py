@@ -814,7 +814,7 @@ def target_keywords(source: str, rule: Rule) -> list[set[str | None]]:
     """Return the keywords of each call of the rule's MindSpore API; there is at least one."""
     last = rule.mindspore.api.rpartition(".")[2]
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    found = [c for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr == last]
+    found = [c for c in calls if getattr(c.func, "attr", getattr(c.func, "id", "")) == last]
     assert found, f"{source} does not call {last}"
     return [{keyword.arg for keyword in call.keywords} for call in found]
 

@@ -61,8 +61,8 @@ commands.
 * **and back**: `tm2ms checkpoint new.ckpt back.pth --model … --report report.json --reverse` gives
   what torch's model loads, with the values that it had (counts of batches are zero).
 * **compare**: `tm2ms compare before after … --checkpoint old.pth` agrees in evaluation; how far the
-  outputs are apart, in parts of the largest value. `tanh (…)`: MindSpore's kernel of tanh on the CPU,
-  which is an approximation, is named; with tanh in float64 in its place all agrees.
+  outputs are apart, in parts of the largest value. `tanh (…)`: MindSpore's kernel of tanh on the
+  CPU, which is an approximation, is named; with tanh in float64 in its place all agrees.
 
 The models, how they are built and what they are given are in `benchmarks/model_list.py`, with the
 commits they were taken from. `--only NAME…` runs some of them and keeps the rows of the others.
